@@ -1,0 +1,5 @@
+"""``python -m hookguard.cli``."""
+
+from hookguard.cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""``hookguard listen``: a real receiver on loopback that prints each delivery and its verdict."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from hookguard import Outcome
+from hookguard.cli.inputs import read_secrets, secret_options
+
+__all__ = ["listen"]
+
+_STYLES = {"handled": "green", "duplicate": "cyan", "challenge": "cyan", "in_progress": "yellow", "refused": "red"}
+
+
+@click.command()
+@click.argument("preset")
+@secret_options
+@click.option("--port", default=8787, show_default=True, help="0 lets the system choose.")
+@click.option("--store", default="hookguard-listen.sqlite3", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--show-body", is_flag=True, help="Print the bodies of genuine events.")
+def listen(preset: str, secrets: tuple[str, ...], secret_names: tuple[str, ...], port: int, store: Path, show_body: bool) -> None:
+    """Receive deliveries of PRESET on loopback, on any path, and print what becomes of each.
+
+    Genuine events are remembered in the SQLite file --store, so that duplicates are seen across restarts.
+    """
+    import uvicorn  # noqa: PLC0415 - of the extra `demo`
+
+    from hookguard_starlette import HookGuard  # noqa: PLC0415 - needs anyio, of the extra `demo`
+
+    console = Console(highlight=False)
+
+    def show(outcome: Outcome) -> None:
+        line = Text.assemble(
+            (f"{outcome.outcome:<12}", _STYLES.get(outcome.outcome, "bold red")),
+            f"{outcome.status or '':<4} {outcome.event_type or '-'} {outcome.event_id or '-'}",
+            (f"  {outcome.reason_code}: {outcome.reason}" if outcome.reason else "", "dim"),
+        )
+        console.print(line, soft_wrap=True)
+
+    async def accept(scope: Any, receive: Any, send: Any) -> None:
+        if show_body:
+            console.print(scope["state"]["webhook"].body.decode("utf-8", "replace"), style="dim", soft_wrap=True, markup=False)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    hooks = HookGuard(
+        {"listen": {"preset": preset, "secrets": read_secrets(secrets, secret_names)}},
+        store=f"sqlite:///{store.absolute()}",
+        observers=[show],
+    )
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise click.ClickException(f"port {port} cannot be used ({error}): choose another with --port") from None
+        console.print(
+            f"Listening for {preset} at http://127.0.0.1:{listening.getsockname()[1]}/ (any path). Ctrl+C stops.", soft_wrap=True
+        )
+        config = uvicorn.Config(hooks.wrap(accept, "listen"), log_level="warning", lifespan="off")
+        uvicorn.Server(config).run(sockets=[listening])

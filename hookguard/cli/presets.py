@@ -1,0 +1,67 @@
+"""``hookguard presets``: what is known of every provider."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hookguard import HmacScheme, Preset
+from hookguard.cli.providers_page import duration, page
+from hookguard.presets import get, names
+
+__all__ = ["describe", "presets"]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--markdown", is_flag=True, help="Every fact with its source, as a page.")
+def presets(as_json: bool, markdown: bool) -> None:
+    """List the presets and what is known of each."""
+    if markdown:
+        click.echo(page([get(name) for name in names()]), nl=False)
+        return
+    rows = [describe(get(name)) for name in names()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(title="Presets", caption="* not stated by the provider's own pages")
+    for column in ("name", "signed", "id signed", "identity", "tolerance", "retries for", "timeout", "retention", "challenge"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in ("name", "signed")), *(str(row[key]) for key in _SHOWN))
+    Console(width=max(Console().width, 130)).print(table)
+
+
+_SHOWN = ("id_signed", "identity", "tolerance", "horizon", "timeout", "retention", "challenge")
+
+
+def describe(preset: Preset) -> dict[str, Any]:
+    """Return a preset's facts as plain values."""
+    scheme, profile = preset.scheme, preset.profile
+    return {
+        "name": preset.name,
+        "title": preset.title,
+        "signed": f"{scheme.digest} {scheme.signed}" if isinstance(scheme, HmacScheme) else type(scheme).__name__,
+        "header": scheme.required_header,
+        "id_signed": "yes" if preset.id_covered else "no",
+        "identity": preset.identity or "id",
+        "tolerance": duration(preset.tolerance) if scheme.signs_timestamp else "-",
+        "schedule": profile.schedule.value if profile else "-",
+        "horizon": _fact(duration(profile.horizon.value), profile.horizon.confirmed) if profile else "-",
+        "timeout": _fact(duration(profile.timeout.value), profile.timeout.confirmed) if profile else "-",
+        "retention": duration(preset.retention(preset.tolerance if scheme.signs_timestamp else None)),
+        "statuses": profile.statuses.value if profile else "-",
+        "networks": profile.networks.value if profile else None,
+        "challenge": "yes" if preset.challenge else "-",
+        "checked": profile.horizon.checked if profile else "-",
+        "docs": preset.docs,
+        "note": preset.note,
+    }
+
+
+def _fact(text: str, confirmed: bool) -> str:
+    return text if confirmed else f"{text} *"

@@ -1,0 +1,145 @@
+"""The page of providers: what is known of each, from the presets themselves, so that it cannot go stale unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from hookguard import CallbackScheme, FirstOf, HmacScheme, InBody, InForm, InHeader, Joined, Preset, TokenScheme
+from hookguard.place import Place
+from hookguard.profile import Fact, Profile
+
+__all__ = ["duration", "page"]
+
+_INTRODUCTION = """# Providers
+
+Every preset, and how its provider delivers: what the provider's own pages say, with the page and the day it was read.
+What no page says is marked *not stated*; a value assumed for it is on the cautious side. `hookguard presets` prints the
+table in a terminal, `hookguard presets --markdown` writes this page.
+
+*Identity* is what makes two deliveries the same event ([What "once" means](once.md)). An id that is *signed* cannot be
+exchanged by someone who captured a delivery. *Within* is how far a signed timestamp may be off, both ways.
+
+*Lease* and *retention* are what an endpoint uses unless it is told otherwise ([Settings](settings.md)). The lease is twice
+the time the provider waits for an answer, and at least a minute. The retention is one and a quarter times the
+time from the first try to the last automatic one, plus a day, at least a week, and at least twice what a timestamp may be
+off; a delivery sent again by hand after that runs again. A preset of your own: [Your own provider](own-provider.md).
+
+| preset | signature header | what is signed | within | event id | type | identity |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def page(presets: Iterable[Preset]) -> str:
+    """Return the page in Markdown."""
+    presets = list(presets)
+    rows = [_row(preset) for preset in presets]
+    sections = [_section(preset, _told_before(preset, presets)) for preset in presets]
+    return _INTRODUCTION + "\n".join(rows) + "\n" + "".join(sections)
+
+
+def _told_before(preset: Preset, presets: list[Preset]) -> str | None:
+    """Return the first preset's name with the very same facts, if that is another one."""
+    if preset.profile is None:
+        return None
+    first = next(other for other in presets if other.profile is preset.profile)
+    return None if first is preset else first.name
+
+
+def _row(preset: Preset) -> str:
+    scheme = preset.scheme
+    if isinstance(scheme, HmacScheme):
+        header = ", ".join(f"`{carrier.name}`" for carrier in scheme.signature)
+        signed = f"HMAC-{scheme.digest.upper().replace('SHA', 'SHA-')} of `{scheme.signed}`"
+    elif isinstance(scheme, CallbackScheme):
+        header, signed = f"none: `?{scheme.parameter}=` in the URL", "the URL's token"
+    elif isinstance(scheme, TokenScheme):
+        header, signed = f"`{scheme.token.name}`", "nothing: the header is the secret"
+    else:
+        header, signed = f"`{scheme.required_header}`", type(scheme).__name__
+    window = duration(preset.tolerance) if scheme.signs_timestamp else "-"
+    covered = " (signed)" if preset.id_covered else ""
+    cells = (
+        f"[`{preset.name}`](#{preset.name})",
+        header,
+        signed,
+        window,
+        f"{_place(preset.event_id)}{covered}" if preset.event_id else "-",
+        _place(preset.event_type) if preset.event_type else "-",
+        preset.identity or "id",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _place(place: Place) -> str:
+    if isinstance(place, FirstOf):
+        return ", else ".join(map(_place, place.places))
+    if isinstance(place, Joined):
+        return " with ".join(map(_place, place.places))
+    if isinstance(place, InHeader):
+        return f"header `{place.name}`"
+    if isinstance(place, InBody):
+        return f"body `{place.path}`"
+    return f"form `{place.field}`" if isinstance(place, InForm) else type(place).__name__
+
+
+def _section(preset: Preset, told_before: str | None) -> str:
+    profile = preset.profile
+    page_of = "The provider's page on its signatures" if profile else "Where its tokens come from"
+    about = [f"{preset.title}. [{page_of}]({preset.docs})."]
+    if preset.note:
+        about.append(preset.note)
+    if preset.challenge is not None:
+        about.append("Its challenge is answered for you.")
+    lines = ["", f"## {preset.name}", "", " ".join(about), ""]
+    if profile is None:
+        lines += ["No provider stands behind it, so nothing is known of how it delivers.", ""]
+    elif told_before is not None:
+        lines += [f"It delivers as [{told_before}](#{told_before}) does.", ""]
+    else:
+        lines += [*_facts(profile), ""]
+    retention = preset.retention(preset.tolerance if preset.scheme.signs_timestamp else None)
+    lines.append(f"So: a lease of {duration(preset.lease)}, a retention of {duration(retention)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _facts(profile: Profile) -> list[str]:
+    last = "there is none" if profile.horizon.value == 0 else duration(profile.horizon.value)
+    return [
+        _fact("Failed deliveries are tried again", profile.schedule, profile.schedule.value),
+        _fact("Last automatic try after", profile.horizon, last),
+        _fact("Waits for the answer", profile.timeout, duration(profile.timeout.value)),
+        _fact("Answers", profile.statuses, profile.statuses.value),
+        _fact("A retry has a new timestamp and signature", profile.resigned, _yes(profile.resigned.value)),
+        _fact("A retry has the same body", profile.stable_body, _yes(profile.stable_body.value)),
+        _fact("List of its networks", profile.networks, profile.networks.value or "?"),
+    ]
+
+
+def _fact(what: str, fact: Fact[Any], text: str) -> str:
+    if fact.confirmed:
+        return f"- {what}: {text} ([source]({fact.source}), {fact.checked})"
+    assumed = "" if fact.value is None else f"; assumed: {text}"
+    return f"- {what}: *not stated*{assumed} ([looked here]({fact.source}), {fact.checked})"
+
+
+def _yes(value: bool | None) -> str:
+    return "?" if value is None else "yes" if value else "no"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds in the unit people use for them, or in two where one would need many digits."""
+    if seconds is None:
+        return "?"
+    if not seconds:
+        return "never"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for (unit, size), (smaller, part) in pairwise(units):
+        if seconds >= size:
+            short = f"{seconds / size:.3g}"
+            if float(short) * size == seconds:
+                return f"{short} {unit}"
+            whole, rest = divmod(seconds, size)
+            return f"{whole:.0f} {unit} {rest // part:.0f} {smaller}"
+    return f"{seconds:.3g} s"

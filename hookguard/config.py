@@ -1,0 +1,174 @@
+"""Endpoints from a settings mapping: what the plugins' settings have in common, read once and strictly."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from hookguard.endpoint import Endpoint
+from hookguard.errors import ConfigurationError
+from hookguard.networks import Networks
+from hookguard.outcome import Observer
+from hookguard.preset import Preset
+from hookguard.presets import generic_hmac
+from hookguard.secret import Secret, SecretLike
+from hookguard.store import AsyncStore, Store
+from hookguard.stores import MemoryStore, SQLiteStore
+from hookguard.verifier import SecretLookup, Verifier
+
+__all__ = ["Settings", "store_from"]
+
+#: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
+_ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "public_url"})
+_LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
+_SHARED = _LIMITS | {"lease", "retention", "heartbeat", "on_outage", "public_base_url"}
+_TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
+
+
+class Settings:
+    """Every endpoint of an application, built and checked at once.
+
+    ``settings`` has ``endpoints`` (a mapping of name to settings), ``store`` and ``observers``; keys may be in upper or
+    lower case. ``observers`` are told besides those in the settings. ``where`` names the setting in error messages.
+    ``default_store`` makes the store when none is given; it is not called before the store is asked for. Raises
+    ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        where: str,
+        default_store: Callable[[], Store | AsyncStore],
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        if not isinstance(settings, Mapping):
+            raise ConfigurationError(f"{where} must be a mapping, not {type(settings).__name__}")
+        top = _known(settings, _TOP, where)
+        self._make_store = default_store
+        self._given_store = top.get("store")
+        self._store: Store | AsyncStore | None = None
+        told = [*observers, *(cast("Observer", _imported(entry, where)) for entry in top.get("observers", ()))]
+        shared = {key: value for key, value in top.items() if key in _SHARED}
+        endpoints = top.get("endpoints", {})
+        if not isinstance(endpoints, Mapping):
+            raise ConfigurationError(f"{where}: endpoints must map names to settings")
+        self.endpoints: dict[str, Endpoint] = {
+            name: _endpoint(name, given, shared, told, f"{where} endpoint {name!r}") for name, given in endpoints.items()
+        }
+
+    @property
+    def names_store(self) -> bool:
+        """Whether the settings say which store; else it is the default one, which is made when it is first asked for."""
+        return self._given_store is not None
+
+    @property
+    def store(self) -> Store | AsyncStore:
+        """The store all endpoints share, opened when it is first asked for."""
+        if self._store is None:
+            self._store = self._make_store() if self._given_store is None else store_from(self._given_store)
+        return self._store
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return an endpoint by its name; ConfigurationError lists near ones when there is none."""
+        try:
+            return self.endpoints[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, self.endpoints, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(self.endpoints)}"
+            raise ConfigurationError(f"no webhook endpoint is called {name!r}: {hint}") from None
+
+
+def store_from(given: Any) -> Store | AsyncStore:
+    """Return a store from what a settings file may hold: a store, ``memory://``, ``sqlite:///path``, or a dotted path.
+
+    ``sqlite:///relative/path`` is relative to the working directory and ``sqlite:////var/lib/x`` is absolute.
+    """
+    if not isinstance(given, str):
+        if not callable(getattr(given, "claim", None)):
+            raise ConfigurationError(f"store is {type(given).__name__}, which has no claim(): give a store or a URL")
+        return cast("Store | AsyncStore", given)
+    if "://" not in given:
+        return store_from(_imported(given, "store"))
+    parts = urlsplit(given)
+    if parts.scheme == "memory":
+        return MemoryStore()
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        return SQLiteStore(unquote(parts.path[1:]))
+    raise ConfigurationError(f"store {given!r}: there are memory:// and sqlite:///path/to/file (four slashes when absolute)")
+
+
+def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable[Observer], where: str) -> Endpoint:
+    if isinstance(given, Endpoint):
+        return given
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{where} must be a mapping of settings, not {type(given).__name__}")
+    own = {**shared, **_known(given, _ENDPOINT | _SHARED, where)}
+    try:
+        if "secrets" not in own:
+            raise ConfigurationError("secrets are missing: give a list, newest first")
+        verifier_options = {key: own.pop(key) for key in ("tolerance", "allow_stale") if key in own}
+        verifier = Verifier(_preset(own.pop("preset", name)), _secrets(own.pop("secrets")), **verifier_options)
+        if isinstance(own.get("allow_from"), Mapping):
+            listed = _known(own["allow_from"], frozenset({"file", "field"}), where)
+            own["allow_from"] = Networks.from_file(listed.get("file", ""), field=listed.get("field"))
+        return Endpoint(verifier, name=name, observers=observers, **own)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _preset(given: Any) -> str | Preset:
+    if isinstance(given, Mapping):
+        return generic_hmac(**{str(key).lower(): value for key, value in given.items()})
+    if isinstance(given, str) and "." in given:
+        given = _imported(given, "preset")
+    if not isinstance(given, (str, Preset)):
+        raise ConfigurationError(f"preset is {type(given).__name__}: give a name, a Preset, or a dotted path to one")
+    return given
+
+
+def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
+    if callable(given):
+        return cast("SecretLookup", given)
+    if isinstance(given, Mapping):
+        named = _known(given, frozenset({"lookup"}), "secrets")
+        return cast("SecretLookup", _imported(named.get("lookup"), "secrets"))
+    if isinstance(given, (str, bytes, Secret)) or not isinstance(given, Iterable):
+        return cast("SecretLike", given)
+    return [_secret(entry) for entry in given]
+
+
+def _secret(given: Any) -> SecretLike:
+    if not isinstance(given, Mapping):
+        return cast("SecretLike", given)
+    named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
+    return Secret(named.pop("value", None), **named)
+
+
+def _known(given: Mapping[Any, Any], allowed: frozenset[str], where: str) -> dict[str, Any]:
+    """The mapping with its keys in lower case, each of them one that means something."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        low = str(key).lower()
+        if low not in allowed:
+            near = difflib.get_close_matches(low, allowed, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(allowed))}"
+            raise ConfigurationError(f"{where}: no setting is called {key!r}; {hint}")
+        found[low] = value
+    return found
+
+
+def _imported(given: Any, where: str) -> Any:
+    """An object named by a dotted path, or the object itself."""
+    if not isinstance(given, str):
+        if given is None:
+            raise ConfigurationError(f"{where}: give an object or a dotted path to one")
+        return given
+    module, _, attribute = given.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"{where}: cannot import {given!r} ({error})") from None

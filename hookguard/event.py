@@ -1,0 +1,290 @@
+"""What a verified delivery tells."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from hookguard.delivery import Delivery
+from hookguard.errors import MalformedBody, MissingEventId
+from hookguard.headers import Headers
+from hookguard.place import Place
+
+__all__ = ["Event"]
+
+#: Containers inside containers that a JSON body may hold. Python's own parser stops near 1,000 or kills the stack.
+MAX_DEPTH = 64
+#: Digits of one number. Converting text to int takes quadratic time.
+MAX_DIGITS = 1000
+#: Fields of one form.
+MAX_FIELDS = 1000
+#: Longest id kept as it came; a longer one is hashed, never cut, because two long ids may share a beginning.
+MAX_ID = 255
+
+_PLAIN_ID = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+class Covering(Protocol):
+    """What an event must know of a scheme."""
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """What the signature covers."""
+
+
+class Described(Protocol):
+    """What an event must know of its preset to find its own id and type."""
+
+    @property
+    def name(self) -> str:
+        """The preset's name."""
+
+    @property
+    def event_id(self) -> Place | None:
+        """Where the id is; None where the content is the identity."""
+
+    @property
+    def event_type(self) -> Place | None:
+        """Where the type is."""
+
+    @property
+    def identity(self) -> str | None:
+        """What makes two deliveries the same event."""
+
+    @property
+    def json_field(self) -> str | None:
+        """The form field that holds JSON."""
+
+    @property
+    def scheme(self) -> Covering:
+        """The scheme, for what it covers."""
+
+
+class Event:
+    """A genuine, fresh delivery. Only :meth:`Verifier.verify` makes one, so holding an Event means it was verified.
+
+    Nothing is parsed until it is asked for. ``id``, ``type``, ``json()`` and ``form`` raise MalformedBody when the body
+    is not what it should be, and ``id`` raises MissingEventId when there is none: both are Rejected with status 400.
+    """
+
+    __slots__ = (
+        "_delivery",
+        "_document",
+        "_fingerprint",
+        "_form",
+        "_id",
+        "_preset",
+        "attempt",
+        "idempotency_key",
+        "secret",
+        "tenant",
+        "timestamp",
+    )
+
+    timestamp: float | None  #: seconds since 1970 as the provider signed it; None where the scheme signs none
+    secret: str  #: the name of the secret that matched
+    tenant: str | None  #: whose secret matched, where secrets are looked up per tenant
+    attempt: int  #: 1 on the first run; more after a failure or a crash. Set by the guard
+    idempotency_key: str  #: the same for every run of this event, safe to pass to other APIs. Set by the guard
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        preset: Described,
+        secret: str,
+        timestamp: float | None,
+        tenant: str | None,
+    ) -> None:
+        self._delivery = delivery
+        self._preset = preset
+        self.secret = secret
+        self.timestamp = timestamp
+        self.tenant = tenant
+        self.attempt = 1
+        self.idempotency_key = ""
+
+    @property
+    def provider(self) -> str:
+        """The preset's name."""
+        return self._preset.name
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
+        return self._preset.scheme.covers
+
+    @property
+    def body(self) -> bytes:
+        """The raw bytes that were verified."""
+        return self._delivery.body
+
+    @property
+    def headers(self) -> Headers:
+        """The delivery's headers. The signature covers only those named in ``covers``."""
+        return self._delivery.headers
+
+    @property
+    def url(self) -> str:
+        """The delivery's target as the sender asked for it."""
+        return self._delivery.url
+
+    @property
+    def id(self) -> str:
+        """The provider's id of the event: printable ASCII, at most 255 characters.
+
+        An id of any other shape is replaced by ``sha256:`` and its digest. Where the content is the identity and no id
+        came, it is the digest of the body.
+        """
+        try:
+            return self._id
+        except AttributeError:
+            place = self._preset.event_id
+            found = place.find(self) if place is not None else None
+        if not found and self._preset.identity == "content":
+            found = f"sha256:{self.digest()}"
+        if not found:
+            raise MissingEventId(f"the {self.provider} event carries no id: look at {place!r} in the delivery's headers and body")
+        if not _PLAIN_ID.fullmatch(found):
+            found = "sha256:" + hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()
+        self._id: str = found
+        return found
+
+    @property
+    def type(self) -> str:
+        """What happened, in the provider's words (``invoice.paid``); empty where the provider does not say."""
+        place = self._preset.event_type
+        return (place.find(self) if place is not None else None) or ""
+
+    def fingerprint(self) -> bytes:
+        """Return the SHA-256 of the body: what tells an honest retry from another body under the same id.
+
+        Of the body alone, not of all that was signed: a retry that is signed anew has another timestamp.
+        """
+        try:
+            return self._fingerprint
+        except AttributeError:
+            self._fingerprint: bytes = hashlib.sha256(self._delivery.body).digest()
+            return self._fingerprint
+
+    def digest(self) -> str:
+        """Return the fingerprint in hex."""
+        return self.fingerprint().hex()
+
+    def json(self) -> Any:
+        """Return the body parsed as JSON, or the JSON in the form field where the provider puts it.
+
+        Strict, because what the signature proves is the bytes and every reader must read the same out of them: UTF-8
+        without a byte order mark, no repeated keys, no NaN or Infinity, at most 64 levels and 1,000 digits. Raises
+        MalformedBody.
+        """
+        document = self.document()
+        if document is None and self.form:
+            raise MalformedBody("the body is a form without JSON in it: read event.form instead")
+        return document
+
+    def document(self) -> Any:
+        """Return what ``json()`` returns, or None when the body is a form without JSON in it."""
+        try:
+            return self._document
+        except AttributeError:
+            pass
+        document: Any = None
+        if not self._is_form():
+            document = _strict_json(self._delivery.body)
+        elif (field := self._preset.json_field) is not None and field in self.form:
+            document = _strict_json(self.form[field].encode("utf-8", "surrogatepass"))
+        self._document: Any = document
+        return document
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields of a form body (``application/x-www-form-urlencoded``); empty for any other body.
+
+        Raises MalformedBody when the form is not UTF-8, repeats a field or has more than 1,000 of them.
+        """
+        try:
+            return self._form
+        except AttributeError:
+            self._form: Mapping[str, str] = MappingProxyType(_form(self._delivery.body) if self._is_form() else {})
+            return self._form
+
+    def _is_form(self) -> bool:
+        content_type = self._delivery.headers.get("content-type") or ""
+        return content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+
+    def __repr__(self) -> str:
+        return f"Event(provider={self.provider!r}, {len(self._delivery.body)} bytes, secret={self.secret!r})"
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MAX_FIELDS,
+        )
+    except ValueError as error:  # UnicodeDecodeError is one too
+        raise MalformedBody(f"the form cannot be read ({type(error).__name__})") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedBody("the form repeats a field")
+    return fields
+
+
+def _strict_json(body: bytes) -> Any:
+    try:
+        document = _DECODER.decode(body.decode("utf-8"))
+    except RecursionError:
+        raise MalformedBody("the JSON is nested too deeply") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors too
+        # The error's own text may quote the body.
+        raise MalformedBody(f"the body is not JSON as hookguard reads it ({type(error).__name__})") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
+        raise MalformedBody(f"the JSON is nested more than {MAX_DEPTH} levels deep")
+    return document
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a repeated key")
+    return found
+
+
+def _number(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if len(text) > MAX_DIGITS:
+        raise ValueError("a number of too many digits")
+    return float(text)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_int=_number, parse_float=_float, parse_constant=_no_constant)
+
+
+def _depth_exceeds(document: Any, limit: int) -> bool:
+    level = [document]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True

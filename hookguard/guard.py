@@ -1,0 +1,452 @@
+"""Verify, claim, hand over, complete or release: the policy, written once, as coroutines.
+
+``AsyncGuard`` runs them on a loop. ``Guard`` gives them a store whose methods never await, so that each coroutine ends in
+one step; one that suspends is a mistake and raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar, cast
+
+from hookguard.delivery import Delivery
+from hookguard.endpoint import Endpoint
+from hookguard.errors import (
+    ConfigurationError,
+    EventIdReused,
+    HookguardError,
+    LeaseLost,
+    Overloaded,
+    Rejected,
+    StoreUnavailable,
+    UnknownTenant,
+    VerificationUnavailable,
+)
+from hookguard.event import Event
+from hookguard.heartbeat import Heartbeat, TaskHeartbeat, ThreadHeartbeat
+from hookguard.outcome import Outcome, OutcomeName, report
+from hookguard.receipt import Receipt, reply_to_claim, reply_to_error
+from hookguard.reply import Reply
+from hookguard.store import AsyncStore, Claim, ClaimStatus, Store, StoreKey
+from hookguard.verifier import Tenant, Verifier
+
+__all__ = ["AsyncGuard", "Guard", "InThread"]
+
+T = TypeVar("T")
+
+#: Runs a blocking call elsewhere and awaits it, as ``asyncio.to_thread`` and ``anyio.to_thread.run_sync`` do.
+InThread = Callable[..., Awaitable[Any]]
+
+
+class AsyncGuard:
+    """Receives deliveries of one endpoint on an event loop.
+
+    ``store`` may be asynchronous or not; one that may block is called in a thread, through ``in_thread``.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint | Verifier, store: Store | AsyncStore, *, in_thread: InThread = asyncio.to_thread
+    ) -> None:
+        self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
+        self.store = store
+        if inspect.iscoroutinefunction(store.claim):
+            awaited = cast("AsyncStore", store)
+        elif store.capabilities.blocking:
+            awaited = _Awaited(cast("Store", store), in_thread)
+        else:
+            awaited = _Awaited(cast("Store", store), _at_once)
+        heartbeat: Heartbeat | None = None
+        if self.endpoint.heartbeat:
+            kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
+            heartbeat = kind(store.extend, self.endpoint.lease)  # type: ignore[arg-type]  # one awaits, the other does not
+        self._flow = _Flow(self.endpoint, awaited, heartbeat)
+
+    def screen(self, delivery: Delivery) -> Receipt | None:
+        """Refuse by the head alone, before the body is read; None when it should be read. Never suspends."""
+        return self._flow.screen(delivery)
+
+    def refuse(self, error: HookguardError, delivery: Delivery) -> Receipt:
+        """Report and answer what the plugin itself found wrong while it read the body."""
+        return self._flow.refuse(error, time.perf_counter(), delivery)
+
+    async def open(self, delivery: Delivery) -> Receipt:
+        """Take a delivery in: verify and claim it. Never raises for anything the delivery holds."""
+        return await self._flow.open(delivery)
+
+    async def settle(self, receipt: Receipt, *, status: int | None = None, error: BaseException | None = None) -> Reply | None:
+        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place."""
+        return await self._flow.settle(receipt, status, error)
+
+    @asynccontextmanager
+    async def receive(self, delivery: Delivery) -> AsyncIterator[Receipt]:
+        """Open and settle around a block; see :meth:`Guard.receive`."""
+        receipt = await self.open(delivery)
+        try:
+            yield receipt
+        except BaseException as error:
+            await self.settle(receipt, error=error)
+            raise
+        await self.settle(receipt, status=receipt.status)
+        if receipt.reply is None and receipt.error is not None:
+            raise receipt.error
+
+    def __repr__(self) -> str:
+        return f"AsyncGuard({self.endpoint!r}, {self.store!r})"
+
+
+class Guard:
+    """Receives deliveries of one endpoint, with a store that is not asynchronous. Safe to share between threads."""
+
+    def __init__(self, endpoint: Endpoint | Verifier, store: Store) -> None:
+        self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
+        self.store = store
+        if inspect.iscoroutinefunction(store.claim):
+            raise ConfigurationError(f"{store!r} is asynchronous and Guard does not await: use AsyncGuard or another store")
+        lookup = self.endpoint.verifier.lookup
+        if inspect.iscoroutinefunction(lookup) or inspect.iscoroutinefunction(getattr(lookup, "__call__", None)):  # noqa: B004
+            raise ConfigurationError(f"endpoint {self.endpoint.name!r} looks secrets up with a coroutine: use AsyncGuard")
+        heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
+        self._flow = _Flow(self.endpoint, _Awaited(store, _at_once), heartbeat)
+
+    def screen(self, delivery: Delivery) -> Receipt | None:
+        """Refuse by the head alone, before the body is read; None when it should be read."""
+        return self._flow.screen(delivery)
+
+    def refuse(self, error: HookguardError, delivery: Delivery) -> Receipt:
+        """Report and answer what the plugin itself found wrong while it read the body."""
+        return self._flow.refuse(error, time.perf_counter(), delivery)
+
+    def open(self, delivery: Delivery) -> Receipt:
+        """Take a delivery in: verify and claim it. Never raises for anything the delivery holds."""
+        return _finish(self._flow.open(delivery))
+
+    def settle(self, receipt: Receipt, *, status: int | None = None, error: BaseException | None = None) -> Reply | None:
+        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place."""
+        return _finish(self._flow.settle(receipt, status, error))
+
+    @contextmanager
+    def receive(self, delivery: Delivery) -> Iterator[Receipt]:
+        """Open and settle around a block.
+
+        An exception in the block, an answer other than 2xx, or no answer at all gives the event back. When the event
+        cannot be completed at the end of the block, StoreUnavailable or LeaseLost is raised: answer 503 then.
+        """
+        receipt = self.open(delivery)
+        try:
+            yield receipt
+        except BaseException as error:
+            self.settle(receipt, error=error)
+            raise
+        self.settle(receipt, status=receipt.status)
+        if receipt.reply is None and receipt.error is not None:
+            raise receipt.error
+
+    def __repr__(self) -> str:
+        return f"Guard({self.endpoint!r}, {self.store!r})"
+
+
+class _Flow:
+    """The order of things, for both guards."""
+
+    def __init__(self, endpoint: Endpoint, store: AsyncStore, heartbeat: Heartbeat | None = None) -> None:
+        self._endpoint = endpoint
+        self._store = store
+        self._heartbeat = heartbeat
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def screen(self, delivery: Delivery) -> Receipt | None:
+        try:
+            self._endpoint.screen(delivery, body_read=False)
+        except Rejected as refusal:
+            return self.refuse(refusal, time.perf_counter(), delivery)
+        return None
+
+    async def open(self, delivery: Delivery) -> Receipt:
+        started = time.perf_counter()
+        event: Event | None = None
+        receipt = Receipt(started)
+        try:
+            self._endpoint.screen(delivery)
+            challenge = self._endpoint.preset.challenge
+            if challenge is not None and (reply := challenge.unsigned(delivery)) is not None:
+                return self._answer(started, "challenge", reply)
+            verifier = self._endpoint.verifier
+            if verifier.lookup is not None:
+                verifier = await self._find_tenant(verifier, delivery)
+            event = verifier.verify(delivery)
+            if challenge is not None and (reply := challenge.signed(event)) is not None:
+                return self._answer(started, "challenge", reply, event)
+            key = self._endpoint.key(event)
+            receipt = Receipt(started, event=event)
+            self._take_slot(receipt)
+            return await self._claim(receipt, event, key)
+        except HookguardError as error:
+            self._give_slot(receipt)
+            return self.refuse(error, started, delivery, event)
+        except BaseException:
+            self._give_slot(receipt)
+            raise
+
+    async def _claim(self, receipt: Receipt, event: Event, key: StoreKey) -> Receipt:
+        endpoint = self._endpoint
+        token = secrets.token_bytes(16)
+        event.idempotency_key = key.idempotency_key
+        try:
+            claim = await self._store.claim(
+                key, token=token, fingerprint=event.fingerprint(), lease=endpoint.lease, retention=endpoint.retention
+            )
+        except StoreUnavailable as unavailable:
+            if not endpoint.runs_unprotected:
+                raise
+            receipt.unprotected = unavailable
+            return receipt
+        event.attempt = claim.attempt
+        if claim.status == ClaimStatus.ACQUIRED:
+            receipt.key, receipt.token = key, token
+        if not claim.same_fingerprint and endpoint.reject_reused_id:
+            if claim.status == ClaimStatus.ACQUIRED:
+                await self._store.release(key, token=token)
+            raise EventIdReused("this id came before with another body, and this provider's retries never change theirs")
+        if claim.status == ClaimStatus.ACQUIRED:
+            if self._heartbeat is not None:
+                self._heartbeat.start(key, token)
+            return receipt
+        self._give_slot(receipt)
+        outcome: OutcomeName = "duplicate" if claim.status == ClaimStatus.DONE else "in_progress"
+        reply = reply_to_claim(claim)
+        reason = "" if claim.same_fingerprint else "the body differs from the first one's"
+        return self._answer(receipt.started, outcome, reply, event, reason)
+
+    async def settle(self, receipt: Receipt, status: int | None, error: BaseException | None) -> Reply | None:
+        key, receipt.key = receipt.key, None
+        unprotected, receipt.unprotected = receipt.unprotected, None
+        if key is None and unprotected is None:
+            return None  # a reply, or settled before
+        if self._heartbeat is not None:
+            self._heartbeat.stop(receipt.token)
+        self._give_slot(receipt)
+        event = receipt.event
+        if error is not None and not isinstance(error, Exception):
+            # The worker is being stopped; what the handler did so far nobody knows. The lease will run out.
+            self._report("abandoned", receipt.started, event, reason_code=type(error).__name__)
+            return None
+        if error is None and status is not None and 200 <= status < 300:
+            if key is None:
+                self._run_unprotected(receipt, event, status, unprotected)
+                return None
+            return await self._complete(receipt, key, event, status)
+        trouble = ""
+        try:
+            if key is not None and not await self._store.release(key, token=receipt.token):
+                trouble = "; its lease had run out"
+        except StoreUnavailable as unavailable:
+            # The handler's own failure is what matters; the lease gives the event back a little later.
+            trouble = f"; could not be given back ({unavailable}), so it waits for its lease to run out"
+        if isinstance(error, HookguardError) and (reply := reply_to_error(error)) is not None:
+            # The handler asked for JSON that is none, or the like.
+            self._report(
+                "refused" if isinstance(error, Rejected) else "failed",
+                receipt.started,
+                event,
+                reply.status,
+                reason_code=getattr(error, "code", ""),
+                reason=f"{error}{trouble}",
+            )
+            return reply
+        if error is not None:
+            self._report(
+                "failed", receipt.started, event, reason_code="handler_raised", reason=f"{type(error).__name__}{trouble}"
+            )
+        elif status is None:
+            self._report(
+                "failed", receipt.started, event, reason_code="not_answered", reason=f"receipt.answered() was not called{trouble}"
+            )
+        else:
+            self._report(
+                "failed",
+                receipt.started,
+                event,
+                status,
+                reason_code="handler_status",
+                reason=f"the handler answered {status}{trouble}",
+            )
+        return None
+
+    async def _complete(self, receipt: Receipt, key: StoreKey, event: Event, status: int) -> Reply | None:
+        failure: LeaseLost | StoreUnavailable | None = None
+        try:
+            if not await self._store.complete(key, token=receipt.token, retention=self._endpoint.retention):
+                failure = LeaseLost(
+                    f"the handler ran longer than its lease of {self._endpoint.lease:.0f} s and may run again: raise the lease"
+                )
+        except StoreUnavailable as unavailable:
+            failure = unavailable
+        if failure is None:
+            self._report("handled", receipt.started, event, status)
+            return None
+        if self._endpoint.runs_unprotected and isinstance(failure, StoreUnavailable):
+            self._run_unprotected(receipt, event, status, failure)
+            return None
+        receipt.error = failure
+        outcome: OutcomeName = "lease_lost" if isinstance(failure, LeaseLost) else "unavailable"
+        self._report(outcome, receipt.started, event, failure.status, reason_code=failure.code, reason=str(failure))
+        return reply_to_error(failure)
+
+    def _run_unprotected(self, receipt: Receipt, event: Event, status: int, why: StoreUnavailable | None) -> None:
+        self._report("unprotected", receipt.started, event, status, reason_code="store_unavailable", reason=str(why))
+
+    def refuse(self, error: HookguardError, started: float, delivery: Delivery, event: Event | None = None) -> Receipt:
+        reply = reply_to_error(error, self._endpoint.methods)
+        if reply is None:
+            raise error
+        outcome: OutcomeName = (
+            "refused" if isinstance(error, Rejected) else "overloaded" if isinstance(error, Overloaded) else "unavailable"
+        )
+        self._report(
+            outcome,
+            started,
+            event,
+            reply.status,
+            reason_code=getattr(error, "code", ""),
+            reason=f"{error} [url {delivery.url!r}]" if self._signs_url(error) else str(error),
+        )
+        return Receipt(started, event=event, reply=reply, error=error)
+
+    def _signs_url(self, error: HookguardError) -> bool:
+        # Which URL was checked is what one needs to know when a scheme that signs it refuses; it is not secret there.
+        return isinstance(error, Rejected) and "url" in self._endpoint.preset.scheme.covers
+
+    async def _find_tenant(self, verifier: Verifier, delivery: Delivery) -> Verifier:
+        path = delivery.url.partition("#")[0].partition("?")[0]
+        if "://" in path:
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        try:
+            found = verifier.lookup(path, delivery.headers)  # type: ignore[misc]  # the caller saw that it is not None
+            tenant = await found if inspect.isawaitable(found) else cast("Tenant | None", found)
+            if tenant is None:
+                raise UnknownTenant("the secret lookup knows no tenant for this delivery")
+            return verifier.for_tenant(tenant)
+        except Rejected:
+            raise
+        except Exception as error:
+            # Unknown is not invalid: a database that is down must not turn genuine deliveries away for good.
+            raise VerificationUnavailable(f"the secret lookup failed: {type(error).__name__}: {error}") from error
+
+    def _take_slot(self, receipt: Receipt) -> None:
+        # Taken after verifying, so that forged deliveries cannot use the places up.
+        limit = self._endpoint.max_concurrent
+        if limit is None:
+            return
+        with self._lock:
+            if self._running >= limit:
+                raise Overloaded(f"{limit} deliveries are being handled, as many as max_concurrent allows")
+            self._running += 1
+        receipt.slot = True
+
+    def _give_slot(self, receipt: Receipt) -> None:
+        if receipt.slot:
+            receipt.slot = False
+            with self._lock:
+                self._running -= 1
+
+    def _answer(
+        self, started: float, outcome: OutcomeName, reply: Reply | None, event: Event | None = None, reason: str = ""
+    ) -> Receipt:
+        self._report(outcome, started, event, reply.status if reply else None, reason=reason)
+        return Receipt(started, event=event, reply=reply)
+
+    def _report(
+        self,
+        outcome: OutcomeName,
+        started: float,
+        event: Event | None,
+        status: int | None = None,
+        *,
+        reason_code: str = "",
+        reason: str = "",
+    ) -> None:
+        endpoint = self._endpoint
+        identifier, kind = _describe(event) if event is not None else ("", "")
+        report(
+            Outcome(
+                endpoint=endpoint.name,
+                provider=endpoint.preset.name,
+                outcome=outcome,
+                status=status,
+                reason_code=reason_code,
+                reason=reason,
+                event_id=identifier,
+                event_type=kind,
+                tenant=(event.tenant or "") if event is not None else "",
+                secret=event.secret if event is not None else "",
+                attempt=event.attempt if event is not None else 0,
+                duration=time.perf_counter() - started,
+            ),
+            endpoint.observers,
+        )
+
+
+def _describe(event: Event) -> tuple[str, str]:
+    """The event's id and type for the log, where they can be read."""
+    try:
+        identifier = event.id
+    except Rejected:
+        identifier = ""
+    try:
+        return identifier, event.type
+    except Rejected:
+        return identifier, ""
+
+
+class _Awaited:
+    """A store that does not await, in the clothes of one that does."""
+
+    def __init__(self, store: Store, run: InThread) -> None:
+        self._store = store
+        self._run = run
+
+    @property
+    def capabilities(self) -> Any:
+        return self._store.capabilities
+
+    async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
+        def call() -> Claim:
+            return self._store.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
+
+        return cast("Claim", await self._run(call))
+
+    async def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
+        return cast("bool", await self._run(lambda: self._store.complete(key, token=token, retention=retention, reply=reply)))
+
+    async def release(self, key: StoreKey, *, token: bytes) -> bool:
+        return cast("bool", await self._run(lambda: self._store.release(key, token=token)))
+
+    async def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
+        return cast("bool", await self._run(lambda: self._store.extend(key, token=token, lease=lease)))
+
+    async def purge(self, *, limit: int) -> int:
+        return cast("int", await self._run(lambda: self._store.purge(limit=limit)))
+
+    async def forget(self, key: StoreKey) -> bool:
+        return cast("bool", await self._run(lambda: self._store.forget(key)))
+
+
+async def _at_once(call: Callable[[], T]) -> T:
+    return call()
+
+
+def _finish(steps: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    steps.close()
+    raise RuntimeError("a store or a secret lookup that is used by Guard suspended: use AsyncGuard for asynchronous ones")

@@ -1,0 +1,144 @@
+"""A ready scheme for one provider, with where its id and type live, its challenge and how it delivers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hookguard.challenge import Challenge
+from hookguard.delivery import Delivery
+from hookguard.errors import ConfigurationError
+from hookguard.place import FirstOf, InHeader, Joined, Place
+from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
+from hookguard.schemes.base import Draft, Key, Scheme
+from hookguard.secret import Secret, SecretLike
+
+__all__ = ["Identity", "Preset", "make_keys"]
+
+#: What makes two deliveries the same event: its id, its content, or both.
+Identity = Literal["id", "content", "id+content"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """Everything hookguard knows of a provider, as data that serves verifying and signing alike.
+
+    ``identity`` follows from the scheme where the signature covers the id. Where it does not, someone who captured one
+    delivery could run it again under a fresh id, or burn the id of another event; then it must be declared:
+    ``"content"`` where honest bodies are never equal, ``"id+content"`` where they can be (this keeps ids from being
+    burnt; a captured delivery under a fresh id then still runs, as nothing in it tells it from an honest one).
+    """
+
+    name: str  #: lower case, for settings and the command line
+    title: str = ""  #: as the provider writes itself
+    scheme: Scheme
+    event_id: Place | None
+    event_type: Place | None = None
+    identity: Identity | None = None
+    tolerance: float = 300.0  #: seconds a signed timestamp may be off, both ways
+    json_field: str | None = None  #: the form field that holds the JSON, where the provider also sends forms
+    challenge: Challenge | None = None
+    methods: frozenset[str] = frozenset({"POST"})
+    profile: Profile | None = None  #: None for a provider nobody has written the facts down for
+    docs: str = ""  #: the provider's own page on its signatures
+    note: str = ""  #: what a user must know and would not guess
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.lower() or not self.name.replace("-", "").isalnum():
+            raise ConfigurationError(f"preset name {self.name!r}: use lower-case letters, digits and hyphens")
+        if self.identity is None and not self.id_covered:
+            raise ConfigurationError(
+                f"preset {self.name!r}: the signature does not cover the event id, so say what makes two deliveries the"
+                ' same event: identity="content" where honest bodies are never equal, identity="id+content" where they'
+                ' can be, or identity="id" if whoever can send at all may be believed'
+            )
+        if self.event_id is None and self.identity != "content":
+            raise ConfigurationError(f'preset {self.name!r}: an event without an id needs identity="content"')
+        if not self.tolerance > 0:
+            raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
+
+    @property
+    def id_covered(self) -> bool:
+        """Whether the signature covers the event id."""
+        return self.event_id is not None and self.event_id.parts <= self.scheme.covers
+
+    @property
+    def type_covered(self) -> bool:
+        """Whether the signature covers the event type."""
+        return self.event_type is not None and self.event_type.parts <= self.scheme.covers
+
+    @property
+    def lease(self) -> float:
+        """How long a claim holds, in seconds, unless an endpoint says otherwise."""
+        return self.profile.lease if self.profile else LEAST_LEASE
+
+    def retention(self, tolerance: float | None) -> float:
+        """How long a completed event must be remembered, in seconds: while its provider or a captured copy may come again.
+
+        A delivery dated ahead as far as ``tolerance`` allows is accepted for twice that.
+        """
+        return max(self.profile.retention if self.profile else LEAST_RETENTION, 2 * (tolerance or 0.0))
+
+    @property
+    def all_methods(self) -> frozenset[str]:
+        """Every HTTP method a delivery or a challenge of this provider may use."""
+        return self.methods | self.challenge.methods if self.challenge else self.methods
+
+    def sign(
+        self,
+        body: bytes,
+        secret: SecretLike | Iterable[SecretLike],
+        *,
+        id: str = "",  # noqa: A002 - the field's own word
+        type: str = "",  # noqa: A002 - the field's own word
+        timestamp: float | None = None,
+        url: str = "",
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> Delivery:
+        """Return a delivery just as the provider would send it: the mirror of verify, for tests and for senders.
+
+        ``id`` and ``type`` go into their headers, where the provider carries them there; those in the body are yours to
+        write. ``timestamp`` is seconds since 1970, now by default. Several secrets make several signatures, as a
+        provider sends them while a secret is being rotated, where the scheme has room for them.
+        """
+        moment = time.time() if timestamp is None else timestamp
+        carried = dict(headers or {})
+        for place, value in ((self.event_type, type), (self.event_id, id)):
+            for header in _headers(place):
+                if value and header.lower() not in self.scheme.covers and header not in carried:
+                    carried[header] = value
+        draft = Draft(body, carried, method, url, id or f"msg_{int(moment * 1_000_000):x}", moment)
+        return self.scheme.sign(draft, make_keys(self, secret))
+
+
+def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tuple[Key, ...]:
+    """Read secrets as the preset's provider shows them; ConfigurationError says which one is wrong, by position or name."""
+    if isinstance(secrets, (str, bytes, Secret)) or secrets is None:
+        secrets = [secrets]
+    keys: list[Key] = []
+    for position, given in enumerate(secrets, 1):
+        try:
+            secret = given if isinstance(given, Secret) else Secret(given)
+            prepared = preset.scheme.prepare(secret)
+        except ConfigurationError as error:
+            label = given.name if isinstance(given, Secret) and given.name else f"#{position}"
+            raise ConfigurationError(f"{preset.name} secret {label}: {error}") from None
+        keys.append(Key(secret.name or f"#{position}", secret, prepared))
+    if not keys:
+        raise ConfigurationError(f"{preset.name}: no secret given; nothing can be verified without one")
+    names = [key.name for key in keys]
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{preset.name}: two secrets are called {max(names, key=names.count)!r}")
+    return tuple(keys)
+
+
+def _headers(place: Place | None) -> list[str]:
+    if isinstance(place, InHeader):
+        return [place.name]
+    if isinstance(place, (FirstOf, Joined)):
+        # The first is the usual one, or the id itself; the others are filled by their own names.
+        return _headers(place.places[0])
+    return []

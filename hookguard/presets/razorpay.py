@@ -1,0 +1,36 @@
+"""Razorpay."""
+
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["RAZORPAY"]
+
+_PRACTICES = Source("https://razorpay.com/docs/webhooks/best-practices", "2026-11-24")
+_REPLAY = Source("https://razorpay.com/docs/webhooks/replay-events", "2026-11-24")
+_FAQS = Source("https://razorpay.com/docs/webhooks/faqs", "2026-11-24")
+_IPS = Source("https://razorpay.com/docs/security/whitelists", "2026-11-24")
+
+RAZORPAY = Preset(
+    name="razorpay",
+    title="Razorpay",
+    scheme=HmacScheme(signature=SignatureHeader("X-Razorpay-Signature", "{hex}")),
+    event_id=InHeader("x-razorpay-event-id"),
+    event_type=InBody("event"),
+    # The id is not signed. Bodies carry the entity and created_at in whole seconds: two can be equal.
+    identity="id+content",
+    profile=Profile(
+        schedule=_REPLAY.says("for 24 hours; by hand, what was not acknowledged, for seven days"),
+        horizon=_PRACTICES.says(DAY),
+        # After a change of the secret, retries of older events still carry the old one's signature.
+        resigned=_FAQS.says(False),
+        # Said of replays by hand only.
+        stable_body=_PRACTICES.silent(None),
+        timeout=_PRACTICES.says(5.0),
+        statuses=_PRACTICES.says("2xx succeeds; after 24 hours of failures the webhook is disabled"),
+        networks=_IPS.says("https://razorpay.com/docs/security/whitelists"),
+    ),
+    docs="https://razorpay.com/docs/webhooks/validate-test/",
+    note="The secret is the webhook's own, not the API key's; after a change, keep both for a day.",
+)

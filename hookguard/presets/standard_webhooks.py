@@ -1,0 +1,67 @@
+"""Standard Webhooks (v1), and Svix, which sends the same under other header names."""
+
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, MINUTE, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["STANDARD_WEBHOOKS", "SVIX", "standard_scheme"]
+
+_SPEC = Source("https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md", "2026-11-24")
+_SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
+_SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-24")
+
+
+def standard_scheme(prefix: str) -> HmacScheme:
+    """Return the v1 scheme with the three headers behind ``prefix``."""
+    return HmacScheme(
+        signature=SignatureHeader(f"{prefix}-signature", "v1,{base64}", separator=" "),
+        timestamp=InHeader(f"{prefix}-timestamp"),
+        id=InHeader(f"{prefix}-id"),
+        signed="{id}.{timestamp}.{body}",
+        secret_format="whsec",
+    )
+
+
+STANDARD_WEBHOOKS = Preset(
+    name="standard-webhooks",
+    title="Standard Webhooks",
+    scheme=standard_scheme("webhook"),
+    event_id=InHeader("webhook-id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_SPEC.says("the sender's choice; the specification's example: nine times over 75 hours and 35 minutes"),
+        horizon=_SPEC.says(75 * HOUR + 35 * MINUTE + 5),
+        resigned=_SPEC.says(True),
+        stable_body=_SPEC.silent(None),
+        timeout=_SPEC.says(30.0),
+        statuses=_SPEC.says("2xx succeeds; 3xx fails; 410 disables the endpoint; 429, 502 and 504 slow the sender down"),
+        networks=_SPEC.silent(None),
+    ),
+    docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+    note=(
+        "The times are the specification's advice (a timeout of 15 to 30 s, of which the longer is taken): ask your sender for"
+        " its own and set lease and retention where they are longer."
+    ),
+)
+
+SVIX = Preset(
+    name="svix",
+    title="Svix",
+    scheme=standard_scheme("svix"),
+    event_id=InHeader("svix-id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_SVIX.says("after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h"),
+        horizon=_SVIX.says(27 * HOUR + 35 * MINUTE + 5),
+        resigned=_SVIX.silent(True),
+        stable_body=_SVIX.silent(None),
+        timeout=_SVIX.says(15.0),
+        statuses=_SVIX.says(
+            "2xx succeeds, 3xx fails; webhook-delivery: abort-message stops retries; five days of failures disable the endpoint"
+        ),
+        networks=_SVIX_IPS.says("https://docs.svix.com/receiving/source-ips"),
+    ),
+    docs="https://docs.svix.com/receiving/verifying-payloads/how-manual",
+    note="Senders that rename the headers to webhook-* are the preset standard-webhooks.",
+)

@@ -1,0 +1,34 @@
+"""Stripe."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["STRIPE"]
+
+_DOCS = Source("https://docs.stripe.com/webhooks", "2026-11-24")
+_IPS = Source("https://docs.stripe.com/ips", "2026-11-24")
+
+STRIPE = Preset(
+    name="stripe",
+    title="Stripe",
+    # The secret's whsec_ is part of the key's text: it is not decoded, unlike the same prefix in Standard Webhooks.
+    scheme=HmacScheme(
+        signature=SignatureHeader("Stripe-Signature", "t={timestamp},v1={hex}"),
+        signed="{timestamp}.{body}",
+    ),
+    event_id=InBody("id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_DOCS.says("live mode: for up to three days, with exponential backoff; sandboxes: three times in a few hours"),
+        horizon=_DOCS.says(3 * DAY),
+        resigned=_DOCS.says(True),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.says("2xx succeeds; anything else, 3xx included, is tried again"),
+        networks=_IPS.says("https://stripe.com/files/ips/ips_webhooks.json"),
+    ),
+    docs="https://docs.stripe.com/webhooks/signature",
+    note="Each endpoint has a secret of its own, and the command-line listener another one.",
+)

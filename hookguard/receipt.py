@@ -1,0 +1,87 @@
+"""One delivery in a guard's hands: an event to handle, or a reply to send."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from hookguard.errors import (
+    HookguardError,
+    LeaseLost,
+    MethodNotAllowed,
+    Overloaded,
+    Rejected,
+    StoreUnavailable,
+    VerificationUnavailable,
+)
+from hookguard.event import Event
+from hookguard.reply import Reply
+from hookguard.store import Claim, ClaimStatus, StoreKey
+
+__all__ = ["Receipt", "reply_to_claim", "reply_to_error"]
+
+#: Seconds a provider is asked to wait when the store is down, and when too much is going on at once.
+STORE_DOWN: Final = 30
+BUSY: Final = 1
+
+
+class Receipt:
+    """What to do with a delivery.
+
+    Either ``reply`` is None and ``event`` is to be handled, and then the guard is told how it went; or ``reply`` is to
+    be sent and nothing is to be run.
+    """
+
+    __slots__ = ("_event", "error", "key", "reply", "slot", "started", "status", "token", "unprotected")
+
+    def __init__(
+        self, started: float, *, event: Event | None = None, reply: Reply | None = None, error: HookguardError | None = None
+    ) -> None:
+        self.started = started
+        self.reply = reply
+        self.status: int | None = None  #: what the handler answered, once it did
+        self.key: StoreKey | None = None  #: set while a claim is held
+        self.token = b""
+        self.error = error  #: why it was refused, or why a handled event could not be marked as done; for the operator
+        self.unprotected: StoreUnavailable | None = None  #: why the event runs without a claim, where the endpoint allows it
+        self.slot = False  #: whether a place under the concurrency limit is taken
+        self._event = event
+
+    @property
+    def event(self) -> Event:
+        """The event to handle; RuntimeError when there is a reply to send instead."""
+        if self._event is None or self.reply is not None:
+            raise RuntimeError("this receipt carries a reply, not an event: send receipt.reply first")
+        return self._event
+
+    def answered(self, status: int) -> None:
+        """Say what the handler answered: 2xx completes the event, anything else gives it back for the next try."""
+        self.status = status
+
+    def __repr__(self) -> str:
+        return f"Receipt({self._event if self.reply is None else self.reply!r})"
+
+
+def reply_to_claim(claim: Claim) -> Reply | None:
+    """The reply for an event that is not to be run; None for one that is."""
+    if claim.status == ClaimStatus.ACQUIRED:
+        return None
+    if claim.status == ClaimStatus.DONE:
+        # 200, because one provider (Mailgun) counts nothing else as success.
+        return Reply(200, (("Hookguard-Duplicate", "1"),))
+    # Not 2xx, which would acknowledge work that may yet fail; not 4xx, which several providers take as final.
+    wait = min(max(math.ceil(claim.retry_after), 1), 60)
+    return Reply.problem(503, ("Retry-After", str(wait)))
+
+
+def reply_to_error(error: HookguardError, methods: frozenset[str] = frozenset()) -> Reply | None:
+    """The reply for one of our own errors; None for an error that says nothing about the delivery."""
+    if isinstance(error, MethodNotAllowed):
+        return Reply.problem(error.status, ("Allow", ", ".join(sorted(methods))))
+    if isinstance(error, Rejected):
+        return Reply.problem(error.status)
+    if isinstance(error, (StoreUnavailable, VerificationUnavailable)):
+        return Reply.problem(503, ("Retry-After", str(STORE_DOWN)))
+    if isinstance(error, (Overloaded, LeaseLost)):
+        return Reply.problem(503, ("Retry-After", str(BUSY)))
+    return None

@@ -1,0 +1,8 @@
+"""Signature schemes, one family a file."""
+
+from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.schemes.callback import CallbackScheme
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.token import TokenScheme
+
+__all__ = ["CallbackScheme", "Draft", "HmacScheme", "Key", "Scheme", "SignatureHeader", "TokenScheme", "Verified"]

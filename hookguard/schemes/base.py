@@ -1,0 +1,70 @@
+"""What every scheme can do: check a delivery, and sign one the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, Union
+
+from hookguard.delivery import Delivery
+from hookguard.secret import Secret, SecretFormat
+
+__all__ = ["Draft", "Key", "Scheme", "Verified"]
+
+
+class Key(NamedTuple):
+    """One secret made ready for a scheme: ``prepared`` is whatever the scheme works with."""
+
+    name: str
+    secret: Secret
+    prepared: Any
+
+    def __repr__(self) -> str:
+        # What is prepared may be the secret's own bytes.
+        return f"Key({self.name!r})"
+
+
+#: What a scheme found: the name of the secret that matched, and the signed timestamp in seconds since 1970 if there is one.
+Verified = tuple[str, Union[float, None]]
+
+
+class Draft(NamedTuple):
+    """A delivery about to be signed; ``id`` and ``timestamp`` go where the scheme carries them."""
+
+    body: bytes
+    headers: dict[str, str]
+    method: str = "POST"
+    url: str = ""
+    id: str = ""
+    timestamp: float = 0.0
+
+
+class Scheme(Protocol):
+    """How a signature is made, carried and checked. Pure: bytes in, a verdict out; no clock, no I/O.
+
+    Freshness is not judged here: the scheme only says which timestamp was signed.
+    """
+
+    @property
+    def secret_format(self) -> SecretFormat:
+        """How the provider shows the secret."""
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
+
+    @property
+    def signs_timestamp(self) -> bool:
+        """Whether the signature covers a timestamp."""
+
+    @property
+    def required_header(self) -> str | None:
+        """The lower-case header without which no delivery can be genuine, so that it may be refused unread."""
+
+    def prepare(self, secret: Secret) -> Any:
+        """Make a secret ready for use; ConfigurationError when it is not one of this scheme's."""
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Check the delivery against the keys, in order; raise SignatureRejected or another Rejected."""
+
+    def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
+        """Sign with every key (more than one where the scheme can carry more than one signature)."""

@@ -1,0 +1,127 @@
+"""A Hypothesis state machine that runs a store beside a model of the contract and compares every answer.
+
+::
+
+    TestMyStoreMachine = store_machine(lambda clock: MyStore(clock=clock)).TestCase
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from hookguard.store import Claim, ClaimStatus, Store, StoreKey
+from hookguard.testing.clock import FrozenClock
+
+__all__ = ["store_machine"]
+
+_KEYS = st.sampled_from([StoreKey("a", "1"), StoreKey("a", "2"), StoreKey("b", "1")])
+_TOKENS = st.sampled_from([bytes([letter]) * 16 for letter in b"xyz"])
+_FINGERPRINTS = st.sampled_from([b"\x01" * 32, b"\x02" * 32])
+_LEASES = st.sampled_from([5.0, 50.0])
+_RETENTIONS = st.sampled_from([20.0, 200.0])
+# Never the very instant at which something ends: stores may round it either way.
+_TICKS = st.sampled_from([0.25, 4.5, 19.75, 60.25, 260.5])
+
+
+@dataclass
+class _Known:
+    """What the model remembers of one event; written from the contract's table, not from any store."""
+
+    state: str
+    token: bytes
+    fingerprint: bytes
+    lease_until: float
+    retention: float
+    forgotten_at: float
+    attempt: int
+    reply: bytes | None = None
+
+
+def store_machine(make_store: Callable[[FrozenClock], Store]) -> type[RuleBasedStateMachine]:
+    """Return a machine for the stores that ``make_store`` makes."""
+
+    class StoreMachine(RuleBasedStateMachine):
+        @initialize()
+        def begin(self) -> None:
+            self.clock = FrozenClock()
+            self.store = make_store(self.clock)
+            self.known: dict[StoreKey, _Known] = {}
+
+        def alive(self, key: StoreKey) -> _Known | None:
+            known = self.known.get(key)
+            if known is not None and known.forgotten_at <= self.clock.now:
+                del self.known[key]
+                return None
+            return known
+
+        @rule(key=_KEYS, token=_TOKENS, fingerprint=_FINGERPRINTS, lease=_LEASES, retention=_RETENTIONS)
+        def claim(self, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float) -> None:
+            now, known = self.clock.now, self.alive(key)
+            answer = self.store.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
+            if known is not None and known.state == "done":
+                expected = Claim(ClaimStatus.DONE, known.attempt, 0.0, known.fingerprint == fingerprint, known.reply)
+            elif known is not None and known.state == "in progress" and known.token == token:
+                expected = Claim(ClaimStatus.ACQUIRED, known.attempt, 0.0, known.fingerprint == fingerprint)
+            elif known is not None and known.state == "in progress" and known.lease_until > now:
+                expected = Claim(
+                    ClaimStatus.IN_PROGRESS, known.attempt, known.lease_until - now, known.fingerprint == fingerprint
+                )
+            else:
+                attempt = known.attempt + 1 if known is not None else 1
+                first = known.fingerprint if known is not None else fingerprint
+                self.known[key] = _Known("in progress", token, first, now + lease, retention, now + lease + retention, attempt)
+                expected = Claim(ClaimStatus.ACQUIRED, attempt, 0.0, first == fingerprint)
+            assert answer._replace(retry_after=0.0) == expected._replace(retry_after=0.0)
+            assert abs(answer.retry_after - expected.retry_after) < 0.001
+
+        @rule(key=_KEYS, token=_TOKENS, retention=_RETENTIONS, reply=st.sampled_from([None, b"", b"reply"]))
+        def complete(self, key: StoreKey, token: bytes, retention: float, reply: bytes | None) -> None:
+            known = self.alive(key)
+            answer = self.store.complete(key, token=token, retention=retention, reply=reply)
+            mine = known is not None and known.token == token
+            if known is not None and mine and known.state == "in progress":
+                known.state, known.reply, known.forgotten_at = "done", reply, self.clock.now + retention
+            assert answer is (known is not None and mine and known.state == "done")
+
+        @rule(key=_KEYS, token=_TOKENS)
+        def release(self, key: StoreKey, token: bytes) -> None:
+            known = self.alive(key)
+            held = known is not None and known.token == token and known.state == "in progress"
+            assert self.store.release(key, token=token) is held
+            if known is not None and held:
+                known.state = "released"
+
+        @rule(key=_KEYS, token=_TOKENS, lease=_LEASES)
+        def extend(self, key: StoreKey, token: bytes, lease: float) -> None:
+            known = self.alive(key)
+            held = known is not None and known.token == token and known.state == "in progress"
+            assert self.store.extend(key, token=token, lease=lease) is held
+            if known is not None and held:
+                known.lease_until = self.clock.now + lease
+                known.forgotten_at = known.lease_until + known.retention
+
+        @rule(seconds=_TICKS)
+        def tick(self, seconds: float) -> None:
+            self.clock.advance(seconds)
+
+        @rule(limit=st.sampled_from([1, 10]))
+        def purge(self, limit: int) -> None:
+            assert 0 <= self.store.purge(limit=limit) <= limit
+
+        @rule(key=_KEYS)
+        def forget(self, key: StoreKey) -> None:
+            alive = self.alive(key) is not None
+            # A store may still hold an expired event, so False is only certain of what it never knew.
+            assert self.store.forget(key) or not alive
+            self.known.pop(key, None)
+
+        def teardown(self) -> None:
+            close = getattr(getattr(self, "store", None), "close", None)
+            if close is not None:
+                close()
+
+    return StoreMachine

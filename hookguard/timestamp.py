@@ -1,0 +1,55 @@
+"""Timestamps as providers write them, read strictly.
+
+``int()`` and ``float()`` accept full-width digits, signs, underscores, spaces, ``nan`` and ``1e400``; none of these is a
+timestamp, and some official SDKs sign another text than the one that came because of it. So the text is matched first.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Literal
+
+from hookguard.errors import MalformedTimestamp
+
+__all__ = ["TimestampUnit", "read_timestamp", "write_timestamp"]
+
+#: Seconds since 1970, milliseconds since 1970, or an RFC 3339 date-time.
+TimestampUnit = Literal["s", "ms", "rfc3339"]
+
+# Digits that cover every year a clock can mean.
+_LONGEST = {"s": 12, "ms": 15}
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+
+
+def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:
+    """Return ``text`` as seconds since 1970; raise MalformedTimestamp unless it is written just as ``unit`` says."""
+    if unit != "rfc3339":
+        # isdigit() alone would let other scripts' digits pass.
+        if text.isdigit() and text.isascii() and text[0] != "0" and len(text) <= _LONGEST[unit]:
+            return int(text) / 1000 if unit == "ms" else int(text)
+    elif match := _RFC3339.fullmatch(text):
+        day, clock, fraction, zone = match.groups()
+        zone = "+00:00" if zone in "Zz" else zone
+        try:
+            # Nanoseconds are cut: datetime holds six digits and Python 3.10 reads exactly three or six.
+            whole = datetime.fromisoformat(f"{day}T{clock}{zone}").timestamp()
+        except (ValueError, OverflowError):
+            pass
+        else:
+            return whole + (float(fraction) if fraction else 0.0)
+    raise MalformedTimestamp(f"the timestamp ({len(text)} characters) is not written as {_NAMES[unit]}")
+
+
+def write_timestamp(seconds: float, unit: TimestampUnit = "s") -> str:
+    """Write ``seconds`` since 1970 as ``read_timestamp`` reads it."""
+    if unit == "s":
+        return str(int(seconds))
+    if unit == "ms":
+        return str(int(seconds * 1000))
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_NAMES = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "rfc3339": "an RFC 3339 date and time"}

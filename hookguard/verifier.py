@@ -1,0 +1,131 @@
+"""Is it genuine, and is it fresh? Pure: bytes and a clock in, an Event out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Union
+
+from hookguard.delivery import Delivery
+from hookguard.errors import ConfigurationError, SignatureMismatch, TimestampOutOfTolerance
+from hookguard.event import Event
+from hookguard.headers import Headers
+from hookguard.preset import Preset, make_keys
+from hookguard.presets import get
+from hookguard.schemes.base import Key
+from hookguard.secret import SecretLike
+
+__all__ = ["SecretLookup", "Tenant", "Verifier"]
+
+#: The widest tolerance that is taken for a tolerance: a year.
+WIDEST = 366 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whose secrets a delivery is to be checked with. ``name`` becomes part of the store key."""
+
+    name: str
+    secrets: Sequence[SecretLike] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.name or isinstance(self.secrets, (str, bytes)):
+            raise ConfigurationError("a Tenant has a name and a list of secrets")
+
+
+#: Finds the tenant by the delivery's path and headers, neither of which is verified yet; None when there is none.
+SecretLookup = Callable[[str, Headers], Union[Tenant, None, Awaitable[Union[Tenant, None]]]]
+
+
+class Verifier:
+    """Checks deliveries of one provider: the signature first, then the timestamp.
+
+    ``preset`` is a name or a Preset. ``secrets`` are newest first; any of them may match. ``tolerance`` is seconds a
+    signed timestamp may be off, both ways; leave it out for the preset's own, and switch it off only with
+    ``tolerance=None, allow_stale=True``. Raises ConfigurationError here, never at a delivery.
+    """
+
+    __slots__ = ("_clock", "_dated", "_keys", "_verify", "allow_stale", "lookup", "preset", "tenant", "tolerance")
+
+    def __init__(
+        self,
+        preset: str | Preset,
+        secrets: SecretLike | Iterable[SecretLike] | SecretLookup,
+        *,
+        tolerance: float | None | Literal["preset"] = "preset",
+        allow_stale: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.preset = get(preset) if isinstance(preset, str) else preset
+        self.allow_stale = allow_stale
+        self.tolerance = self._judge(tolerance)
+        self.tenant: str | None = None
+        self.lookup: SecretLookup | None = None
+        self._clock = clock
+        self._verify = self.preset.scheme.verify
+        if callable(secrets):
+            self.lookup = secrets
+            self._keys: tuple[Key, ...] = ()
+            self._dated = False
+        else:
+            self._take(secrets)
+
+    def _judge(self, tolerance: float | None | Literal["preset"]) -> float | None:
+        name = self.preset.name
+        if tolerance == "preset":
+            tolerance = None if self.allow_stale else self.preset.tolerance
+        elif not self.preset.scheme.signs_timestamp:
+            raise ConfigurationError(
+                f"{name} signs no timestamp, so a tolerance would check nothing: leave it out. Replays are caught by the store."
+            )
+        if tolerance is None:
+            if not self.allow_stale:
+                raise ConfigurationError(f"{name}: tolerance=None accepts deliveries of any age; say allow_stale=True as well")
+            return None
+        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 < tolerance <= WIDEST:
+            raise ConfigurationError(f"{name}: tolerance is {tolerance!r}; give seconds, more than 0 and at most a year")
+        if self.allow_stale:
+            raise ConfigurationError(f"{name}: allow_stale=True switches the tolerance off, so leave one of the two out")
+        return float(tolerance) if self.preset.scheme.signs_timestamp else None
+
+    def _take(self, secrets: SecretLike | Iterable[SecretLike]) -> None:
+        self._keys = make_keys(self.preset, secrets)
+        self._dated = any(key.secret.not_before is not None or key.secret.not_after is not None for key in self._keys)
+
+    def for_tenant(self, tenant: Tenant) -> Verifier:
+        """Return a verifier with the tenant's secrets, otherwise like this one."""
+        verifier = Verifier.__new__(Verifier)
+        for name in ("_clock", "_verify", "allow_stale", "preset", "tolerance"):
+            setattr(verifier, name, getattr(self, name))
+        verifier.lookup = None
+        verifier.tenant = tenant.name
+        verifier._take(tenant.secrets)
+        return verifier
+
+    def verify(self, delivery: Delivery) -> Event:
+        """Return the delivery's event, or raise Rejected.
+
+        The order is signature, then timestamp: a stale delivery is called stale only when it is genuine.
+        """
+        keys = self._keys
+        if self._dated:
+            now = self._clock()
+            keys = tuple(key for key in keys if key.secret.valid_at(now))
+        if not keys:
+            if self.lookup is not None:
+                raise ConfigurationError("this verifier looks its secrets up per tenant: pass deliveries to a guard")
+            raise SignatureMismatch("every secret of this endpoint is outside its dates: configure a current one")
+        secret, timestamp = self._verify(delivery, keys)
+        if timestamp is not None and self.tolerance is not None:
+            off = self._clock() - timestamp
+            if not -self.tolerance <= off <= self.tolerance:
+                side = "old" if off > 0 else "in the future"
+                raise TimestampOutOfTolerance(
+                    f"the signed timestamp is {abs(off):.0f} s {side}; {self.tolerance:.0f} s are allowed."
+                    " If every delivery says so, this machine's clock is off."
+                )
+        return Event(delivery, self.preset, secret, timestamp, self.tenant)
+
+    def __repr__(self) -> str:
+        return f"Verifier({self.preset.name!r}, {len(self._keys)} secrets, tolerance={self.tolerance})"

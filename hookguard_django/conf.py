@@ -1,0 +1,87 @@
+"""The ``HOOKGUARD`` setting, read when it is first needed and again when a test overrides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Union, cast
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+from hookguard import AsyncGuard, ConfigurationError, Endpoint, Guard, SQLiteStore, Store
+from hookguard.config import Settings
+from hookguard_django.signals import send_outcome
+
+__all__ = ["Named", "async_guard", "default_path", "endpoints", "guard", "paths"]
+
+#: What names an endpoint: its name in the settings, or an Endpoint.
+Named = Union[str, Endpoint]
+
+
+@cache
+def endpoints() -> Settings:
+    """Return every endpoint of the project; ConfigurationError says what is wrong with the setting."""
+    given = getattr(settings, "HOOKGUARD", {})
+    if isinstance(given, Mapping):
+        given = {key: value for key, value in given.items() if str(key).upper() != "PATHS"}
+    return Settings(given, where="settings.HOOKGUARD", default_store=_project_store, observers=[send_outcome])
+
+
+@cache
+def paths() -> dict[str, str]:
+    """Return the paths that the middleware guards, each with its endpoint's name."""
+    given = getattr(settings, "HOOKGUARD", {})
+    found: Any = next((value for key, value in given.items() if str(key).upper() == "PATHS"), {})
+    if not isinstance(found, Mapping):
+        raise ConfigurationError("settings.HOOKGUARD: PATHS must map paths to endpoint names")
+    for path, name in found.items():
+        if not str(path).startswith("/"):
+            raise ConfigurationError(f"settings.HOOKGUARD: the path {path!r} must start with a slash")
+        endpoints().endpoint(name)
+    return dict(found)
+
+
+@cache
+def guard(named: Named) -> Guard:
+    """Return the guard of an endpoint for synchronous views."""
+    return Guard(_endpoint(named), cast("Store", endpoints().store))
+
+
+@cache
+def async_guard(named: Named) -> AsyncGuard:
+    """Return the guard of an endpoint for asynchronous views."""
+    return AsyncGuard(_endpoint(named), endpoints().store, in_thread=_in_thread)
+
+
+def _endpoint(named: Named) -> Endpoint:
+    return named if isinstance(named, Endpoint) else endpoints().endpoint(named)
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    # Not thread-sensitive: the store is safe to share, and must not queue behind the ORM's one thread.
+    return await sync_to_async(call, thread_sensitive=False)()
+
+
+def default_path() -> Path:
+    """Return where claims are kept when the setting names no store; ConfigurationError when there is no such place."""
+    folder = getattr(settings, "BASE_DIR", None)
+    if folder is None:
+        raise ConfigurationError(
+            'settings.HOOKGUARD has no STORE and there is no BASE_DIR to keep one in: set "STORE": "sqlite:////path/to/file"'
+        )
+    return Path(folder) / "hookguard.sqlite3"
+
+
+def _project_store() -> SQLiteStore:
+    return SQLiteStore(default_path())
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in ("HOOKGUARD", "BASE_DIR"):
+        for remembered in (endpoints, paths, guard, async_guard):
+            remembered.cache_clear()

@@ -1,0 +1,126 @@
+"""``@webhook("stripe")``: the view runs only for a genuine, fresh event that nobody handled before.
+
+The event is completed when the view has answered 2xx *and* its transaction is committed. Under ``ATOMIC_REQUESTS`` Django
+would wrap its transaction around this decorator, so that the event was marked as done first and a failing commit lost it;
+so the wrapper tells Django to leave it alone and opens the same transaction around the view alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+from inspect import iscoroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction  # sees Django's own mark on every Python
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponseBase
+
+from hookguard import Delivery, Event, Receipt, Rejected, Reply
+from hookguard_django.conf import Named, async_guard, guard
+from hookguard_django.delivery import receive, response_of
+
+__all__ = ["MARK", "WebhookRequest", "webhook"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: The attribute that names a guarded view's endpoint, for the system checks.
+MARK = "hookguard_endpoint"
+
+
+class WebhookRequest(HttpRequest):
+    """A request whose ``webhook`` is the verified event; for annotations."""
+
+    webhook: Event
+
+
+def webhook(
+    endpoint: Named,
+) -> Callable[[Callable[Concatenate[WebhookRequest, P], R]], Callable[Concatenate[HttpRequest, P], R]]:
+    """Decorate a view, synchronous or not: ``request.webhook`` is the Event. The view is exempt from CSRF checks."""
+
+    def decorate(view: Callable[Concatenate[WebhookRequest, P], R]) -> Callable[Concatenate[HttpRequest, P], R]:
+        guarded: Any = (_asynchronous if iscoroutinefunction(view) else _synchronous)(endpoint, view)
+        # The signature says more than a CSRF token, which no provider has.
+        guarded.csrf_exempt = True
+        guarded._non_atomic_requests = _EveryDatabase()
+        setattr(guarded, MARK, endpoint)
+        return cast("Callable[Concatenate[HttpRequest, P], R]", guarded)
+
+    return decorate
+
+
+def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        guards = guard(endpoint)
+        came = receive(request, guards)
+        receipt = guards.open(came) if isinstance(came, Delivery) else came
+        if receipt.reply is not None:
+            return response_of(receipt.reply)
+        cast("WebhookRequest", request).webhook = receipt.event
+        try:
+            with ExitStack() as transactions:
+                for alias in _atomic_databases(view):
+                    transactions.enter_context(transaction.atomic(using=alias))
+                response = _rendered(view(request, *args, **kwargs))
+        except BaseException as error:
+            return response_of(_refusal(guards.settle(receipt, error=error), error))
+        reply = guards.settle(receipt, status=response.status_code)
+        return response if reply is None else response_of(reply)
+
+    return guarded
+
+
+def _asynchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        guards = async_guard(endpoint)
+        came = receive(request, guards)
+        receipt: Receipt = await guards.open(came) if isinstance(came, Delivery) else came
+        if receipt.reply is not None:
+            return response_of(receipt.reply)
+        cast("WebhookRequest", request).webhook = receipt.event
+        try:
+            if databases := _atomic_databases(view):
+                raise RuntimeError(f"ATOMIC_REQUESTS is on for {databases}, which Django does not do for asynchronous views")
+            response = _rendered(await view(request, *args, **kwargs))
+        except BaseException as error:
+            return response_of(_refusal(await guards.settle(receipt, error=error), error))
+        reply = await guards.settle(receipt, status=response.status_code)
+        return response if reply is None else response_of(reply)
+
+    return guarded
+
+
+def _refusal(reply: Reply | None, error: BaseException) -> Reply:
+    """The reply for a genuine event that could not be read; anything else is the view's own exception and goes on."""
+    if reply is None or not isinstance(error, Rejected):
+        raise error
+    return reply
+
+
+def _rendered(response: Any) -> HttpResponseBase:
+    """The response, with its template rendered while a failure still gives the event back."""
+    if iscoroutine(response):
+        response.close()
+        raise TypeError("the view returned a coroutine: decorate the asynchronous view itself, not a wrapper that is not")
+    if callable(getattr(response, "render", None)):
+        response = response.render()
+    if not isinstance(response, HttpResponseBase):
+        raise TypeError(f"the webhook view returned {type(response).__name__}, not an HttpResponse")
+    return response
+
+
+def _atomic_databases(view: Callable[..., Any]) -> list[str]:
+    exempt = getattr(view, "_non_atomic_requests", ())
+    return [alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in exempt]
+
+
+class _EveryDatabase:
+    """The set of every database, whatever the settings are by then."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True

@@ -1,0 +1,207 @@
+"""The extension: a guard for views and one for whole blueprints."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from flask import Blueprint, Flask, Response, current_app, request, request_started
+from werkzeug.exceptions import HTTPException
+
+from hookguard import ConfigurationError, Delivery, Endpoint, Guard, Receipt, Rejected, Reply
+from hookguard_flask.csrf import exempt_guarded
+from hookguard_flask.current import set_current_webhook
+from hookguard_flask.delivery import receive
+from hookguard_flask.guards import Guards, Named, guards_of
+from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark
+from hookguard_flask.refusals import answer, refusal, response_of
+
+__all__ = ["HookGuard"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# What is known of a request is kept in its environ, not in g, which may outlive it.
+_CAME = "hookguard.came"
+_HELD = "hookguard.held"
+
+
+class HookGuard:
+    """Guards webhook views of one or more apps; keeps nothing of any of them itself.
+
+    Configuration: the mapping ``HOOKGUARD``, or keys like ``HOOKGUARD_ENDPOINTS`` and ``HOOKGUARD_STORE``, or both.
+    Everything is checked by ``init_app``, which raises ConfigurationError. Without a store in the config, claims are kept
+    in ``hookguard.sqlite3`` in the app's instance folder.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Read and check the app's endpoints, and see to it that guarded bodies are read before anything else."""
+        guards = Guards(app)
+        for owner in (app, *app.blueprints.values(), *app.view_functions.values()):
+            for mark in marks_on(owner):
+                guards.endpoint(mark.endpoint)
+        app.extensions["hookguard"] = guards
+        self._apps.add(app)
+        request_started.connect(_read_first, app)
+
+    def guard(self, endpoint: Named) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Decorate a view, under the route: it runs only for a genuine, fresh event that nobody handled before.
+
+        For sync and async views, ``MethodView.decorators`` and single methods. ConfigurationError when an app is
+        initialised already and no endpoint has that name.
+        """
+        self._check(endpoint)
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            if any(view in app.view_functions.values() for app in self._apps):
+                raise ConfigurationError(
+                    f"{view!r} has a route already, which leads past the guard: put the guard under the route"
+                )
+
+            @wraps(view)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+                guard = guards_of(current_app).get(endpoint)
+                if guard in _held():
+                    return current_app.ensure_sync(view)(*args, **kwargs)  # protect() has let it in, and will settle it
+                receipt = _open(guard)
+                if receipt.reply is not None:
+                    return answer(receipt.reply, receipt.error)
+                try:
+                    response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
+                except BaseException as error:
+                    reply = guard.settle(receipt, error=error)
+                    if reply is None or not isinstance(error, Rejected):
+                        raise
+                    return answer(reply, error)
+                reply = guard.settle(receipt, status=response.status_code)
+                return response if reply is None else response_of(reply)
+
+            set_mark(guarded, Mark(endpoint))
+            cast("Any", guarded).required_methods = _Methods(self, endpoint)
+            return cast("Callable[P, R]", guarded)
+
+        return decorate
+
+    def protect(self, scaffold: Flask | Blueprint, endpoint: Named, *, prefix: str = "") -> None:
+        """Guard every view of a blueprint, or of an app below a path ``prefix`` such as ``"/hooks/"``.
+
+        GET, HEAD and OPTIONS pass untouched, unless the provider uses them.
+        """
+        if prefix and (isinstance(scaffold, Blueprint) or not prefix.startswith("/")):
+            # Taken otherwise than it was meant, it would leave views unguarded.
+            raise ConfigurationError(f"prefix is {prefix!r}: give a path from the root, for an app; a blueprint is guarded whole")
+        self._check(endpoint)
+        if isinstance(scaffold, Blueprint):
+            scaffold.record(lambda _: self._check(endpoint))
+        set_mark(scaffold, Mark(endpoint, prefix))
+
+        def before() -> Response | None:
+            guard = guards_of(current_app).get(endpoint)
+            if guard in _held() or not request.path.startswith(prefix):
+                return None
+            if request.method in ("GET", "HEAD", "OPTIONS") and request.method not in guard.endpoint.methods:
+                return None
+            receipt = _open(guard)
+            if receipt.reply is not None:
+                return answer(receipt.reply, receipt.error)
+            _held()[guard] = receipt
+            return None
+
+        def settle(*, status: int | None = None, error: BaseException | None = None) -> Reply | None:
+            if not _held():
+                return None
+            guard = guards_of(current_app).get(endpoint)
+            receipt = _held().pop(guard, None)
+            return None if receipt is None else guard.settle(receipt, status=status, error=error)
+
+        def after(response: Response) -> Response:
+            reply = settle(status=response.status_code)
+            return response if reply is None else response_of(reply)
+
+        def rejected(error: Rejected) -> Any:
+            reply = settle(error=error)
+            if reply is None:
+                raise error  # from elsewhere in the app
+            return current_app.handle_http_exception(refusal(reply, error))
+
+        def teardown(error: BaseException | None) -> None:
+            # Still held when no response was made: an exception is on its way out.
+            settle(error=error)
+
+        scaffold.before_request(before)
+        scaffold.after_request(after)
+        scaffold.register_error_handler(Rejected, rejected)
+        scaffold.teardown_request(teardown)
+
+    def _check(self, named: Named) -> None:
+        self._find(named)
+
+    def _find(self, named: Named) -> Endpoint | None:
+        """The endpoint, in the first app that has it; None while there is no app; ConfigurationError when none has it."""
+        missing: ConfigurationError | None = None
+        for app in self._apps:
+            try:
+                return guards_of(app).endpoint(named)
+            except ConfigurationError as error:
+                missing = error
+        if missing is not None:
+            raise missing
+        return None
+
+
+class _Methods:
+    """The methods a guarded view must be reachable by, asked for when it gets its route: by then the app is known."""
+
+    def __init__(self, hooks: HookGuard, endpoint: Named) -> None:
+        self._hooks = hooks
+        self._endpoint = endpoint
+
+    def __iter__(self) -> Iterator[str]:
+        endpoint = self._hooks._find(self._endpoint)
+        return iter(endpoint.methods if endpoint is not None else ())
+
+
+def _read_first(app: Flask, **_: Any) -> None:
+    """Read a guarded request's body before any ``before_request`` can, such as one that looks into ``request.form``."""
+    mark = mark_of(app, request)
+    if mark is None:
+        return
+    guards = guards_of(app)
+    if not guards.csrf_exempted:
+        exempt_guarded(app)
+        guards.csrf_exempted = True
+    guard = guards.get(mark.endpoint)
+    if request.method in guard.endpoint.methods:
+        request.environ[_CAME] = receive(request, guard)
+
+
+def _open(guard: Guard) -> Receipt:
+    came: Delivery | Receipt | None = request.environ.pop(_CAME, None)
+    if came is None:
+        came = receive(request, guard)
+    receipt = guard.open(came) if isinstance(came, Delivery) else came
+    if receipt.reply is None:
+        set_current_webhook(receipt.event)
+    return receipt
+
+
+def _held() -> dict[Guard, Receipt]:
+    """What protect() has let in and not yet settled."""
+    return cast("dict[Guard, Receipt]", request.environ.setdefault(_HELD, {}))
+
+
+def _response_from(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
+    try:
+        return current_app.make_response(view(*args, **kwargs))
+    except HTTPException as stop:
+        if stop.code is not None or stop.response is None:
+            raise
+        # abort(a response) is an answer like any other.
+        return current_app.make_response(cast("Response", stop.response))

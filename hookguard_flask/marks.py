@@ -1,0 +1,58 @@
+"""Which guard stands before a request, known before anything of it has run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from flask import Flask, Request
+
+from hookguard_flask.guards import Named
+
+__all__ = ["Mark", "guards_every_change", "mark_of", "marks_on", "set_mark"]
+
+_CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Mark(NamedTuple):
+    """The note on a guarded view, blueprint or app: the endpoint, and the path prefix it is limited to."""
+
+    endpoint: Named
+    prefix: str = ""
+
+
+def set_mark(owner: Any, mark: Mark) -> None:
+    """Put a mark on a view, a blueprint or an app, beside those it has."""
+    owner.__hookguard__ = (*marks_on(owner), mark)
+
+
+def marks_on(owner: Any) -> tuple[Mark, ...]:
+    """Return the marks of a view, a method, a blueprint or an app."""
+    return getattr(owner, "__hookguard__", ())
+
+
+def mark_of(app: Flask, request: Request) -> Mark | None:
+    """Return the mark of the first guard the request meets."""
+    owners = _owners(app, request.endpoint or "", request.method)
+    return next((mark for owner in owners for mark in marks_on(owner) if request.path.startswith(mark.prefix)), None)
+
+
+def guards_every_change(app: Flask, endpoint: str) -> bool:
+    """Whether a view cannot be reached by any changing method, on any of its routes, but through a guard."""
+    rules = list(app.url_map.iter_rules(endpoint))
+    changing = [(rule.rule, method) for rule in rules for method in _CHANGING & (rule.methods or set())]
+    return bool(changing) and all(
+        any(path.startswith(mark.prefix) for owner in _owners(app, endpoint, method) for mark in marks_on(owner))
+        for path, method in changing
+    )
+
+
+def _owners(app: Flask, endpoint: str, method: str) -> Iterator[Any]:
+    """From the outside in: the app, the blueprints, the view, and a MethodView's method."""
+    yield app
+    for name in accumulate(endpoint.split(".")[:-1], "{}.{}".format):
+        yield app.blueprints.get(name)
+    view = app.view_functions.get(endpoint)
+    yield view
+    yield getattr(getattr(view, "view_class", None), method.lower(), None)

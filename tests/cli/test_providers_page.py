@@ -1,0 +1,74 @@
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+
+from click.testing import CliRunner
+
+from hookguard import presets
+from hookguard.cli.app import hookguard
+from hookguard.cli.providers_page import duration, page
+from hookguard.profile import DAY, Profile, Source
+
+PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
+
+
+def test_the_page_is_what_the_presets_say():
+    printed = CliRunner().invoke(hookguard, ["presets", "--markdown"]).output
+    assert PAGE.read_text() == printed, "hookguard presets --markdown > docs/providers.md"
+
+
+def test_every_preset_has_its_section_and_its_row():
+    text = PAGE.read_text()
+    for name in presets.names():
+        assert f"\n## {name}\n" in text
+        assert f"(#{name})" in text
+
+
+def test_every_fact_is_there_with_its_source_and_day():
+    for name in presets.names():
+        preset = presets.get(name)
+        text = page([preset])
+        for field in fields(Profile) if preset.profile else ():
+            fact = getattr(preset.profile, field.name)
+            word = "source" if fact.confirmed else "looked here"
+            assert f"([{word}]({fact.source}), {fact.checked})" in text, field.name
+        assert preset.note in text
+        assert preset.docs in text
+
+
+def test_what_no_page_says_is_marked():
+    text = page([presets.CONVOY])
+    assert "- Last automatic try after: *not stated*; assumed: 3 d (" in text
+    assert "- Waits for the answer: *not stated* (" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "derived"),
+    [("github", "a lease of 1 min, a retention of 7 d"), ("hookdeck", "a lease of 2 min, a retention of 9.75 d")],
+)
+def test_lease_and_retention_are_there(name, derived):
+    assert derived in page([presets.get(name)])
+
+
+def test_a_changed_fact_shows():
+    longer = replace(presets.STRIPE.profile, horizon=Source("https://example.com/", "2026-11-24").says(30 * DAY))
+    changed = page([replace(presets.STRIPE, profile=longer)])
+    assert "- Last automatic try after: 30 d ([source](https://example.com/), 2026-11-24)" in changed
+    assert "a retention of 38.5 d" in changed
+
+
+def test_the_same_facts_are_told_once():
+    text = page([presets.GITLAB, presets.GITLAB_TOKEN])
+    assert text.count("- Waits for the answer") == 1
+    assert "It delivers as [gitlab](#gitlab) does." in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(99305, "1 d 3 h"), (842400, "9.75 d"), (360, "6 min"), (75, "1.25 min"), (61, "1 min 1 s")]
+)
+def test_odd_durations_keep_their_sense(seconds, text):
+    assert duration(seconds) == text

@@ -1,0 +1,173 @@
+import json
+import types
+
+import pytest
+
+from hookguard import ConfigurationError, Endpoint, MemoryStore, SQLiteStore, Tenant, Verifier, presets
+from hookguard.config import Settings, store_from
+
+SECRET = "a-secret-that-is-long-enough"
+
+
+def settings(given, **options):
+    return Settings(given, **{"where": "HOOKS", "default_store": MemoryStore, **options})
+
+
+def test_names_are_presets_unless_they_say_otherwise():
+    made = settings({"ENDPOINTS": {"stripe": {"SECRETS": [SECRET]}, "shop": {"preset": "github", "secrets": SECRET}}})
+    assert made.endpoint("stripe").preset is presets.STRIPE
+    assert made.endpoint("shop").preset is presets.GITHUB
+    assert made.endpoint("shop").name == "shop"
+
+
+def test_what_stands_at_the_top_holds_for_all_that_say_nothing():
+    made = settings(
+        {
+            "endpoints": {"stripe": {"secrets": [SECRET]}, "github": {"secrets": [SECRET], "max_body": 9}},
+            "max_body": 5,
+            "require_https": True,
+        }
+    )
+    assert [made.endpoint(name).max_body for name in ("stripe", "github")] == [5, 9]
+    assert made.endpoint("github").require_https
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ([], "HOOKS must be a mapping"),
+        ({"endpoint": {}}, "HOOKS: no setting is called 'endpoint'; did you mean 'endpoints'"),
+        ({"zzz": 1}, "there are"),
+        ({"endpoints": ["stripe"]}, "must map names"),
+        ({"endpoints": {"stripe": SECRET}}, "HOOKS endpoint 'stripe' must be a mapping"),
+        ({"endpoints": {"stripe": {}}}, "HOOKS endpoint 'stripe': secrets are missing"),
+        ({"endpoints": {"stripe": {"secret": [SECRET]}}}, "did you mean 'secrets'"),
+        ({"endpoints": {"stripe": {"secrets": [None]}}}, "stripe secret #1"),
+        ({"endpoints": {"strpe": {"secrets": [SECRET]}}}, "did you mean 'stripe'"),
+        ({"endpoints": {"stripe": {"secrets": [SECRET], "max_body": 0}}}, "HOOKS endpoint 'stripe'.*max_body"),
+        ({"endpoints": {"stripe": {"secrets": [{"value": SECRET, "nmae": "x"}]}}}, "did you mean 'name'"),
+        ({"endpoints": {"stripe": {"secrets": {"lookup": None}}}}, "dotted path"),
+        ({"endpoints": {"stripe": {"secrets": {"lookup": "no.such.module"}}}}, "cannot import 'no.such.module'"),
+        ({"endpoints": {"x": {"preset": "json.dumps", "secrets": [SECRET]}}}, "preset is function"),
+        ({"endpoints": {"x": {"preset": 7, "secrets": [SECRET]}}}, "preset is int"),
+        ({"observers": ["nothere"]}, "cannot import"),
+        ({"endpoints": {"stripe": {"secrets": [SECRET], "allow_from": {"file": "/no/such/list"}}}}, "cannot read the list"),
+    ],
+)
+def test_mistakes_say_where_they_are_and_what_to_do(given, why):
+    with pytest.raises(ConfigurationError, match=why):
+        settings(given)
+
+
+def test_an_unknown_endpoint():
+    made = settings({"endpoints": {"stripe": {"secrets": [SECRET]}}})
+    with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
+        made.endpoint("strpe")
+    with pytest.raises(ConfigurationError, match=r"there are \['stripe'\]"):
+        made.endpoint("zzz")
+
+
+def test_secrets_with_names_and_dates():
+    made = settings(
+        {"endpoints": {"stripe": {"secrets": [{"value": SECRET, "name": "new", "not_before": 1.0}, {"VALUE": SECRET + "2"}]}}}
+    )
+    assert made.endpoint("stripe").verifier.verify(presets.STRIPE.sign(b"{}", SECRET)).secret == "new"
+
+
+def test_a_lookup_by_itself_or_by_its_path(monkeypatch):
+    module = types.ModuleType("shop_secrets")
+    module.find = lambda path, headers: Tenant("acme", [SECRET])
+    monkeypatch.setitem(__import__("sys").modules, "shop_secrets", module)
+    for given in (module.find, {"lookup": "shop_secrets.find"}, {"lookup": module.find}):
+        assert settings({"endpoints": {"stripe": {"secrets": given}}}).endpoint("stripe").verifier.lookup is module.find
+
+
+def test_presets_by_path_and_in_plain_words():
+    made = settings(
+        {
+            "endpoints": {
+                "a": {"preset": "hookguard.presets.STRIPE", "secrets": [SECRET]},
+                "b": {
+                    "preset": {"NAME": "acme", "header": "X-Acme", "event_id": "body:data.id"},
+                    "secrets": [SECRET],
+                    "identity": "id",
+                },
+                "c": {"preset": presets.GITHUB, "secrets": [SECRET]},
+                "d": Endpoint(Verifier("slack", SECRET), name="d"),
+            }
+        }
+    )
+    assert [made.endpoint(name).preset.name for name in "abcd"] == ["stripe", "acme", "github", "slack"]
+
+
+def test_an_endpoint_may_switch_the_tolerance_off_or_set_it():
+    made = settings(
+        {
+            "endpoints": {
+                "stripe": {"secrets": [SECRET], "tolerance": 60},
+                "svix": {"secrets": [b"k" * 8 + b"12345678"], "allow_stale": True},
+            }
+        }
+    )
+    assert made.endpoint("stripe").verifier.tolerance == 60
+    assert made.endpoint("svix").verifier.tolerance is None
+
+
+def test_a_published_list_of_networks(tmp_path):
+    path = tmp_path / "meta.json"
+    path.write_text(json.dumps({"hooks": ["192.0.2.0/24"]}))
+    made = settings({"endpoints": {"github": {"secrets": [SECRET], "allow_from": {"FILE": str(path), "field": "hooks"}}}})
+    assert "192.0.2.1" in made.endpoint("github").allow_from
+
+
+def test_observers_of_the_settings_and_of_the_plugin_are_told():
+    def one(outcome):
+        pass
+
+    made = settings({"observers": [one, "builtins.print"], "endpoints": {"stripe": {"secrets": [SECRET]}}}, observers=[repr])
+    assert made.endpoint("stripe").observers == (repr, one, print)
+
+
+def test_the_default_store_is_made_when_it_is_asked_for_and_once():
+    made = []
+
+    def default():
+        made.append(1)
+        return MemoryStore()
+
+    given = settings({}, default_store=default)
+    assert made == []
+    assert given.store is given.store
+    assert made == [1]
+
+
+def test_stores(tmp_path, monkeypatch):
+    own = MemoryStore()
+    assert store_from(own) is own
+    assert isinstance(store_from("memory://"), MemoryStore)
+    path = tmp_path / "a b.sqlite3"
+    store = store_from(f"sqlite:///{path}".replace(" ", "%20"))
+    assert isinstance(store, SQLiteStore)
+    assert store.path == path
+    monkeypatch.chdir(tmp_path)
+    assert store_from("sqlite:///here.sqlite3").path == tmp_path / "here.sqlite3"
+    module = types.ModuleType("shop_store")
+    module.STORE = own
+    monkeypatch.setitem(__import__("sys").modules, "shop_store", module)
+    assert store_from("shop_store.STORE") is own
+    assert settings({"store": own}).store is own
+
+
+@pytest.mark.parametrize("given", ["redis://", "sqlite://", "sqlite:///", "sqlite://host/path", "nowhere", 7, object()])
+def test_what_is_no_store(given):
+    with pytest.raises(ConfigurationError):
+        store_from(given)
+
+
+@pytest.mark.parametrize("place", ["id", "cookie:id", "body:", ":id"])
+def test_places_in_plain_words(place):
+    with pytest.raises(ConfigurationError, match="is not a place"):
+        presets.generic_hmac(name="acme", header="X-Acme", event_id=place)
+    made = presets.generic_hmac(name="acme", header="X-Acme", event_id="form:id", event_type="header:X-Type", identity="id")
+    assert made.id_covered
+    assert presets.generic_hmac(name="acme", header="X-Acme").identity == "content"

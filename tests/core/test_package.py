@@ -1,0 +1,108 @@
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hookguard
+from hookguard import errors
+
+FRAMEWORKS = (
+    "flask",
+    "werkzeug",
+    "django",
+    "starlette",
+    "fastapi",
+    "anyio",
+    "click",
+    "rich",
+    "uvicorn",
+    "httpx",
+    "pytest",
+    "hypothesis",
+)
+#: Parts that belong to an extra, by the module that needs it.
+EXTRAS = {"hookguard.cli": "click", "hookguard.testing": "hypothesis"}
+
+
+def modules():
+    for found in pkgutil.walk_packages(hookguard.__path__, "hookguard."):
+        extra = next((needs for part, needs in EXTRAS.items() if found.name.startswith(part)), None)
+        if found.name.endswith("__main__") or (extra and importlib.util.find_spec(extra) is None):
+            continue
+        try:
+            yield importlib.import_module(found.name)
+        except ImportError:
+            if extra is None:
+                raise
+
+
+def test_the_core_imports_no_framework():
+    code = f"import sys, hookguard, hookguard.presets; print([name for name in {FRAMEWORKS!r} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("plugin", ["flask", "django", "starlette"])
+def test_a_plugin_without_its_framework_says_what_to_install(plugin):
+    needs = {"starlette": "anyio"}.get(plugin, plugin)
+    code = f"import sys; sys.modules[{needs!r}] = None; import hookguard_{plugin}"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert f"pip install 'hookguard-webhooks[{plugin}]'" in failed.stderr.splitlines()[-1]
+
+
+def test_what_all_names_is_there_and_nothing_is_named_twice():
+    for module in modules():
+        names = getattr(module, "__all__", [])
+        assert len(names) == len(set(names)), module.__name__
+        for name in names:
+            assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_every_public_object_has_a_docstring():
+    missing = []
+    for module in modules():
+        if not module.__doc__:
+            missing.append(module.__name__)
+        for name in getattr(module, "__all__", []):
+            thing = getattr(module, name)
+            named = inspect.isclass(thing) or (inspect.isfunction(thing) and "<locals>" not in thing.__qualname__)
+            if named and not inspect.getdoc(thing):
+                missing.append(f"{module.__name__}.{name}")
+            if inspect.isclass(thing) and thing.__module__.startswith("hookguard"):
+                missing += [
+                    f"{module.__name__}.{name}.{method}"
+                    for method, function in vars(thing).items()
+                    if inspect.isfunction(function) and not method.startswith("_") and not inspect.getdoc(function)
+                ]
+    # Methods of private parts of a public class, and what a contract's test class inherits, have their names.
+    assert [name for name in missing if "StoreContract.test_" not in name and "Machine" not in name] == []
+
+
+def test_the_tree_of_errors_is_the_one_its_module_draws():
+    drawn = {word for word in (errors.__doc__ or "").replace("│", " ").split() if word[:1].isupper() and word in vars(errors)}
+    assert drawn | {"WeakSecretWarning"} == set(errors.__all__)
+    codes = [error.code for error in vars(errors).values() if inspect.isclass(error) and hasattr(error, "code")]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize(
+    "error", [error for error in vars(errors).values() if inspect.isclass(error) and hasattr(error, "status")]
+)
+def test_a_refusal_is_never_a_success_and_a_503_is_never_final(error):
+    line = next(
+        line
+        for line in errors.__doc__.splitlines()
+        if line.strip("│├└─ ").split() and line.strip("│├└─ ").split()[0] == error.__name__
+    )
+    if error is not errors.Rejected:
+        assert str(error.status) in line
+    assert 400 <= error.status < 500 or error.status == 503
+    assert issubclass(error, errors.Rejected) == (error.status < 500)
+
+
+def test_types_are_shipped():
+    for package in ("hookguard", "hookguard_flask", "hookguard_django", "hookguard_starlette"):
+        assert (Path(hookguard.__file__).parents[1] / package / "py.typed").exists(), package

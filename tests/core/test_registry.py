@@ -1,0 +1,73 @@
+import sys
+
+import pytest
+
+from hookguard import ConfigurationError, HmacScheme, Preset, SignatureHeader, presets, registry
+
+ACME = """
+from hookguard import HmacScheme, Preset, SignatureHeader
+ACME = Preset(name="acme-pay", scheme=HmacScheme(signature=SignatureHeader("X-Acme", "{hex}")), event_id=None, identity="content")
+NOT_ONE = 7
+"""
+
+
+@pytest.fixture
+def known(monkeypatch):
+    monkeypatch.setattr(registry, "_presets", dict(registry._presets))
+
+
+def own(name="acme", header="X-Acme"):
+    return Preset(name=name, scheme=HmacScheme(signature=SignatureHeader(header, "{hex}")), event_id=None, identity="content")
+
+
+@pytest.mark.usefixtures("known")
+def test_register():
+    preset = presets.register(own())
+    assert presets.get("acme") is preset
+    assert "acme" in presets.names()
+    assert presets.register(preset) is preset
+    with pytest.raises(ConfigurationError, match="already registered"):
+        presets.register(own(header="X-Other"))
+
+
+def test_every_preset_here_is_known_by_its_name():
+    exported = {getattr(presets, name) for name in presets.__all__ if isinstance(getattr(presets, name), Preset)}
+    assert {presets.get(name) for name in presets.names()} >= exported
+    assert presets.names() == sorted(presets.names())
+
+
+def test_an_unknown_name():
+    with pytest.raises(ConfigurationError, match="did you mean 'github'"):
+        presets.get("gihtub")
+    with pytest.raises(ConfigurationError, match="there are .*stripe"):
+        presets.get("zzz")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, known):
+    """A third party's distribution on the path, as an installer would leave it."""
+    (tmp_path / "acme_hooks.py").write_text(ACME)
+    info = tmp_path / "acme_hooks-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-hooks\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[hookguard.presets]\nacme-pay = acme_hooks:ACME\nwrong-name = acme_hooks:ACME\nnot-one = acme_hooks:NOT_ONE\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("acme_hooks", None)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_third_partys_preset_is_found_by_its_entry_point_and_loaded_when_asked_for():
+    assert "acme-pay" in presets.names()
+    assert "acme_hooks" not in sys.modules
+    assert presets.get("acme-pay").name == "acme-pay"
+    assert presets.get("acme-pay") is presets.get("acme-pay")
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", ["wrong-name", "not-one"])
+def test_an_entry_point_that_is_something_else(name):
+    with pytest.raises(ConfigurationError, match="is not a Preset called"):
+        presets.get(name)

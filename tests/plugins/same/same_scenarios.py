@@ -1,0 +1,190 @@
+"""Deliveries and what every framework must answer: one list for all of them."""
+
+import base64
+import json
+import time
+from typing import NamedTuple
+
+from hookguard import Delivery, MemoryStore, StoreKey, StoreUnavailable, Tenant, presets
+
+SECRET = "a-secret-that-is-long-enough"
+OTHER = "another-secret-of-some-length"
+WHSEC = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Answer(NamedTuple):
+    """What must come back, and what must have run by then."""
+
+    status: int
+    ran: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+
+
+class Step(NamedTuple):
+    """A delivery to an endpoint, and its answer."""
+
+    endpoint: str
+    delivery: Delivery
+    answer: Answer
+
+
+PROBLEM = (("content-type", "application/problem+json"),)
+DUPLICATE = (("hookguard-duplicate", "1"),)
+
+
+def refused(status, ran=0, *headers):
+    body = json.dumps(
+        {"type": "about:blank", "title": "webhook rejected" if status < 500 else "try again later", "status": status}
+    )
+    return Answer(status, ran, (*PROBLEM, *headers), body.encode())
+
+
+def ok(ran=1, status=204):
+    return Answer(status, ran)
+
+
+def duplicate(ran=1):
+    return Answer(200, ran, DUPLICATE, b"")
+
+
+def stripe(event_id="evt_1", secret=SECRET, off=0, then=None, **fields):
+    body = json.dumps({"id": event_id, "type": "invoice.paid", **fields}).encode()
+    return plain("stripe", body, secret, off=off, then=then)
+
+
+def plain(name, body, secret=SECRET, off=0, then=None, headers=None, **options):
+    headers = {**(headers or {}), **({"X-Then": then} if then else {})}
+    return presets.get(name).sign(body, secret, timestamp=int(time.time()) + off, headers=headers, **options)
+
+
+def changed(delivery, **headers):
+    kept = dict(delivery.headers.items()) | {
+        name.replace("_", "-"): value for name, value in headers.items() if value is not None
+    }
+    for name, value in headers.items():
+        if value is None:
+            kept.pop(name.replace("_", "-"), None)
+    return Delivery(delivery.body, kept, delivery.method)
+
+
+def slack(**fields):
+    return plain("slack", json.dumps(fields).encode())
+
+
+def standard(event_id="msg_1", **options):
+    return plain("standard-webhooks", b'{"type": "t"}', WHSEC, id=event_id, **options)
+
+
+class Faulty(MemoryStore):
+    """A store whose claims or completions fail."""
+
+    def __init__(self, *failing):
+        super().__init__()
+        self.failing = failing
+
+    def claim(self, key, **arguments):
+        if "claim" in self.failing:
+            raise StoreUnavailable("down")
+        return super().claim(key, **arguments)
+
+    def complete(self, key, **arguments):
+        if "complete" in self.failing:
+            raise StoreUnavailable("down")
+        return super().complete(key, **arguments)
+
+
+def busy():
+    """A store in which another worker holds evt_1."""
+    store = MemoryStore()
+    store.claim(StoreKey("stripe/stripe", "evt_1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
+    return store
+
+
+def lookup(path, headers):
+    """Secrets by path and header."""
+    if headers.get("x-tenant") == "broken":
+        raise OSError("no database")
+    return {"acme": Tenant("acme", [SECRET])}.get(headers.get("x-tenant") or "")
+
+
+ENDPOINTS = {
+    "stripe": {"secrets": [SECRET]},
+    "github": {"secrets": [SECRET]},
+    "slack": {"secrets": [SECRET]},
+    "standard-webhooks": {"secrets": [WHSEC]},
+    "limited": {"preset": "github", "secrets": [SECRET], "max_body": 100},
+    "strict": {"preset": "stripe", "secrets": [SECRET], "on_reused_id": "reject"},
+    "https": {"preset": "github", "secrets": [SECRET], "require_https": True},
+    "office": {"preset": "github", "secrets": [SECRET], "allow_from": ["192.0.2.0/24"]},
+    "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
+}
+#: A function cannot go through the environment to a server's process.
+IN_PROCESS = {**ENDPOINTS, "tenants": {"preset": "stripe", "secrets": lookup}}
+
+
+def scenarios():
+    """Steps by name, signed now: a timestamp from when the tests were collected would grow stale under them."""
+    bad_json = plain("github", b"not json", id="1", then="json")
+    return {
+        "a genuine event": [Step("stripe", stripe(), ok())],
+        "and its duplicates": [Step("stripe", stripe(), ok()), *[Step("stripe", stripe(), duplicate())] * 2],
+        "a duplicate signed anew": [Step("stripe", stripe(), ok()), Step("stripe", stripe(off=-9), duplicate())],
+        "two events": [Step("stripe", stripe(), ok()), Step("stripe", stripe("evt_2"), ok(2))],
+        "any 2xx completes": [Step("stripe", stripe(then="202"), ok(status=202)), Step("stripe", stripe(), duplicate())],
+        "another secret's": [Step("stripe", stripe(secret=OTHER), refused(401))],
+        "a tampered body": [Step("stripe", stripe()._replace(body=b'{"id": "evt_2"}'), refused(401))],
+        "no signature": [Step("stripe", changed(stripe(), stripe_signature=None), refused(401))],
+        "an empty signature": [Step("stripe", changed(stripe(), stripe_signature=""), refused(401))],
+        "a signature that is none": [Step("stripe", changed(stripe(), stripe_signature="zzz"), refused(401))],
+        "too many signatures": [Step("stripe", changed(stripe(), stripe_signature="t=1" + ",v1=00" * 17), refused(400))],
+        "a stale timestamp": [Step("stripe", stripe(off=-400), refused(401))],
+        "one in the future": [Step("stripe", stripe(off=400), refused(401))],
+        "a timestamp that is none": [Step("stripe", changed(stripe(), stripe_signature="t=1e9,v1=" + "ab" * 32), refused(401))],
+        "a genuine body that is no JSON": [Step("stripe", plain("stripe", b"not json"), refused(400))],
+        "an event without an id": [Step("stripe", plain("stripe", b"{}"), refused(400))],
+        "repeated keys": [Step("stripe", plain("stripe", b'{"id": "1", "id": "2"}'), refused(400))],
+        "a body at the limit": [Step("limited", plain("github", b"x" * 100, id="1"), ok())],
+        "a body over the limit": [Step("limited", plain("github", b"x" * 101, id="1"), refused(413))],
+        "a large body": [Step("github", plain("github", b"x" * (1 << 20), id="1"), ok())],
+        "a compressed body": [Step("github", plain("github", b"x", id="1", headers={"Content-Encoding": "gzip"}), refused(415))],
+        "another method": [Step("stripe", stripe()._replace(method="PUT"), Answer(405, 0))],
+        "a handler that answers 500": [Step("stripe", stripe(then="500"), ok(status=500)), Step("stripe", stripe(), ok(2)), Step("stripe", stripe(), duplicate(2))],
+        "a handler that answers 404": [Step("stripe", stripe(then="404"), ok(status=404)), Step("stripe", stripe(), ok(2))],
+        "a handler that raises": [Step("stripe", stripe(then="raise"), ok(status=500)), Step("stripe", stripe(), ok(2))],
+        "a handler that cannot read the JSON": [Step("github", bad_json, refused(400, 1)), Step("github", bad_json, refused(400, 2))],
+        "a challenge": [Step("slack", slack(type="url_verification", challenge="abc"), Answer(200, 0, (("content-type", "text/plain; charset=utf-8"),), b"abc"))],
+        "a forged challenge": [Step("slack", changed(slack(type="url_verification", challenge="abc"), x_slack_signature="v0=" + "ab" * 32), refused(401))],
+        "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
+        "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
+        "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
+        "letters of every kind": [Step("github", plain("github", "♥ ñ 漢".encode(), id="1"), ok())],
+        "a Standard Webhooks event": [Step("standard-webhooks", standard(), ok()), Step("standard-webhooks", standard(), duplicate())],
+        "an id that moves the border": [Step("standard-webhooks", changed(standard(), webhook_id="msg.1"), refused(401))],
+        "a reused id": [Step("strict", stripe(), ok()), Step("strict", stripe(amount=2), refused(422, 1)), Step("strict", stripe(), duplicate())],
+        "an old secret": [Step("rotated", stripe(secret=OTHER), ok()), Step("rotated", stripe(), duplicate())],
+        "plain HTTP where HTTPS is required": [Step("https", plain("github", b"x", id="1"), refused(403))],
+        "HTTPS that only a header claims": [Step("https", plain("github", b"x", id="1", headers={"X-Forwarded-Proto": "https"}), refused(403))],
+        "another address": [Step("office", plain("github", b"x", id="1"), refused(403))],
+        "an address that only a header claims": [Step("office", plain("github", b"x", id="1", headers={"X-Forwarded-For": "192.0.2.1"}), refused(403))],
+    }  # fmt: skip
+
+
+def special():
+    """Those that need a store of their own, or a function in the settings: how the store is made, and the steps."""
+    return {
+        "an event another worker is at": (busy, [Step("stripe", stripe(), refused(503, 0, ("retry-after", "20")))]),
+        "a store that is down": (lambda: Faulty("claim"), [Step("stripe", stripe(), refused(503, 0, ("retry-after", "30")))]),
+        "a store that goes down": (
+            lambda: Faulty("complete"),
+            [Step("stripe", stripe(), refused(503, 1, ("retry-after", "30")))],
+        ),
+        "a forgery while the store is down": (lambda: Faulty("claim"), [Step("stripe", stripe(secret=OTHER), refused(401))]),
+        "a tenant's": (MemoryStore, [Step("tenants", changed(stripe(), x_tenant="acme"), ok())]),
+        "an unknown tenant's": (MemoryStore, [Step("tenants", stripe(), refused(401))]),
+        "a lookup that fails": (
+            MemoryStore,
+            [Step("tenants", changed(stripe(), x_tenant="broken"), refused(503, 0, ("retry-after", "30")))],
+        ),
+    }

@@ -1,0 +1,75 @@
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from hookguard import MemoryStore, SQLiteStore
+from hookguard.testing import StoreContract
+from hookguard.testing.machine import store_machine
+
+
+class TestMemoryStore(StoreContract):
+    def make_store(self, clock):
+        return MemoryStore(clock=clock)
+
+
+class TestSQLiteStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.clock = type(self).clock_of()
+        self.store = SQLiteStore(tmp_path / "claims.sqlite3", clock=self.clock)
+        yield
+        self.store.close()
+
+    @staticmethod
+    def clock_of():
+        from hookguard.testing import FrozenClock
+
+        return FrozenClock()
+
+    def setup_method(self):
+        """The fixture makes the store, in a folder of its own."""
+
+
+class _Awaited:
+    """A store behind coroutines, as an asynchronous backend would be."""
+
+    def __init__(self, store):
+        self._store = store
+        self.capabilities = store.capabilities
+
+    def __getattr__(self, name):
+        call = getattr(self._store, name)
+
+        async def awaited(*args, **kwargs):
+            return call(*args, **kwargs)
+
+        return awaited
+
+
+class TestAnAsynchronousStore(StoreContract):
+    def make_store(self, clock):
+        return _Awaited(MemoryStore(clock=clock))
+
+
+def test_the_contract_has_at_least_60_cases():
+    assert len([name for name in dir(StoreContract) if name.startswith("test_")]) >= 60
+
+
+def _in_a_folder(clock):
+    folder = tempfile.TemporaryDirectory()
+
+    class Store(SQLiteStore):
+        def close(self):
+            super().close()
+            folder.cleanup()
+
+    return Store(Path(folder.name) / "claims.sqlite3", clock=clock)
+
+
+TestMemoryMachine = store_machine(lambda clock: MemoryStore(clock=clock)).TestCase
+TestMemoryMachine.settings = settings(max_examples=300, stateful_step_count=50)
+
+TestSQLiteMachine = store_machine(_in_a_folder).TestCase
+TestSQLiteMachine.settings = settings(max_examples=250, stateful_step_count=50)

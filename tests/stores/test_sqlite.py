@@ -1,0 +1,256 @@
+import gc
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from hookguard import ClaimStatus, ConfigurationError, SQLiteStore, StoreKey, StoreUnavailable
+from hookguard.errors import StoreMisconfigured
+from hookguard.testing import FrozenClock
+
+KEY = StoreKey("s", "evt_1")
+ARGUMENTS = {"token": b"t" * 16, "fingerprint": b"f" * 32, "lease": 60.0, "retention": 100.0}
+OTHER = ARGUMENTS | {"token": b"u" * 16}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "claims.sqlite3"
+
+
+@pytest.fixture
+def store(path):
+    store = SQLiteStore(path, timeout=0.3)
+    yield store
+    store.close()
+
+
+def test_claims_survive_a_restart(path):
+    first = SQLiteStore(path)
+    first.claim(KEY, **ARGUMENTS)
+    first.complete(KEY, token=ARGUMENTS["token"], retention=100.0, reply=b"r")
+    first.close()
+    second = SQLiteStore(path)
+    found = second.claim(KEY, **OTHER)
+    second.close()
+    assert (found.status, found.reply) == (ClaimStatus.DONE, b"r")
+
+
+def test_a_closed_store_opens_again(store):
+    store.claim(KEY, **ARGUMENTS)
+    store.close()
+    assert store.claim(KEY, **OTHER).status == ClaimStatus.IN_PROGRESS
+
+
+def test_another_process_sees_the_claim(store, path):
+    store.claim(KEY, **ARGUMENTS)
+    code = (
+        "import sys; from hookguard import *; store = SQLiteStore(sys.argv[1]);"
+        "print(store.claim(StoreKey('s', 'evt_1'), token=b'u' * 16, fingerprint=b'f' * 32, lease=60, retention=100).status.name);"
+        "store.close()"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code, str(path)], text=True).strip() == "IN_PROGRESS"
+
+
+def test_a_store_made_before_the_fork_serves_parent_and_child(store):
+    store.claim(KEY, **ARGUMENTS)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            seen = store.claim(KEY, **OTHER).status
+            won = store.claim(StoreKey("s", "from the child"), **OTHER).status
+            os.write(write, f"{seen.name} {won.name}".encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as told:
+        assert told.read() == "IN_PROGRESS ACQUIRED"
+    assert store.complete(KEY, token=ARGUMENTS["token"], retention=100.0)
+    assert store.claim(StoreKey("s", "from the child"), **ARGUMENTS).status == ClaimStatus.IN_PROGRESS
+
+
+def test_a_locked_database_is_unavailable_within_the_timeout_and_never_a_duplicate(store, path):
+    store.claim(StoreKey("s", "known"), **ARGUMENTS)
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="locked"):
+        store.claim(KEY, **ARGUMENTS)
+    with pytest.raises(StoreUnavailable):
+        store.complete(StoreKey("s", "known"), token=ARGUMENTS["token"], retention=100.0)
+    assert time.monotonic() - began < 10  # two waits of 0.3 s, on a machine however slow
+    # Readers do not wait: what is known is still answered.
+    assert store.claim(StoreKey("s", "known"), **OTHER).status == ClaimStatus.IN_PROGRESS
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert store.claim(KEY, **ARGUMENTS).status == ClaimStatus.ACQUIRED
+
+
+def test_a_writer_that_lets_go_in_time_is_waited_for(path):
+    store = SQLiteStore(path, timeout=30)
+    blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    blocker.execute("BEGIN IMMEDIATE")
+    letting_go = threading.Timer(0.2, blocker.execute, ["ROLLBACK"])
+    letting_go.start()
+    assert store.claim(KEY, **ARGUMENTS).status == ClaimStatus.ACQUIRED
+    letting_go.join()
+    blocker.close()
+    store.close()
+
+
+def test_a_full_disk_is_unavailable_and_recovers(store):
+    connection = store._here().connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    claimed = []
+    with pytest.raises(StoreUnavailable, match="full"):
+        for number in range(1000):
+            store.claim(StoreKey("s", f"{number:0200d}"), **ARGUMENTS)
+            claimed.append(number)
+    assert store.complete(StoreKey("s", f"{claimed[0]:0200d}"), token=ARGUMENTS["token"], retention=100.0)
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.claim(KEY, **ARGUMENTS).status == ClaimStatus.ACQUIRED
+
+
+def test_a_damaged_table_is_unavailable_not_an_answer(store):
+    store._here().connection.execute("DROP TABLE hookguard_event")
+    with pytest.raises(StoreUnavailable):
+        store.claim(KEY, **ARGUMENTS)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("this is not a database, however long it is made" * 100)
+    with pytest.raises(StoreMisconfigured, match="cannot use"):
+        SQLiteStore(path)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(StoreMisconfigured, match="folder"):
+        SQLiteStore(tmp_path / "missing" / "claims.sqlite3")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write to read-only files")
+def test_a_read_only_file_is_refused(path):
+    SQLiteStore(path).close()
+    path.chmod(0o400)
+    with pytest.raises(StoreMisconfigured):
+        SQLiteStore(path)
+
+
+@pytest.mark.parametrize("path", [":memory:", ""])
+def test_a_database_without_a_file_is_refused(path):
+    with pytest.raises(ConfigurationError, match="MemoryStore"):
+        SQLiteStore(path)
+
+
+@pytest.mark.parametrize("options", [{"synchronous": "OFF"}, {"timeout": 0}])
+def test_settings_that_make_no_sense_are_refused(path, options):
+    with pytest.raises(ConfigurationError):
+        SQLiteStore(path, **options)
+
+
+def test_an_sqlite_that_is_too_old_is_refused(path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(StoreMisconfigured, match=r"3\.35"):
+        SQLiteStore(path)
+
+
+def test_the_file_is_in_wal_mode_and_waits_for_the_disk_when_asked(path):
+    store = SQLiteStore(path, synchronous="FULL")
+    connection = store._here().connection
+    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    store.close()
+
+
+def test_expired_events_are_deleted_as_new_ones_come(path):
+    clock = FrozenClock()
+    store = SQLiteStore(path, clock=clock)
+    for number in range(1_000):
+        store.claim(StoreKey("s", str(number)), **ARGUMENTS)
+        clock.advance(1)
+    rows = store._here().connection.execute("SELECT count(*) FROM hookguard_event").fetchone()[0]
+    store.close()
+    assert rows <= 160 + 64
+
+
+def test_threads_share_a_store(store):
+    won = []
+
+    def work(number):
+        for index in range(50):
+            token = bytes([number]) * 16
+            if store.claim(StoreKey("s", str(index)), **ARGUMENTS | {"token": token}).status == ClaimStatus.ACQUIRED:
+                won.append(index)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == list(range(50))
+
+
+def open_files(path):
+    """How often this process has the file open."""
+    return sum(os.path.realpath(link) == str(path) for link in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks for open files in /proc")
+def test_the_file_is_open_from_the_first_use_until_the_store_is_dropped(path):
+    store = SQLiteStore(path)
+    assert open_files(path) == 0, "a server that forks now would hand it down to its workers"
+    store.claim(KEY, **ARGUMENTS)
+    assert open_files(path) == 1
+    del store
+    gc.collect()
+    assert open_files(path) == 0
+
+
+def test_a_file_that_cannot_be_used_any_more_is_an_outage(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    store = SQLiteStore(folder / "claims.sqlite3")
+    shutil.rmtree(folder)
+    with pytest.raises(StoreUnavailable, match="cannot use"):
+        store.claim(KEY, **ARGUMENTS)
+
+
+def test_threads_that_open_at_once_share_one_connection(path):
+    for _ in range(20):
+        store = SQLiteStore(path)
+        barrier = threading.Barrier(8)
+        found = []
+
+        def work(store=store, barrier=barrier, found=found):
+            barrier.wait()
+            found.append(store._here())
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({id(opened) for opened in found}) == 1
+        store.close()
+
+
+def test_housekeeping_that_fails_does_not_turn_the_event_away(path, monkeypatch):
+    store = SQLiteStore(path)
+
+    def purge(*, limit):
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(store, "purge", purge)
+    for number in range(64):
+        assert store.claim(StoreKey("s", str(number)), **ARGUMENTS).status == ClaimStatus.ACQUIRED
+    store.close()
