@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -22,7 +23,7 @@ from hookguard.verifier import SecretLookup, Verifier
 __all__ = ["Settings", "store_from"]
 
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
-_ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "public_url"})
+_ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url"})
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
 _SHARED = _LIMITS | {"lease", "retention", "heartbeat", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
@@ -83,9 +84,11 @@ class Settings:
 
 
 def store_from(given: Any) -> Store | AsyncStore:
-    """Return a store from what a settings file may hold: a store, ``memory://``, ``sqlite:///path``, or a dotted path.
+    """Return a store from what a settings file may hold: a store, a dotted path to one, or a URL.
 
-    ``sqlite:///relative/path`` is relative to the working directory and ``sqlite:////var/lib/x`` is absolute.
+    ``memory://``, ``sqlite:///relative/path``, ``sqlite:////var/lib/absolute/path``, ``redis://…`` (also ``rediss://`` and
+    ``unix://``), and what SQLAlchemy knows of ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite+…`` URLs; one with an
+    asynchronous driver (``postgresql+asyncpg://``) makes an asynchronous store.
     """
     if not isinstance(given, str):
         if not callable(getattr(given, "claim", None)):
@@ -98,7 +101,20 @@ def store_from(given: Any) -> Store | AsyncStore:
         return MemoryStore()
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
         return SQLiteStore(unquote(parts.path[1:]))
-    raise ConfigurationError(f"store {given!r}: there are memory:// and sqlite:///path/to/file (four slashes when absolute)")
+    # What needs a package that may not be there is imported when it is asked for.
+    if parts.scheme in ("redis", "rediss", "unix"):
+        from hookguard.stores.redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore.from_url(given)
+    if re.fullmatch(r"(postgresql|mysql|mariadb)(\+\w+)?|sqlite\+\w+", parts.scheme):
+        from hookguard.stores.sql import store_from_url  # noqa: PLC0415
+
+        return store_from_url(given)
+    # The URL may hold a password, so only its scheme is named.
+    raise ConfigurationError(
+        f"store {parts.scheme}://…: there are memory://, sqlite:///path/to/file (four slashes when absolute), redis://,"
+        " postgresql:// and mysql://"
+    )
 
 
 def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable[Observer], where: str) -> Endpoint:

@@ -59,6 +59,8 @@ class Endpoint:
       provider's retries are.
     - ``on_outage``: ``"closed"`` (503, the provider tries again) or ``"open"`` for an event that comes while the store is
       down: it is run without anyone knowing whether it ran before. Only for handlers that bear any number of runs.
+    - ``store_reply``: whether a duplicate gets the handler's own answer again (status, Content-Type, and a body of up to
+      64 KiB, kept for ``retention``), not a plain 200.
     - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it; ``public_base_url`` is its
       beginning, which the raw path and query are put behind.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
@@ -82,6 +84,7 @@ class Endpoint:
         "require_https",
         "retention",
         "runs_unprotected",
+        "store_reply",
         "verifier",
     )
 
@@ -100,6 +103,7 @@ class Endpoint:
         identity: Identity | None = None,
         on_reused_id: OnReusedId | None = None,
         on_outage: OnOutage = "closed",
+        store_reply: bool = False,
         public_url: str | None = None,
         public_base_url: str | None = None,
         observers: Iterable[Observer] = (),
@@ -158,6 +162,7 @@ class Endpoint:
         else:
             self.reject_reused_id = on_reused_id == "reject"
         self.runs_unprotected = on_outage == "open"
+        self.store_reply = bool(store_reply)
         self.public_url = public_url
         self._public_base_url = public_base_url.rstrip("/") if public_base_url else None
         self.methods = preset.all_methods

@@ -34,6 +34,8 @@
     │   └── StoreMisconfigured
     ├── VerificationUnavailable        503, the secret or key to verify with cannot be had: unknown is not invalid
     ├── LeaseLost                      503, another worker owns the event by now
+    ├── TransactionFailed              500, the handler's transaction did not commit: nothing of it happened
+    │   └── TransactionEscaped         500, the handler ended the transaction that was not its own to end
     └── Overloaded                     503, the endpoint's concurrency limit is reached
 
 ``status`` is what the core suggests; the framework's plugin answers with it. The text of an error is for the operator:
@@ -73,6 +75,8 @@ __all__ = [
     "StoreUnavailable",
     "TimestampOutOfTolerance",
     "TimestampRejected",
+    "TransactionEscaped",
+    "TransactionFailed",
     "TruncatedBody",
     "UnknownTenant",
     "UnsupportedEncoding",
@@ -273,6 +277,22 @@ class LeaseLost(HookguardError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "lease_lost"
+
+
+class TransactionFailed(HookguardError):
+    """The transaction of the claim and the handler's writes did not commit: nothing of it happened.
+
+    A handler that catches a database error and answers 2xx all the same ends here, and a deferred constraint that fails.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "transaction_failed"
+
+
+class TransactionEscaped(TransactionFailed):
+    """The handler committed or rolled back the transaction that its claim is part of."""
+
+    code = "transaction_escaped"
 
 
 class Overloaded(HookguardError):

@@ -25,6 +25,7 @@ from hookguard.errors import (
     Overloaded,
     Rejected,
     StoreUnavailable,
+    TransactionFailed,
     UnknownTenant,
     VerificationUnavailable,
 )
@@ -57,6 +58,9 @@ class AsyncGuard:
         self.store = store
         if inspect.iscoroutinefunction(store.claim):
             awaited = cast("AsyncStore", store)
+        elif store.capabilities.transactional:
+            # Its transaction belongs to the thread that began it, and the handler would run in another.
+            raise ConfigurationError(f"{store!r} is transactional and not asynchronous: use the asynchronous one, or Guard")
         elif store.capabilities.blocking:
             awaited = _Awaited(cast("Store", store), in_thread)
         else:
@@ -79,9 +83,19 @@ class AsyncGuard:
         """Take a delivery in: verify and claim it. Never raises for anything the delivery holds."""
         return await self._flow.open(delivery)
 
-    async def settle(self, receipt: Receipt, *, status: int | None = None, error: BaseException | None = None) -> Reply | None:
-        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place."""
-        return await self._flow.settle(receipt, status, error)
+    async def settle(
+        self,
+        receipt: Receipt,
+        *,
+        status: int | None = None,
+        error: BaseException | None = None,
+        reply: Reply | None = None,
+    ) -> Reply | None:
+        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place.
+
+        ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
+        """
+        return await self._flow.settle(receipt, status, error, reply)
 
     @asynccontextmanager
     async def receive(self, delivery: Delivery) -> AsyncIterator[Receipt]:
@@ -92,7 +106,7 @@ class AsyncGuard:
         except BaseException as error:
             await self.settle(receipt, error=error)
             raise
-        await self.settle(receipt, status=receipt.status)
+        await self.settle(receipt, status=receipt.status, reply=receipt.answer)
         if receipt.reply is None and receipt.error is not None:
             raise receipt.error
 
@@ -126,9 +140,19 @@ class Guard:
         """Take a delivery in: verify and claim it. Never raises for anything the delivery holds."""
         return _finish(self._flow.open(delivery))
 
-    def settle(self, receipt: Receipt, *, status: int | None = None, error: BaseException | None = None) -> Reply | None:
-        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place."""
-        return _finish(self._flow.settle(receipt, status, error))
+    def settle(
+        self,
+        receipt: Receipt,
+        *,
+        status: int | None = None,
+        error: BaseException | None = None,
+        reply: Reply | None = None,
+    ) -> Reply | None:
+        """Say how handling went, before the handler's reply leaves; the returned reply, if any, goes out in its place.
+
+        ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
+        """
+        return _finish(self._flow.settle(receipt, status, error, reply))
 
     @contextmanager
     def receive(self, delivery: Delivery) -> Iterator[Receipt]:
@@ -143,7 +167,7 @@ class Guard:
         except BaseException as error:
             self.settle(receipt, error=error)
             raise
-        self.settle(receipt, status=receipt.status)
+        self.settle(receipt, status=receipt.status, reply=receipt.answer)
         if receipt.reply is None and receipt.error is not None:
             raise receipt.error
 
@@ -220,28 +244,35 @@ class _Flow:
             return receipt
         self._give_slot(receipt)
         outcome: OutcomeName = "duplicate" if claim.status == ClaimStatus.DONE else "in_progress"
-        reply = reply_to_claim(claim)
+        reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None))
         reason = "" if claim.same_fingerprint else "the body differs from the first one's"
         return self._answer(receipt.started, outcome, reply, event, reason)
 
-    async def settle(self, receipt: Receipt, status: int | None, error: BaseException | None) -> Reply | None:
+    async def settle(
+        self, receipt: Receipt, status: int | None, error: BaseException | None, answer: Reply | None = None
+    ) -> Reply | None:
         key, receipt.key = receipt.key, None
         unprotected, receipt.unprotected = receipt.unprotected, None
         if key is None and unprotected is None:
             return None  # a reply, or settled before
+        if status is None and answer is not None:
+            status = answer.status
         if self._heartbeat is not None:
             self._heartbeat.stop(receipt.token)
         self._give_slot(receipt)
         event = receipt.event
         if error is not None and not isinstance(error, Exception):
-            # The worker is being stopped; what the handler did so far nobody knows. The lease will run out.
+            # The worker is being stopped; what the handler did so far nobody knows. The lease will run out. What it did in
+            # the claim's own transaction is undone, though.
+            if key is not None and self._store.capabilities.transactional:
+                await self._store.release(key, token=receipt.token)
             self._report("abandoned", receipt.started, event, reason_code=type(error).__name__)
             return None
         if error is None and status is not None and 200 <= status < 300:
             if key is None:
                 self._run_unprotected(receipt, event, status, unprotected)
                 return None
-            return await self._complete(receipt, key, event, status)
+            return await self._complete(receipt, key, event, status, answer)
         trouble = ""
         try:
             if key is not None and not await self._store.release(key, token=receipt.token):
@@ -279,25 +310,44 @@ class _Flow:
             )
         return None
 
-    async def _complete(self, receipt: Receipt, key: StoreKey, event: Event, status: int) -> Reply | None:
-        failure: LeaseLost | StoreUnavailable | None = None
+    async def _complete(self, receipt: Receipt, key: StoreKey, event: Event, status: int, answer: Reply | None) -> Reply | None:
+        stored, why_not = self._to_store(answer)
+        failure: LeaseLost | StoreUnavailable | TransactionFailed | None = None
         try:
-            if not await self._store.complete(key, token=receipt.token, retention=self._endpoint.retention):
+            if not await self._store.complete(key, token=receipt.token, retention=self._endpoint.retention, reply=stored):
                 failure = LeaseLost(
                     f"the handler ran longer than its lease of {self._endpoint.lease:.0f} s and may run again: raise the lease"
                 )
-        except StoreUnavailable as unavailable:
-            failure = unavailable
+        except (StoreUnavailable, TransactionFailed) as error:
+            failure = error
         if failure is None:
-            self._report("handled", receipt.started, event, status)
+            self._report("handled", receipt.started, event, status, reason=why_not)
             return None
-        if self._endpoint.runs_unprotected and isinstance(failure, StoreUnavailable):
+        rolled_back = self._store.capabilities.transactional
+        if self._endpoint.runs_unprotected and isinstance(failure, StoreUnavailable) and not rolled_back:
             self._run_unprotected(receipt, event, status, failure)
             return None
         receipt.error = failure
-        outcome: OutcomeName = "lease_lost" if isinstance(failure, LeaseLost) else "unavailable"
+        outcome: OutcomeName = (
+            "lease_lost"
+            if isinstance(failure, LeaseLost)
+            else "failed"
+            if isinstance(failure, TransactionFailed)
+            else "unavailable"
+        )
         self._report(outcome, receipt.started, event, failure.status, reason_code=failure.code, reason=str(failure))
         return reply_to_error(failure)
+
+    def _to_store(self, answer: Reply | None) -> tuple[bytes | None, str]:
+        """What duplicates will be answered, or why that is the plain 200 although the endpoint stores replies."""
+        if not self._endpoint.store_reply:
+            return None, ""
+        if answer is None:
+            return None, "the reply is streamed or over 64 KiB and was not stored"
+        try:
+            return answer.to_bytes(), ""
+        except ValueError as error:
+            return None, str(error)
 
     def _run_unprotected(self, receipt: Receipt, event: Event, status: int, why: StoreUnavailable | None) -> None:
         self._report("unprotected", receipt.started, event, status, reason_code="store_unavailable", reason=str(why))

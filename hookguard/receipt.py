@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Final
 
@@ -12,6 +13,7 @@ from hookguard.errors import (
     Overloaded,
     Rejected,
     StoreUnavailable,
+    TransactionFailed,
     VerificationUnavailable,
 )
 from hookguard.event import Event
@@ -19,6 +21,8 @@ from hookguard.reply import Reply
 from hookguard.store import Claim, ClaimStatus, StoreKey
 
 __all__ = ["Receipt", "reply_to_claim", "reply_to_error"]
+
+_log = logging.getLogger("hookguard")
 
 #: Seconds a provider is asked to wait when the store is down, and when too much is going on at once.
 STORE_DOWN: Final = 30
@@ -32,7 +36,7 @@ class Receipt:
     be sent and nothing is to be run.
     """
 
-    __slots__ = ("_event", "error", "key", "reply", "slot", "started", "status", "token", "unprotected")
+    __slots__ = ("_event", "answer", "error", "key", "reply", "slot", "started", "status", "token", "unprotected")
 
     def __init__(
         self, started: float, *, event: Event | None = None, reply: Reply | None = None, error: HookguardError | None = None
@@ -40,6 +44,7 @@ class Receipt:
         self.started = started
         self.reply = reply
         self.status: int | None = None  #: what the handler answered, once it did
+        self.answer: Reply | None = None  #: the same whole, for an endpoint that stores replies
         self.key: StoreKey | None = None  #: set while a claim is held
         self.token = b""
         self.error = error  #: why it was refused, or why a handled event could not be marked as done; for the operator
@@ -54,9 +59,16 @@ class Receipt:
             raise RuntimeError("this receipt carries a reply, not an event: send receipt.reply first")
         return self._event
 
-    def answered(self, status: int) -> None:
-        """Say what the handler answered: 2xx completes the event, anything else gives it back for the next try."""
+    def answered(self, status: int, *, content_type: str = "", body: bytes = b"") -> None:
+        """Say what the handler answered: 2xx completes the event, anything else gives it back for the next try.
+
+        ``content_type`` and ``body`` are for an endpoint with ``store_reply``: a duplicate is answered the same. TypeError
+        when ``body`` is not bytes.
+        """
+        if not isinstance(body, bytes):
+            raise TypeError(f"body is {type(body).__name__}; give the bytes that are sent")
         self.status = status
+        self.answer = Reply(status, (("Content-Type", content_type),) if content_type else (), body)
 
     def __repr__(self) -> str:
         return f"Receipt({self._event if self.reply is None else self.reply!r})"
@@ -68,7 +80,13 @@ def reply_to_claim(claim: Claim) -> Reply | None:
         return None
     if claim.status == ClaimStatus.DONE:
         # 200, because one provider (Mailgun) counts nothing else as success.
-        return Reply(200, (("Hookguard-Duplicate", "1"),))
+        first = Reply(200)
+        if claim.reply is not None:
+            try:
+                first = Reply.from_bytes(claim.reply)
+            except ValueError as error:
+                _log.warning("a duplicate gets a plain 200: %s", error)
+        return first._replace(headers=(*first.headers, ("Hookguard-Duplicate", "1")))
     # Not 2xx, which would acknowledge work that may yet fail; not 4xx, which several providers take as final.
     wait = min(max(math.ceil(claim.retry_after), 1), 60)
     return Reply.problem(503, ("Retry-After", str(wait)))
@@ -82,6 +100,8 @@ def reply_to_error(error: HookguardError, methods: frozenset[str] = frozenset())
         return Reply.problem(error.status)
     if isinstance(error, (StoreUnavailable, VerificationUnavailable)):
         return Reply.problem(503, ("Retry-After", str(STORE_DOWN)))
+    if isinstance(error, TransactionFailed):
+        return Reply.problem(error.status)
     if isinstance(error, (Overloaded, LeaseLost)):
         return Reply.problem(503, ("Retry-After", str(BUSY)))
     return None

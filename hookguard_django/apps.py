@@ -9,6 +9,7 @@ class HookguardConfig(AppConfig):
 
     name = "hookguard_django"
     label = "hookguard"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "hookguard"
 
     def ready(self) -> None:
@@ -17,4 +18,5 @@ class HookguardConfig(AppConfig):
 
         register(checks.check_settings, Tags.security)
         register(checks.check_urls, Tags.urls)
+        register(checks.check_tables, Tags.database)
         register(checks.check_deployment, Tags.security, deploy=True)

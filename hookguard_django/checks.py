@@ -2,7 +2,8 @@
 
 E001 the setting is wrong (the text says how) · W002 Django's body limit is under an endpoint's · W003 claims are kept in
 memory only · W004 a guarded URL is not exempt from CSRF · W005 a guarded URL ends with a slash while APPEND_SLASH is on ·
-W006 the middleware comes too late · W007 the logger is switched off · W010 (``--deploy``) HTTPS is required and nothing says
+W006 the middleware comes too late · W007 the logger is switched off · W008 (``--database``, and at ``migrate``) the table of
+events is missing · W010 (``--deploy``) HTTPS is required and nothing says
 how Django knows of it
 """
 
@@ -17,10 +18,12 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from hookguard import ConfigurationError, Endpoint, MemoryStore
-from hookguard_django.conf import default_path, endpoints, paths
+from hookguard_django.conf import default_path, endpoints, paths, uses_database
 from hookguard_django.decorator import MARK
+from hookguard_django.stores import CacheStore, ORMStore, ORMTransactionStore
+from hookguard_django.stores.running import TABLE, connection_to
 
-__all__ = ["check_deployment", "check_settings", "check_urls"]
+__all__ = ["check_deployment", "check_settings", "check_tables", "check_urls"]
 
 _MIDDLEWARE = "hookguard_django.middleware.WebhookMiddleware"
 _CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -33,8 +36,10 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         paths()
         # The default store is a file, which a check should not leave behind.
         store = found.store if found.names_store else None
-        if found.endpoints and store is None:
+        if found.endpoints and store is None and not uses_database():
             default_path()
+        if isinstance(store, CacheStore):
+            store.check()
     except ConfigurationError as error:
         return [Error(str(error), id="hookguard.E001")]
     messages: list[CheckMessage] = []
@@ -74,6 +79,26 @@ def check_settings(**_: Any) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that the table of events is where the store looks for it."""
+    try:
+        store = endpoints().store if endpoints().endpoints and (endpoints().names_store or uses_database()) else None
+    except ConfigurationError:
+        return []  # E001 says it
+    if not isinstance(store, (ORMStore, ORMTransactionStore)):
+        return []
+    connection = connection_to(store.using)
+    if databases is None or connection.alias not in databases or TABLE in connection.introspection.table_names():
+        return []
+    return [
+        Warning(
+            f"the database {connection.alias!r} has no table {TABLE!r}, so every delivery is answered 503",
+            hint=f"Run manage.py migrate hookguard --database {connection.alias}.",
+            id="hookguard.W008",
+        )
+    ]
 
 
 def check_urls(**_: Any) -> list[CheckMessage]:

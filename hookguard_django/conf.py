@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, Union, cast
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.db import close_old_connections
 from django.dispatch import receiver
 
 from hookguard import AsyncGuard, ConfigurationError, Endpoint, Guard, SQLiteStore, Store
 from hookguard.config import Settings
 from hookguard_django.signals import send_outcome
+from hookguard_django.stores import ORMStore
 
-__all__ = ["Named", "async_guard", "default_path", "endpoints", "guard", "paths"]
+__all__ = ["Named", "async_guard", "default_path", "endpoints", "guard", "paths", "uses_database"]
 
 #: What names an endpoint: its name in the settings, or an Endpoint.
 Named = Union[str, Endpoint]
@@ -62,8 +65,21 @@ def _endpoint(named: Named) -> Endpoint:
 
 
 async def _in_thread(call: Callable[[], Any]) -> Any:
+    def alone() -> Any:
+        try:
+            return call()
+        finally:
+            # Such a thread sees no end of a request, at which Django would look after its connections.
+            close_old_connections()
+
     # Not thread-sensitive: the store is safe to share, and must not queue behind the ORM's one thread.
-    return await sync_to_async(call, thread_sensitive=False)()
+    return await sync_to_async(alone, thread_sensitive=False)()
+
+
+def uses_database() -> bool:
+    """Whether claims are kept in the project's database when the setting names no store."""
+    engine = settings.DATABASES.get("default", {}).get("ENGINE", "")
+    return apps.is_installed("hookguard_django") and engine not in ("", "django.db.backends.dummy")
 
 
 def default_path() -> Path:
@@ -76,8 +92,9 @@ def default_path() -> Path:
     return Path(folder) / "hookguard.sqlite3"
 
 
-def _project_store() -> SQLiteStore:
-    return SQLiteStore(default_path())
+def _project_store() -> Store:
+    """The project's own database, where this app and its table belong to the project; else a file beside it."""
+    return ORMStore() if uses_database() else SQLiteStore(default_path())
 
 
 @receiver(setting_changed)

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from hookguard import Delivery, Event, Receipt, Rejected, Reply
 from hookguard_django.conf import Named, async_guard, guard
-from hookguard_django.delivery import receive, response_of
+from hookguard_django.delivery import receive, reply_of, response_of
 
 __all__ = ["MARK", "WebhookRequest", "webhook"]
 
@@ -66,9 +66,10 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
                 for alias in _atomic_databases(view):
                     transactions.enter_context(transaction.atomic(using=alias))
                 response = _rendered(view(request, *args, **kwargs))
+                answered = reply_of(response) if guards.endpoint.store_reply else None
         except BaseException as error:
             return response_of(_refusal(guards.settle(receipt, error=error), error))
-        reply = guards.settle(receipt, status=response.status_code)
+        reply = guards.settle(receipt, status=response.status_code, reply=answered)
         return response if reply is None else response_of(reply)
 
     return guarded
@@ -87,9 +88,10 @@ def _asynchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., An
             if databases := _atomic_databases(view):
                 raise RuntimeError(f"ATOMIC_REQUESTS is on for {databases}, which Django does not do for asynchronous views")
             response = _rendered(await view(request, *args, **kwargs))
+            answered = reply_of(response) if guards.endpoint.store_reply else None
         except BaseException as error:
             return response_of(_refusal(await guards.settle(receipt, error=error), error))
-        reply = await guards.settle(receipt, status=response.status_code)
+        reply = await guards.settle(receipt, status=response.status_code, reply=answered)
         return response if reply is None else response_of(reply)
 
     return guarded

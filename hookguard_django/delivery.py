@@ -1,11 +1,11 @@
-"""A Django request as a delivery, and a reply as a Django response."""
+"""A Django request as a delivery, and a reply as a Django response and back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Union
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, RawPostDataException, UnreadablePostError
 
 from hookguard import AsyncGuard, Delivery, Guard, Headers, Receipt, Reply
 from hookguard.errors import BodyTooLarge, TruncatedBody
@@ -13,7 +13,7 @@ from hookguard.errors import BodyTooLarge, TruncatedBody
 if TYPE_CHECKING:
     from django.core.handlers.asgi import ASGIRequest
 
-__all__ = ["receive", "response_of"]
+__all__ = ["receive", "reply_of", "response_of"]
 
 
 def receive(request: HttpRequest, guard: Union[Guard, AsyncGuard]) -> Receipt | Delivery:
@@ -50,9 +50,16 @@ def receive(request: HttpRequest, guard: Union[Guard, AsyncGuard]) -> Receipt | 
 def response_of(reply: Reply) -> HttpResponse:
     """Return a reply as Django's response."""
     response = HttpResponse(reply.body, status=reply.status, headers=dict(reply.headers))
-    if not reply.body:
+    if "Content-Type" not in dict(reply.headers):
         del response["Content-Type"]
     return response
+
+
+def reply_of(response: HttpResponseBase) -> Reply | None:
+    """Return a view's response as a reply; None for one that is streamed, whose body can be read only once."""
+    if not isinstance(response, HttpResponse):
+        return None
+    return Reply(response.status_code, tuple(response.items()), response.content)
 
 
 def _target(request: HttpRequest) -> str:

@@ -16,7 +16,7 @@ from hookguard_flask.current import set_current_webhook
 from hookguard_flask.delivery import receive
 from hookguard_flask.guards import Guards, Named, guards_of
 from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark
-from hookguard_flask.refusals import answer, refusal, response_of
+from hookguard_flask.refusals import answer, refusal, reply_of, response_of
 
 __all__ = ["HookGuard"]
 
@@ -75,12 +75,13 @@ class HookGuard:
                     return answer(receipt.reply, receipt.error)
                 try:
                     response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
+                    answered = reply_of(response) if guard.endpoint.store_reply else None
                 except BaseException as error:
                     reply = guard.settle(receipt, error=error)
                     if reply is None or not isinstance(error, Rejected):
                         raise
                     return answer(reply, error)
-                reply = guard.settle(receipt, status=response.status_code)
+                reply = guard.settle(receipt, status=response.status_code, reply=answered)
                 return response if reply is None else response_of(reply)
 
             set_mark(guarded, Mark(endpoint))
@@ -114,15 +115,18 @@ class HookGuard:
             _held()[guard] = receipt
             return None
 
-        def settle(*, status: int | None = None, error: BaseException | None = None) -> Reply | None:
+        def settle(*, response: Response | None = None, error: BaseException | None = None) -> Reply | None:
             if not _held():
                 return None
             guard = guards_of(current_app).get(endpoint)
-            receipt = _held().pop(guard, None)
-            return None if receipt is None else guard.settle(receipt, status=status, error=error)
+            if guard not in _held():
+                return None
+            answered = reply_of(response) if response is not None and guard.endpoint.store_reply else None
+            status = response.status_code if response is not None else None
+            return guard.settle(_held().pop(guard), status=status, error=error, reply=answered)
 
         def after(response: Response) -> Response:
-            reply = settle(status=response.status_code)
+            reply = settle(response=response)
             return response if reply is None else response_of(reply)
 
         def rejected(error: Rejected) -> Any:

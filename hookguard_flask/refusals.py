@@ -1,4 +1,4 @@
-"""Replies as Flask's responses, and refusals as HTTP exceptions that ``@app.errorhandler(401)`` finds like any other."""
+"""Replies as Flask's responses and back, and refusals as HTTP exceptions that ``@app.errorhandler(401)`` finds like any other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, default_exceptions
 
 from hookguard import HookguardError, Rejected, Reply
 
-__all__ = ["WebhookRejected", "answer", "refusal", "response_of"]
+__all__ = ["WebhookRejected", "answer", "refusal", "reply_of", "response_of"]
 
 
 class WebhookRejected(HTTPException):
@@ -41,9 +41,16 @@ def refusal(reply: Reply, error: Rejected) -> WebhookRejected:
 def response_of(reply: Reply) -> Response:
     """Return a reply as Flask's response."""
     response = Response(reply.body, reply.status, list(reply.headers))
-    if not reply.body:
+    if "Content-Type" not in dict(reply.headers):
         del response.headers["Content-Type"]
     return response
+
+
+def reply_of(response: Response) -> Reply | None:
+    """Return a view's response as a reply; None for one that is streamed, whose body can be read only once."""
+    if not response.is_sequence:
+        return None
+    return Reply(response.status_code, tuple(response.headers), response.get_data())
 
 
 @cache

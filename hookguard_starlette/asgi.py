@@ -2,7 +2,8 @@
 
 The body is read here, within the endpoint's limit, and played to the application once; after that the application hears
 the real channel, so that it learns of a disconnect when there is one. The event is completed when the application sends
-the head of a 2xx response, *before* the head leaves: a sender never hears of success that was not written down.
+the head of a 2xx response, *before* the head leaves: a sender never hears of success that was not written down. Where the
+endpoint stores replies, the response is held back until it is whole, and completes the event then.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import anyio
 
 from hookguard import AsyncGuard, ConfigurationError, Delivery, Event, Headers, Receipt, Reply
 from hookguard.errors import BodyTooLarge, TruncatedBody
+from hookguard.reply import LARGEST_STORED
 
 __all__ = ["Exchange", "WebhookMiddleware", "WebhookRefused", "current_webhook"]
 
@@ -95,11 +97,15 @@ EXCHANGE = "hookguard.exchange"
 
 
 class Exchange:
-    """One request whose response is watched: settles the receipt it was given when the head of the response comes."""
+    """One request whose response is watched: settles the receipt it was given when the head of the response comes.
+
+    Where the endpoint stores replies, a 2xx response is held back until it is whole, or longer than what is stored.
+    """
 
     __slots__ = (
         "_gone",
         "_guard",
+        "_held",
         "_outer",
         "_read",
         "_receipt",
@@ -126,6 +132,7 @@ class Exchange:
         self._outer = outer
         self._started = False
         self._replaced = False
+        self._held: tuple[Message, bytearray] | None = None  # the head and what there is of the body, while held back
         self._gone = False
         self._read = 0
         self.limit: int | None = None  #: bytes that may still be read, once somebody knows
@@ -185,21 +192,62 @@ class Exchange:
                 raise
             await _answer(self._send, reply)
         else:
-            if not self._started:
+            if self._held is not None:
+                await self._release(whole=False)  # cut short, as when the sender is gone
+            elif not self._started:
                 await self._settle()
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; settle first when it is the head of the response."""
+        """Pass a message on; settle before the head of the response leaves, or hold the response back to settle it whole."""
+        if self._held is not None:
+            await self._hold(message, self._held[1])
+            return
         if not self._started and message["type"] == "http.response.start":
-            self._started = True
-            reply = await self._settle(status=message["status"])
-            if reply is not None:
-                self._replaced = True
-                await _answer(self._send, reply)
+            if self._guard is not None and self._guard.endpoint.store_reply and 200 <= message["status"] < 300:
+                self._held = message, bytearray()
+                return
+            await self._start(message["status"])
         if not self._replaced:
             await self._send(message)
 
-    async def _settle(self, *, status: int | None = None, error: BaseException | None = None) -> Reply | None:
+    async def _hold(self, message: Message, body: bytearray) -> None:
+        """Hold one more message back, and let go once the response is whole or is not one that is stored."""
+        if message["type"] != "http.response.body":
+            # Such as the path of a file: what the server will send is not seen here.
+            await self._release(whole=False)
+            await self.send(message)
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if not more or len(body) > LARGEST_STORED:
+            await self._release(whole=not more)
+
+    async def _release(self, *, whole: bool) -> None:
+        """Settle, with the reply to store when it is whole, and send what was held back."""
+        head, body = cast("tuple[Message, bytearray]", self._held)
+        self._held = None
+        status, reply = head["status"], None
+        if whole:
+            headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.get("headers", ()))
+            reply = Reply(status, tuple(headers), bytes(body))
+        await self._start(status, reply)
+        if self._replaced:
+            return
+        await self._send(head)
+        if body or whole:
+            await self._send({"type": "http.response.body", "body": bytes(body), "more_body": not whole})
+
+    async def _start(self, status: int, reply: Reply | None = None) -> None:
+        """Settle, and answer in the application's place where that could not be done."""
+        self._started = True
+        other = await self._settle(status=status, reply=reply)
+        if other is not None:
+            self._replaced = True
+            await _answer(self._send, other)
+
+    async def _settle(
+        self, *, status: int | None = None, error: BaseException | None = None, reply: Reply | None = None
+    ) -> Reply | None:
         if self._guard is None or self._receipt is None:
             return None
         if error is not None and not isinstance(error, Exception):
@@ -207,8 +255,8 @@ class Exchange:
         # A sender that hangs up must not leave a handled event half settled.
         shield = anyio.CancelScope(shield=True)
         with shield:
-            reply = await self._guard.settle(self._receipt, status=status, error=error)
-        return reply  # noqa: RET504 - outside, because a scope may leave the block early
+            other = await self._guard.settle(self._receipt, status=status, error=error, reply=reply)
+        return other  # noqa: RET504 - outside, because a scope may leave the block early
 
 
 async def _serve(guard: AsyncGuard, app: App, scope: Scope, receive: Receive, send: Send) -> None:

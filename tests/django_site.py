@@ -1,9 +1,10 @@
 """Django, configured once for every test of this process; a test puts its own settings over these."""
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import servers
 from django.conf import settings
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="hookguard-django-")
@@ -13,13 +14,22 @@ def configure():
     """Configure Django, unless that was done."""
     if settings.configured:
         return
+    with suppress(ImportError):  # it stands in for the driver in C, whose build wants the database's headers
+        import pymysql
+
+        pymysql.install_as_MySQLdb()
     settings.configure(
         SECRET_KEY="only-for-tests-and-nothing-else",
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="django_site",
         USE_TZ=True,
         LOGGING_CONFIG=None,
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(_FOLDER.name, "db.sqlite3")}},
+        DATABASES={
+            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(_FOLDER.name, "db.sqlite3")},
+            "sqlite": {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(_FOLDER.name, "claims.sqlite3")},
+            "postgresql": servers.django_database("PostgreSQL"),
+            "mysql": servers.django_database("MariaDB"),
+        },
         INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "hookguard_django"],
         MIDDLEWARE=["django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware"],
     )

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
+from hookguard.stores.statements import seen
 
 __all__ = ["SQLiteStore"]
 
@@ -140,8 +141,8 @@ class SQLiteStore:
         deadline = time.monotonic() + self._timeout
         while True:
             # Most duplicates end here: a reader never waits for the writer's lock.
-            if (row := self._run(_LOOK, key, deadline)) and (seen := _seen(row[0], token, fingerprint, self._clock())):
-                return seen
+            if (row := self._run(_LOOK, key, deadline)) and (found := seen((*row[0], self._clock()), token, fingerprint)):
+                return found
             now = self._clock()
             arguments = {
                 "scope": key.scope,
@@ -263,20 +264,6 @@ class SQLiteStore:
         return StoreMisconfigured(
             f"cannot use {self.path} as a store ({error}): give a path in a folder this process may write to"
         )
-
-
-def _seen(row: tuple[Any, ...], token: bytes, fingerprint: bytes, now: float) -> Claim | None:
-    """The answer for a row that needs no change; None when the claim may be taken."""
-    state, held_by, first, lease_until, expires_at, attempt, reply = row
-    if expires_at <= now or state == 0:
-        return None
-    if state == 2:
-        return Claim(ClaimStatus.DONE, attempt, 0.0, first == fingerprint, reply)
-    if held_by == token:
-        return Claim(ClaimStatus.ACQUIRED, attempt, 0.0, first == fingerprint)
-    if lease_until > now:
-        return Claim(ClaimStatus.IN_PROGRESS, attempt, lease_until - now, first == fingerprint)
-    return None
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

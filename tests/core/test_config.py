@@ -158,7 +158,7 @@ def test_stores(tmp_path, monkeypatch):
     assert settings({"store": own}).store is own
 
 
-@pytest.mark.parametrize("given", ["redis://", "sqlite://", "sqlite:///", "sqlite://host/path", "nowhere", 7, object()])
+@pytest.mark.parametrize("given", ["mongodb://host", "sqlite://", "sqlite:///", "sqlite://host/path", "nowhere", 7, object()])
 def test_what_is_no_store(given):
     with pytest.raises(ConfigurationError):
         store_from(given)

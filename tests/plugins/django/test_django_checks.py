@@ -61,7 +61,7 @@ def test_nothing_to_say_about_a_good_project(store):
         ({"ENDPOINTS": {"stripe": {"SECRETS": [""]}}}, "the secret is empty"),
         ({"ENDPOINTS": {"stripe": {"SECRETS": [None]}}}, "environment variable unset"),
         ({"ENDPOINTS": {"strpe": {"SECRETS": [SECRET]}}}, "did you mean 'stripe'"),
-        ({"ENDPOINTS": {}, "STORE": "redis://"}, "sqlite:///"),
+        ({"ENDPOINTS": {}, "STORE": "mongodb://"}, "sqlite:///"),
         ({"ENDPOINTS": {}, "PATHS": {"/x": "y"}}, "no webhook endpoint"),
     ],
 )
@@ -74,9 +74,11 @@ def test_e001_the_setting_is_wrong(hooks, why):
 def test_a_check_leaves_no_store_behind(tmp_path):
     given = settings()
     del given["STORE"]
-    assert found(HOOKGUARD=given, BASE_DIR=tmp_path) == {}
+    others = ["django.contrib.contenttypes", "django.contrib.auth"]
+    for apps in (["hookguard_django", *others], others):
+        assert found(HOOKGUARD=given, BASE_DIR=tmp_path, INSTALLED_APPS=apps) == {}
     assert list(tmp_path.iterdir()) == []
-    assert "BASE_DIR" in found(HOOKGUARD=given)["hookguard.E001"].msg
+    assert "BASE_DIR" in found(HOOKGUARD=given, INSTALLED_APPS=others)["hookguard.E001"].msg
 
 
 def test_w002_djangos_own_limit_is_smaller(store):

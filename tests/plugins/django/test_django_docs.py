@@ -63,6 +63,7 @@ def test_its_other_views_can_be_routed(project):
 
 
 def test_the_pages_project_serves(project):
+    run(project, "manage.py", "migrate")
     port = free_port()
     with serving(project, ["-u", "manage.py", "runserver", "--noreload", str(port)], port, {"STRIPE_SECRET": SECRET}) as (
         url,

@@ -407,13 +407,13 @@ def test_an_unknown_endpoint_says_which_there_are(hook):
         post(stripe(), raises=True)
 
 
-def test_the_default_store_is_a_file_in_the_projects_folder(tmp_path):
+def test_without_our_app_the_default_store_is_a_file_in_the_projects_folder(tmp_path):
     given = {"ENDPOINTS": {"stripe": {"SECRETS": [SECRET]}}}
-    with site(path("hook", function_view(Shop(), "stripe")), HOOKGUARD=given, BASE_DIR=tmp_path):
+    with site(path("hook", function_view(Shop(), "stripe")), HOOKGUARD=given, BASE_DIR=tmp_path, INSTALLED_APPS=[]):
         assert post(stripe()).status_code == 204
     assert (tmp_path / "hookguard.sqlite3").exists()
     with (
-        site(path("hook", function_view(Shop(), "stripe")), HOOKGUARD=given),
+        site(path("hook", function_view(Shop(), "stripe")), HOOKGUARD=given, INSTALLED_APPS=[]),
         pytest.raises(ConfigurationError, match="BASE_DIR"),
     ):
         post(stripe(), raises=True)

@@ -1,0 +1,260 @@
+"""The store contract as SQL, for whoever has a connection: each operation yields statements and is sent what they found.
+
+The steps do no input or output themselves, so that SQLAlchemy (blocking and not) and Django's ORM run the same ones. An
+event is one row, whose primary key is the SHA-256 of its scope and id: no collation can take two ids for one, no length
+limit cuts them, and the readable columns are for people alone. Instants are seconds since 1970, by the server's clock.
+
+- PostgreSQL and SQLite claim by one upsert whose ``WHERE`` says when a claim may be taken.
+- MySQL and MariaDB have no such clause: ``INSERT IGNORE``, then a look, then an ``UPDATE`` with the same condition. Each
+  is atomic, and the token in the row decides who won, because counts of changed rows depend on the driver's flags.
+  Columns are assigned from left to right there, so whatever a later column is computed from comes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Literal, NamedTuple
+
+from hookguard.errors import ConfigurationError, StoreUnavailable
+from hookguard.store import Claim, ClaimStatus, StoreKey
+
+__all__ = ["Database", "Statement", "Statements", "Steps", "seen"]
+
+#: The databases whose SQL is known; MariaDB speaks MySQL's.
+Database = Literal["postgresql", "mysql", "sqlite"]
+
+
+class Statement(NamedTuple):
+    """SQL with ``:name`` placeholders. ``fetch``: send back the list of its rows; else the number of rows it touched."""
+
+    sql: str
+    values: dict[str, Any]
+    fetch: bool
+
+
+Steps = Generator[Statement, Any, Any]
+
+_NOW: dict[str, str] = {
+    # Not now(), which is when the transaction began.
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)",
+    # In UTC whatever the session's time zone is.
+    "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6)",
+    # SQLite is a library: its clock is the process's.
+    "sqlite": ":now",
+}
+
+_GIVEN_NOW: dict[str, str] = {"postgresql": "CAST(:now AS double precision)", "mysql": "(:now + 0e0)", "sqlite": ":now"}
+
+_FREE = "{t}.expires_at <= {now} OR {t}.state = 0 OR ({t}.state = 1 AND {t}.lease_until <= {now} AND {t}.token <> :token)"
+
+_INSERT = """
+INTO {table} {alias} (id, scope, event_id, state, token, fingerprint, claimed_at, lease_until, expires_at, attempt)
+VALUES (:id, :scope, :event_id, 1, :token, :fingerprint, {now}, {now} + :lease, {now} + :lease + :retention, 1)
+"""
+
+_UPSERT = f"""
+INSERT {_INSERT}
+ON CONFLICT (id) DO UPDATE SET
+    state = 1,
+    token = excluded.token,
+    fingerprint = CASE WHEN held.expires_at <= {{now}} THEN excluded.fingerprint ELSE held.fingerprint END,
+    claimed_at = excluded.claimed_at,
+    lease_until = excluded.lease_until,
+    expires_at = excluded.expires_at,
+    attempt = CASE WHEN held.expires_at <= {{now}} THEN 1 ELSE held.attempt + 1 END,
+    reply = NULL
+WHERE {_FREE}
+RETURNING attempt, fingerprint = :fingerprint
+"""
+
+_TAKE_OVER = f"""
+UPDATE {{table}} SET
+    fingerprint = CASE WHEN expires_at <= {{now}} THEN :fingerprint ELSE fingerprint END,
+    attempt = CASE WHEN expires_at <= {{now}} THEN 1 ELSE attempt + 1 END,
+    reply = NULL,
+    state = 1,
+    token = :token,
+    claimed_at = {{now}},
+    lease_until = {{now}} + :lease,
+    expires_at = {{now}} + :lease + :retention
+WHERE id = :id AND ({_FREE})
+"""  # noqa: S608 - made of constants; the table's name is checked below
+
+_LOOK = "SELECT state, token, fingerprint, lease_until, expires_at, attempt, reply, {now} FROM {table} WHERE id = :id"
+
+_COMPLETE = """
+UPDATE {table} SET
+    reply = CASE WHEN state = 1 THEN :reply ELSE reply END,
+    expires_at = CASE WHEN state = 1 THEN {now} + :retention ELSE expires_at END,
+    state = 2
+WHERE id = :id AND token = :token AND state IN (1, 2) AND expires_at > {now}
+"""
+
+_RELEASE = """
+UPDATE {table} SET state = 0, lease_until = {now} WHERE id = :id AND token = :token AND state = 1 AND expires_at > {now}
+"""
+
+_EXTEND = """
+UPDATE {table} SET expires_at = {now} + :lease + (expires_at - lease_until), lease_until = {now} + :lease
+WHERE id = :id AND token = :token AND state = 1 AND expires_at > {now}
+"""
+
+_PURGE: dict[str, str] = {
+    # Rows that another purge or a claim holds are left for the next time, so that nobody waits for anybody.
+    "postgresql": """
+DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+""",
+    "mysql": "DELETE FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT :limit",
+    "sqlite": """
+DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT :limit)
+""",
+}
+
+_FORGET = "DELETE FROM {table} WHERE id = :id"
+
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?", re.ASCII)
+
+#: How often a claim looks again when the row changes under it; each round means that another worker got on.
+_ROUNDS = 4
+
+
+class Statements:
+    """The operations of one table on one kind of database. ``clock`` replaces the server's clock, for tests."""
+
+    def __init__(self, database: Database, *, table: str = "hookguard_event", clock: Callable[[], float] | None = None) -> None:
+        if database not in _NOW:
+            raise ConfigurationError(f"no store for {database!r}: there are {', '.join(_NOW)}")
+        if not _TABLE.fullmatch(table):
+            raise ConfigurationError(f"table is {table!r}: give a plain name, with its schema before a dot if it has one")
+        self.database: Database = database
+        self._clock = clock
+        self._given = clock is not None or database == "sqlite"
+        now = (_GIVEN_NOW if self._given else _NOW)[database]
+
+        def sql(template: str, alias: str = "", t: str = table) -> str:
+            # The condition stands inside other templates, so its own names are put in first.
+            return template.replace("{t}", t).format(table=table, alias=alias, now=now)
+
+        self._upsert = sql(_UPSERT, "AS held", "held")
+        self._insert = sql("INSERT IGNORE" + _INSERT)
+        self._take_over = sql(_TAKE_OVER)
+        self._look = sql(_LOOK)
+        self._complete = sql(_COMPLETE)
+        self._release = sql(_RELEASE)
+        self._extend = sql(_EXTEND)
+        self._purge = sql(_PURGE[database])
+        self._forget = sql(_FORGET)
+
+    def claim(self, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Steps:
+        """Return the Claim."""
+        asked = {
+            "id": key.idempotency_key,
+            # For people: what is cut off here is not missed, because the id above is made of all of it.
+            "scope": key.scope[:255],
+            "event_id": key.id[:255],
+            "token": token,
+            "fingerprint": fingerprint,
+            "lease": lease,
+            "retention": retention,
+        }
+        at = {"id": asked["id"]}
+        for _ in range(_ROUNDS):
+            if self.database == "mysql":
+                if (yield self._with_now(self._insert, asked, fetch=False)) == 1:
+                    return Claim(ClaimStatus.ACQUIRED)
+            elif won := (yield self._with_now(self._upsert, asked, fetch=True)):
+                return Claim(ClaimStatus.ACQUIRED, won[0][0], 0.0, bool(won[0][1]))
+            if (rows := (yield self._with_now(self._look, at, fetch=True))) and (found := seen(rows[0], token, fingerprint)):
+                return found
+            if self.database == "mysql" and rows:
+                taken = {name: value for name, value in asked.items() if name not in ("scope", "event_id")}
+                yield self._with_now(self._take_over, taken, fetch=False)
+                rows = yield self._with_now(self._look, at, fetch=True)
+                if rows and (found := seen(rows[0], token, fingerprint)):
+                    return found
+        raise StoreUnavailable("the event's row changes faster than it can be read: the provider should try again")
+
+    def complete(self, key: StoreKey, token: bytes, retention: float, reply: bytes | None) -> Steps:
+        """Return whether the claim was the token's, and is done now."""
+        values = {"id": key.idempotency_key, "token": token, "retention": retention, "reply": reply}
+        return self._held(self._complete, values, state=2)
+
+    def release(self, key: StoreKey, token: bytes) -> Steps:
+        """Return whether the claim was the token's, and is given back now."""
+        values = {"id": key.idempotency_key, "token": token}
+        changed: int = yield self._with_now(self._release, values, fetch=False)
+        return changed > 0
+
+    def extend(self, key: StoreKey, token: bytes, lease: float) -> Steps:
+        """Return whether the claim is the token's, and holds for longer now."""
+        return self._held(self._extend, {"id": key.idempotency_key, "token": token, "lease": lease}, state=1)
+
+    def purge(self, limit: int) -> Steps:
+        """Return how many expired rows were deleted."""
+        return (yield self._with_now(self._purge, {"limit": limit}, fetch=False))
+
+    def forget(self, key: StoreKey) -> Steps:
+        """Return whether there was a row to delete."""
+        changed: int = yield Statement(self._forget, {"id": key.idempotency_key}, fetch=False)
+        return changed > 0
+
+    def lock(self, key: StoreKey) -> Steps:
+        """Return whether nobody else is at this event, without waiting: for a claim that stays uncommitted for long.
+
+        PostgreSQL frees the lock with the transaction. MySQL's belongs to the connection: :meth:`unlock` it. SQLite has
+        none, and one writer at a time.
+        """
+        if self.database == "postgresql":
+            number = int.from_bytes(hashlib.sha256(key.idempotency_key.encode()).digest()[:8], "big", signed=True)
+            rows = yield Statement("SELECT pg_try_advisory_xact_lock(CAST(:number AS bigint))", {"number": number}, fetch=True)
+        elif self.database == "mysql":
+            rows = yield Statement("SELECT GET_LOCK(:name, 0)", {"name": _lock_name(key)}, fetch=True)
+        else:
+            return True
+        return bool(rows[0][0])
+
+    def unlock(self, key: StoreKey) -> Steps:
+        """Free what :meth:`lock` took and the end of the transaction does not free."""
+        if self.database == "mysql":
+            yield Statement("SELECT RELEASE_LOCK(:name)", {"name": _lock_name(key)}, fetch=True)
+
+    def _held(self, sql: str, values: dict[str, Any], state: int) -> Steps:
+        if (yield self._with_now(sql, values, fetch=False)) > 0:
+            return True
+        # Drivers may count only rows that were not so before; who holds the claim is what the row says.
+        rows = yield self._with_now(self._look, {"id": values["id"]}, fetch=True)
+        if not rows:
+            return False
+        found, token, _, _, expires_at, _, _, now = rows[0]
+        return found == state and bytes(token) == values["token"] and expires_at > now
+
+    def _with_now(self, sql: str, values: dict[str, Any], *, fetch: bool) -> Statement:
+        if self._given:
+            values = values | {"now": self._clock() if self._clock is not None else time.time()}
+        return Statement(sql, values, fetch)
+
+
+def seen(row: tuple[Any, ...], token: bytes, fingerprint: bytes) -> Claim | None:
+    """Return the answer for a row that needs no change; None when the claim may be taken.
+
+    The row is state, token, fingerprint, lease_until, expires_at, attempt, reply, now.
+    """
+    state, held_by, first, lease_until, expires_at, attempt, reply, now = row
+    if expires_at <= now or state == 0:
+        return None
+    same = bytes(first) == fingerprint
+    if state == 2:
+        return Claim(ClaimStatus.DONE, attempt, 0.0, same, None if reply is None else bytes(reply))
+    if bytes(held_by) == token:
+        return Claim(ClaimStatus.ACQUIRED, attempt, 0.0, same)
+    if lease_until > now:
+        return Claim(ClaimStatus.IN_PROGRESS, attempt, lease_until - now, same)
+    return None
+
+
+def _lock_name(key: StoreKey) -> str:
+    return f"hookguard:{key.idempotency_key[:54]}"  # 64 characters are allowed
