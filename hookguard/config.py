@@ -25,7 +25,7 @@ __all__ = ["Settings", "store_from"]
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
 _ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url"})
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
-_SHARED = _LIMITS | {"lease", "retention", "heartbeat", "on_outage", "public_base_url"}
+_SHARED = _LIMITS | {"lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
 
 

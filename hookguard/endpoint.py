@@ -28,6 +28,7 @@ from hookguard.outcome import Observer
 from hookguard.preset import Identity
 from hookguard.store import StoreKey
 from hookguard.verifier import Verifier
+from hookguard.workers import declared_timeout
 
 __all__ = ["MIB", "Endpoint"]
 
@@ -54,6 +55,8 @@ class Endpoint:
     - ``max_concurrent``: handlers running at once in this process; more are answered 503.
     - ``lease``, ``retention``: seconds; by default derived from the preset's facts.
     - ``heartbeat``: whether the lease is extended while the handler runs, for handlers that take long and surely end.
+    - ``worker_timeout``: seconds after which the server kills a worker that is still busy, as far as it cannot be seen
+      (gunicorn's arguments and uWSGI's options can): a lease should not end before.
     - ``identity``: what makes two deliveries the same event, if it is to differ from the preset's.
     - ``on_reused_id``: ``"reject"`` (422) or ``"duplicate"`` for a known id with another body; by default as the
       provider's retries are.
@@ -100,6 +103,7 @@ class Endpoint:
         lease: float | None = None,
         retention: float | None = None,
         heartbeat: bool = False,
+        worker_timeout: float | None = None,
         identity: Identity | None = None,
         on_reused_id: OnReusedId | None = None,
         on_outage: OnOutage = "closed",
@@ -145,6 +149,14 @@ class Endpoint:
         self.lease = _seconds("lease", lease, preset.lease, self.name)
         self.retention = _seconds("retention", retention, preset.retention(verifier.tolerance), self.name)
         self.heartbeat = bool(heartbeat)
+        patience = declared_timeout() if worker_timeout is None else _seconds("worker_timeout", worker_timeout, 0.0, self.name)
+        if patience is not None and self.lease < patience and not self.heartbeat:
+            warnings.warn(
+                f"endpoint {self.name!r} has a lease of {self.lease:.0f} s and its server lets a worker be busy for"
+                f" {patience:.0f} s:
+                " a slow handler would be run by a second worker while it still runs. Raise lease, or set heartbeat",
+                stacklevel=2,
+            )
         replayable = 2 * (verifier.tolerance or 0.0)
         for span, why in (
             (profile.horizon.value if profile else 0.0, f"{preset.name} retries"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,14 +10,13 @@ from typing import Final
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
+from hookguard.workers import declared_workers
 
 __all__ = ["MemoryStore"]
 
 _RELEASED: Final = 0
 _IN_PROGRESS: Final = 1
 _DONE: Final = 2
-
-_WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[\s=]*([0-9]+)")
 
 
 class _Row:
@@ -56,7 +53,7 @@ class MemoryStore:
     ) -> None:
         if max_entries < 1:
             raise ConfigurationError(f"max_entries is {max_entries}: a memory store needs room for at least one event")
-        if not single_process and (workers := _declared_workers()) > 1:
+        if not single_process and (workers := declared_workers()) > 1:
             raise ConfigurationError(
                 f"{workers} worker processes are configured and each would keep a memory of its own, so events would be"
                 " handled more than once: use SQLiteStore, which processes share, or say single_process=True"
@@ -159,11 +156,3 @@ class MemoryStore:
             f"the memory store holds its {self._max_entries} events and none has expired:"
             " raise max_entries or use a store on disk"
         )
-
-
-def _declared_workers() -> int:
-    """How many worker processes the environment asks for: WEB_CONCURRENCY (gunicorn, uvicorn) or GUNICORN_CMD_ARGS."""
-    found = os.environ.get("WEB_CONCURRENCY", "")
-    if not found and (match := _WORKERS.search(os.environ.get("GUNICORN_CMD_ARGS", ""))):
-        found = match[1]
-    return int(found) if found.isdecimal() else 1
