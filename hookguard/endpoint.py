@@ -153,8 +153,8 @@ class Endpoint:
         if patience is not None and self.lease < patience and not self.heartbeat:
             warnings.warn(
                 f"endpoint {self.name!r} has a lease of {self.lease:.0f} s and its server lets a worker be busy for"
-                f" {patience:.0f} s:
-                " a slow handler would be run by a second worker while it still runs. Raise lease, or set heartbeat",
+                f" {patience:.0f} s: a slow handler would be run by a second worker while it still runs."
+                " Raise lease, or set heartbeat",
                 stacklevel=2,
             )
         replayable = 2 * (verifier.tolerance or 0.0)
