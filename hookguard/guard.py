@@ -11,10 +11,11 @@ import inspect
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
+from hookguard.awaited import Awaited, InThread, at_once
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import (
@@ -34,15 +35,12 @@ from hookguard.heartbeat import Heartbeat, TaskHeartbeat, ThreadHeartbeat
 from hookguard.outcome import Outcome, OutcomeName, report
 from hookguard.receipt import Receipt, reply_to_claim, reply_to_error
 from hookguard.reply import Reply
-from hookguard.store import AsyncStore, Claim, ClaimStatus, Store, StoreKey
+from hookguard.store import AsyncStore, ClaimStatus, Store, StoreKey
 from hookguard.verifier import Tenant, Verifier
 
 __all__ = ["AsyncGuard", "Guard", "InThread"]
 
 T = TypeVar("T")
-
-#: Runs a blocking call elsewhere and awaits it, as ``asyncio.to_thread`` and ``anyio.to_thread.run_sync`` do.
-InThread = Callable[..., Awaitable[Any]]
 
 
 class AsyncGuard:
@@ -62,9 +60,9 @@ class AsyncGuard:
             # Its transaction belongs to the thread that began it, and the handler would run in another.
             raise ConfigurationError(f"{store!r} is transactional and not asynchronous: use the asynchronous one, or Guard")
         elif store.capabilities.blocking:
-            awaited = _Awaited(cast("Store", store), in_thread)
+            awaited = Awaited(cast("Store", store), in_thread)
         else:
-            awaited = _Awaited(cast("Store", store), _at_once)
+            awaited = Awaited(cast("Store", store), at_once)
         heartbeat: Heartbeat | None = None
         if self.endpoint.heartbeat:
             kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
@@ -126,7 +124,7 @@ class Guard:
         if inspect.iscoroutinefunction(lookup) or inspect.iscoroutinefunction(getattr(lookup, "__call__", None)):  # noqa: B004
             raise ConfigurationError(f"endpoint {self.endpoint.name!r} looks secrets up with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
-        self._flow = _Flow(self.endpoint, _Awaited(store, _at_once), heartbeat)
+        self._flow = _Flow(self.endpoint, Awaited(store, at_once), heartbeat)
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         """Refuse by the head alone, before the body is read; None when it should be read."""
@@ -453,43 +451,6 @@ def _describe(event: Event) -> tuple[str, str]:
         return identifier, event.type
     except Rejected:
         return identifier, ""
-
-
-class _Awaited:
-    """A store that does not await, in the clothes of one that does."""
-
-    def __init__(self, store: Store, run: InThread) -> None:
-        self._store = store
-        self._run = run
-
-    @property
-    def capabilities(self) -> Any:
-        return self._store.capabilities
-
-    async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
-        def call() -> Claim:
-            return self._store.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
-
-        return cast("Claim", await self._run(call))
-
-    async def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        return cast("bool", await self._run(lambda: self._store.complete(key, token=token, retention=retention, reply=reply)))
-
-    async def release(self, key: StoreKey, *, token: bytes) -> bool:
-        return cast("bool", await self._run(lambda: self._store.release(key, token=token)))
-
-    async def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        return cast("bool", await self._run(lambda: self._store.extend(key, token=token, lease=lease)))
-
-    async def purge(self, *, limit: int) -> int:
-        return cast("int", await self._run(lambda: self._store.purge(limit=limit)))
-
-    async def forget(self, key: StoreKey) -> bool:
-        return cast("bool", await self._run(lambda: self._store.forget(key)))
-
-
-async def _at_once(call: Callable[[], T]) -> T:
-    return call()
 
 
 def _finish(steps: Coroutine[Any, Any, T]) -> T:
