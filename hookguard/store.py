@@ -25,10 +25,11 @@ the event.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable
 from enum import IntEnum
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["AsyncStore", "Capabilities", "Claim", "ClaimStatus", "Store", "StoreKey"]
+__all__ = ["AsyncStore", "Capabilities", "Checked", "Claim", "ClaimStatus", "Store", "StoreKey"]
 
 
 class StoreKey(NamedTuple):
@@ -122,3 +123,16 @@ class AsyncStore(Protocol):
 
     async def forget(self, key: StoreKey) -> bool:
         """Forget an event."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A store that can say whether it is well; of an asynchronous store the answer is awaited.
+
+    Looks whether it is reachable, has its table, can claim, and is configured not to forget. Returns what is worth
+    knowing, a sentence each. Raises StoreUnavailable when it cannot be reached, and StoreMisconfigured when it answers
+    but must not be used as it is.
+    """
+
+    def check(self) -> list[str] | Awaitable[list[str]]:
+        """Look."""
