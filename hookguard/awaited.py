@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
-from hookguard.store import Capabilities, Claim, Store, StoreKey
+from hookguard.store import Capabilities, Checked, Claim, Store, StoreKey
 
-__all__ = ["Awaited", "InThread", "at_once"]
+__all__ = ["Awaited", "InThread", "at_once", "finish"]
 
 T = TypeVar("T")
 
@@ -55,7 +55,21 @@ class Awaited:
         """Forget an event."""
         return cast("bool", await self._run(lambda: self._store.forget(key)))
 
+    async def check(self) -> list[str]:
+        """Ask the store whether it is well, where it can say so."""
+        return cast("list[str]", await self._run(self._store.check)) if isinstance(self._store, Checked) else []
+
 
 async def at_once(call: Callable[[], T]) -> T:
     """Call right here."""
     return call()
+
+
+def finish(steps: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that has nothing to wait for."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return cast("T", done.value)
+    steps.close()
+    raise RuntimeError("a store or a secret lookup that is used by Guard suspended: use AsyncGuard for asynchronous ones")

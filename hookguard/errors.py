@@ -4,7 +4,7 @@
 
     HookguardError
     ├── ConfigurationError             found when the object is constructed, never at a delivery
-    │   └── StoreMisconfigured         also a StoreError
+    │   └── StoreMisconfigured         503 when it shows late; also a StoreError
     ├── Rejected                       a delivery is refused; .status is the HTTP status, .code the reason
     │   ├── MethodNotAllowed           405
     │   ├── BodyTooLarge               413
@@ -31,7 +31,7 @@
     │   └── EventIdReused              422
     ├── StoreError
     │   ├── StoreUnavailable           503, transient: the sender should try again
-    │   └── StoreMisconfigured
+    │   └── StoreMisconfigured         503, an operator must mend it: the sender should try again meanwhile
     ├── VerificationUnavailable        503, the secret or key to verify with cannot be had: unknown is not invalid
     ├── LeaseLost                      503, another worker owns the event by now
     ├── TransactionFailed              500, the handler's transaction did not commit: nothing of it happened
@@ -262,7 +262,10 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreError, ConfigurationError):
-    """The store cannot keep its contract as it is set up."""
+    """The store cannot keep its contract as it is set up; raised when an application starts, where that can be seen then."""
+
+    status: ClassVar[int] = 503
+    code: ClassVar[str] = "store_misconfigured"
 
 
 class VerificationUnavailable(HookguardError):

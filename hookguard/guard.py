@@ -11,11 +11,12 @@ import inspect
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from hookguard.awaited import Awaited, InThread, at_once
+from hookguard.awaited import Awaited, InThread, at_once, finish
+from hookguard.checkup import look_once
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import (
@@ -67,7 +68,15 @@ class AsyncGuard:
         if self.endpoint.heartbeat:
             kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
             heartbeat = kind(store.extend, self.endpoint.lease)  # type: ignore[arg-type]  # one awaits, the other does not
-        self._flow = _Flow(self.endpoint, awaited, heartbeat)
+        self._flow = _Flow(self.endpoint, awaited, store, heartbeat)
+
+    async def start(self) -> None:
+        """Look whether the store is well, once in a process; otherwise the first delivery does.
+
+        What is worth knowing is logged, also that it does not answer. Raises StoreMisconfigured for one that would lose
+        events or run them twice.
+        """
+        await self._flow.start()
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         """Refuse by the head alone, before the body is read; None when it should be read. Never suspends."""
@@ -124,7 +133,15 @@ class Guard:
         if inspect.iscoroutinefunction(lookup) or inspect.iscoroutinefunction(getattr(lookup, "__call__", None)):  # noqa: B004
             raise ConfigurationError(f"endpoint {self.endpoint.name!r} looks secrets up with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
-        self._flow = _Flow(self.endpoint, Awaited(store, at_once), heartbeat)
+        self._flow = _Flow(self.endpoint, Awaited(store, at_once), store, heartbeat)
+
+    def start(self) -> None:
+        """Look whether the store is well, once in a process; otherwise the first delivery does.
+
+        What is worth knowing is logged, also that it does not answer. Raises StoreMisconfigured for one that would lose
+        events or run them twice.
+        """
+        finish(self._flow.start())
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         """Refuse by the head alone, before the body is read; None when it should be read."""
@@ -136,7 +153,7 @@ class Guard:
 
     def open(self, delivery: Delivery) -> Receipt:
         """Take a delivery in: verify and claim it. Never raises for anything the delivery holds."""
-        return _finish(self._flow.open(delivery))
+        return finish(self._flow.open(delivery))
 
     def settle(
         self,
@@ -150,7 +167,7 @@ class Guard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
-        return _finish(self._flow.settle(receipt, status, error, reply))
+        return finish(self._flow.settle(receipt, status, error, reply))
 
     @contextmanager
     def receive(self, delivery: Delivery) -> Iterator[Receipt]:
@@ -176,12 +193,20 @@ class Guard:
 class _Flow:
     """The order of things, for both guards."""
 
-    def __init__(self, endpoint: Endpoint, store: AsyncStore, heartbeat: Heartbeat | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, store: AsyncStore, given: Store | AsyncStore, heartbeat: Heartbeat | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._store = store
+        self._given = given
+        self._started = False
         self._heartbeat = heartbeat
         self._running = 0
         self._lock = threading.Lock()
+
+    async def start(self) -> None:
+        await look_once(self._given, self._store)
+        self._started = True
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         try:
@@ -207,6 +232,8 @@ class _Flow:
                 return self._answer(started, "challenge", reply, event)
             key = self._endpoint.key(event)
             receipt = Receipt(started, event=event)
+            if not self._started:
+                await self.start()
             self._take_slot(receipt)
             return await self._claim(receipt, event, key)
         except HookguardError as error:
@@ -451,13 +478,3 @@ def _describe(event: Event) -> tuple[str, str]:
         return identifier, event.type
     except Rejected:
         return identifier, ""
-
-
-def _finish(steps: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that has nothing to wait for."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        return cast("T", done.value)
-    steps.close()
-    raise RuntimeError("a store or a secret lookup that is used by Guard suspended: use AsyncGuard for asynchronous ones")

@@ -12,6 +12,7 @@ from hookguard.errors import (
     MethodNotAllowed,
     Overloaded,
     Rejected,
+    StoreError,
     StoreUnavailable,
     TransactionFailed,
     VerificationUnavailable,
@@ -98,7 +99,7 @@ def reply_to_error(error: HookguardError, methods: frozenset[str] = frozenset())
         return Reply.problem(error.status, ("Allow", ", ".join(sorted(methods))))
     if isinstance(error, Rejected):
         return Reply.problem(error.status)
-    if isinstance(error, (StoreUnavailable, VerificationUnavailable)):
+    if isinstance(error, (StoreError, VerificationUnavailable)):
         return Reply.problem(503, ("Retry-After", str(STORE_DOWN)))
     if isinstance(error, TransactionFailed):
         return Reply.problem(error.status)

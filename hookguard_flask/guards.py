@@ -35,7 +35,7 @@ class Guards:
             # A store that cannot be opened, or does not fit, shows when the app starts. The default one makes a file,
             # which commands such as `flask routes` should not leave behind.
             for endpoint in self._settings.endpoints.values():
-                self.get(endpoint)
+                self.get(endpoint).start()
 
     def endpoint(self, named: Named) -> Endpoint:
         """Return an endpoint; ConfigurationError when none has that name."""

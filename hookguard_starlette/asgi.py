@@ -76,9 +76,8 @@ class WebhookMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
-            if scope["type"] == "lifespan" and self._paths:
-                _log.info("webhooks are guarded at %s", ", ".join(sorted(self._paths)))
-            await self.app(scope, receive, send)
+            if scope["type"] != "lifespan" or await self._start(receive, send):
+                await self.app(scope, receive, send)
             return
         guard = self._guard or (self._paths.get(_plain(_route_path(scope))) if self._paths else None)
         if guard is not None:
@@ -88,6 +87,20 @@ class WebhookMiddleware:
         else:
             exchange = Exchange(send, receive, outer=scope.get(EXCHANGE))
             await exchange.run(self.app, scope, exchange.count)
+
+    async def _start(self, receive: Receive, send: Send) -> bool:
+        """Look at the stores before the server takes deliveries; whether it may start."""
+        if self._paths:
+            _log.info("webhooks are guarded at %s", ", ".join(sorted(self._paths)))
+        try:
+            for guard in (*self._paths.values(), *((self._guard,) if self._guard else ())):
+                await guard.start()
+        except ConfigurationError as error:
+            # An exception here would be taken for an application that knows no lifespan, and the server would start.
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": f"hookguard: {error}"})
+            return False
+        return True
 
 
 HUNG_UP = "the sender hung up before the end of the body"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import anyio.to_thread
 
 from hookguard import AsyncGuard, AsyncStore, Endpoint, SQLiteStore, Store
+from hookguard.awaited import Awaited, at_once, finish
+from hookguard.checkup import look_once
 from hookguard.config import Settings
 from hookguard.outcome import Observer
 from hookguard_starlette.asgi import App, WebhookMiddleware
@@ -54,7 +57,11 @@ class HookGuard:
         if not isinstance(endpoint, Endpoint):
             endpoint = self._settings.endpoint(endpoint)
         if endpoint not in self._guards:
-            self._guards[endpoint] = AsyncGuard(endpoint, self._settings.store, in_thread=anyio.to_thread.run_sync)
+            store = self._settings.store
+            self._guards[endpoint] = AsyncGuard(endpoint, store, in_thread=anyio.to_thread.run_sync)
+            if not inspect.iscoroutinefunction(store.claim):
+                # An asynchronous one belongs to the loop that serves: the middleware looks at it there.
+                finish(look_once(store, Awaited(cast("Store", store), at_once)))
         return self._guards[endpoint]
 
     def methods(self, endpoint: Named) -> list[str]:

@@ -12,6 +12,7 @@ from hookguard.cli.listen import listen
 from hookguard.cli.presets import presets
 from hookguard.cli.send import send
 from hookguard.cli.sign import sign
+from hookguard.cli.store import store
 from hookguard.cli.verify import verify
 from hookguard.version import __version__
 
@@ -36,5 +37,5 @@ def hookguard() -> None:
     """Receive webhooks that are genuine, fresh, handled once and never lost."""
 
 
-for _command in (demo, listen, presets, send, sign, verify):
+for _command in (demo, listen, presets, send, sign, store, verify):
     hookguard.add_command(_command)

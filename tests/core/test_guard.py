@@ -586,8 +586,10 @@ def test_one_line_for_each_delivery_and_no_secret_in_it(make, caplog):
     guard.open(stripe(card="4242-never-in-a-log"))
     guard.open(stripe(secret=OTHER))
     guard.open(stripe("evt_2"))
-    handled, duplicate, refused = caplog.records
-    assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
+    store, handled, duplicate, refused = caplog.records
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "INFO", "WARNING"]
+    assert store.name == "hookguard.store"
+    assert "forgets at a restart, one process alone, claims by leases" in store.getMessage()
     assert (handled.endpoint, handled.provider, handled.outcome, handled.event_id, handled.event_type) == (
         "stripe", "stripe", "handled", "evt_1", "invoice.paid",
     )  # fmt: skip

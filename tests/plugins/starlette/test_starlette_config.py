@@ -1,5 +1,6 @@
 """Settings, methods and challenges."""
 
+import asyncio
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette_deliveries import SECRET, ask, github, make_hooks, post, stripe
 
-from hookguard import AsyncGuard, ConfigurationError, Endpoint, Reply, SQLiteStore, Verifier, presets
+from hookguard import AsyncGuard, ConfigurationError, Endpoint, MemoryStore, Reply, SQLiteStore, Verifier, presets
+from hookguard.errors import StoreMisconfigured
 from hookguard_starlette import HookGuard, current_webhook
 
 
@@ -35,7 +37,7 @@ def one_route(hooks, endpoint="stripe", handler=None, **options):
         ({"endpoints": {"strype": {"secrets": [SECRET]}}}, "strype"),
         ({"endpoints": {"stripe": {"secrets": [SECRET], "max_boddy": 1}}}, "did you mean 'max_body'"),
         ({"max_boddy": 1}, "did you mean 'max_body'"),
-        ({"store": "redis://"}, "there are memory:// and sqlite:///"),
+        ({"store": "mongodb://"}, "there are memory://, sqlite:///"),
     ],
     ids=["no secret", "no secrets", "preset", "endpoint setting", "shared setting", "store"],
 )
@@ -262,3 +264,40 @@ def test_the_apps_own_handlers_see_exceptions_and_cannot_make_a_failure_a_succes
     )
     assert [post(app, stripe("evt_1")).text for _ in range(2)] == ["sorry", "sorry"]
     assert ran == [1, 2]
+
+
+class Evicting(MemoryStore):
+    """As a Redis that evicts."""
+
+    def check(self):
+        raise StoreMisconfigured("maxmemory-policy is allkeys-lru")
+
+
+class EvictingLater(Evicting):
+    async def check(self):
+        super().check()
+
+    async def claim(self, key, **asked):
+        return super().claim(key, **asked)
+
+
+def test_a_store_that_would_forget_is_found_when_the_guard_is_made():
+    with pytest.raises(StoreMisconfigured, match="allkeys-lru"):
+        make_hooks(store=Evicting()).guard("stripe")
+
+
+def test_an_asynchronous_one_keeps_the_server_from_starting():
+    sent = []
+
+    async def application(scope, receive, send):
+        raise AssertionError("must not start")
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    guarded = make_hooks(store=EvictingLater()).wrap(application, paths={"/hooks/stripe": "stripe"})
+    asyncio.run(guarded({"type": "lifespan"}, receive, send))
+    assert sent == [{"type": "lifespan.startup.failed", "message": "hookguard: maxmemory-policy is allkeys-lru"}]

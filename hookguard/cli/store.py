@@ -1,0 +1,85 @@
+"""``hookguard store check``: whether a store is fit to be relied on, before anything relies on it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import cast
+
+import click
+
+from hookguard import AsyncStore, ConfigurationError, Store, StoreUnavailable
+from hookguard.awaited import Awaited
+from hookguard.checkup import CLAIMS, describe, look_at, try_out
+from hookguard.cli.providers_page import duration
+from hookguard.config import store_from
+from hookguard.presets import get
+
+__all__ = ["store"]
+
+
+@click.group()
+def store() -> None:
+    """Look after the store that remembers events."""
+
+
+@store.command()
+@click.argument("which", metavar="STORE")
+@click.option("--preset", "presets", multiple=True, metavar="NAME", help="A provider it serves; repeat for several.")
+@click.option("--retention", type=click.FloatRange(min=0, min_open=True), help="Seconds an endpoint sets; else the preset's.")
+def check(which: str, presets: tuple[str, ...], retention: float | None) -> None:
+    """Look whether STORE is well: a URL as in the settings, or the dotted path of a store.
+
+    Claims an event of its own, many times at once, and forgets it again. Exit status 1 when something is wrong.
+    """
+    try:
+        found = store_from(which)
+        troubles = asyncio.run(_look(found))
+        said = [*troubles, *_too_short(presets, retention)]
+    except (ConfigurationError, StoreUnavailable) as error:
+        click.echo(f"not well: {error}")
+        raise SystemExit(1) from None
+    click.echo(f"{found!r}")
+    click.echo(f"  promises: {describe(found.capabilities)}")
+    click.echo(f"  answers, and {_tried(found)}")
+    for sentence in said:
+        click.echo(f"  look at this: {sentence}")
+    if not said:
+        click.echo("  all is well")
+    raise SystemExit(1 if said else 0)
+
+
+async def _look(found: Store | AsyncStore) -> list[str]:
+    if inspect.iscoroutinefunction(found.claim):
+        awaited = cast("AsyncStore", found)
+    else:
+        awaited = Awaited(cast("Store", found), asyncio.to_thread)
+    try:
+        said = await look_at(awaited)
+        await try_out(awaited)
+    finally:
+        closing = getattr(found, "close", lambda: None)()
+        if inspect.isawaitable(closing):
+            await closing
+    return said
+
+
+def _tried(found: Store | AsyncStore) -> str:
+    if found.capabilities.transactional:
+        return "an event that was completed is not claimed again"
+    return f"of {CLAIMS} who claimed one event at once, one got it"
+
+
+def _too_short(presets: tuple[str, ...], retention: float | None) -> list[str]:
+    """Say for which providers events would be forgotten while they may still come again."""
+    found = []
+    for name in presets:
+        preset = get(name)
+        horizon = preset.profile.horizon.value if preset.profile else 0.0
+        derived = preset.retention(preset.tolerance if preset.scheme.signs_timestamp else None)
+        if retention is not None and retention < horizon:
+            found.append(
+                f"events of {name} are forgotten after {duration(retention)}, and it retries for {duration(horizon)}:"
+                f" leave retention out, which makes it {duration(derived)}"
+            )
+    return found
