@@ -48,6 +48,10 @@ _NOW: dict[str, str] = {
 
 _GIVEN_NOW: dict[str, str] = {"postgresql": "CAST(:now AS double precision)", "mysql": "(:now + 0e0)", "sqlite": ":now"}
 
+#: PostgreSQL's own clock for a purge: an instant that may change from row to row cannot be looked up in the index, so that
+#: a purge would read every event that lives, to find that none has expired.
+_PURGE_NOW: dict[str, str] = _NOW | {"postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS double precision)"}
+
 _FREE = "{t}.expires_at <= {now} OR {t}.state = 0 OR ({t}.state = 1 AND {t}.lease_until <= {now} AND {t}.token <> :token)"
 
 _INSERT = """
@@ -116,7 +120,22 @@ DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expires_at <= {now
 
 _FORGET = "DELETE FROM {table} WHERE id = :id"
 
-_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?", re.ASCII)
+#: What is read off the clock and the size, for a check. The number of rows is the server's own estimate where it has one.
+_STATE: dict[str, str] = {
+    "postgresql": """
+SELECT {now}, GREATEST(reltuples, 0), NOT pg_is_in_recovery() FROM pg_class WHERE oid = CAST(:table AS regclass)
+""",
+    "mysql": """
+SELECT {now}, COALESCE(MAX(table_rows), 0), @@global.read_only = 0 FROM information_schema.tables
+WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :plain
+""",
+    "sqlite": "SELECT :now, (SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT 1000000)), 1",
+}
+
+_EXPIRED = "SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE expires_at <= {now} LIMIT :limit) AS expired"
+
+# No capitals: a database that folds names would look for another table than the one that was made.
+_TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?", re.ASCII)
 
 #: How often a claim looks again when the row changes under it; each round means that another worker got on.
 _ROUNDS = 4
@@ -129,8 +148,11 @@ class Statements:
         if database not in _NOW:
             raise ConfigurationError(f"no store for {database!r}: there are {', '.join(_NOW)}")
         if not _TABLE.fullmatch(table):
-            raise ConfigurationError(f"table is {table!r}: give a plain name, with its schema before a dot if it has one")
+            raise ConfigurationError(
+                f"table is {table!r}: give a plain name in small letters, its schema before a dot if it has one"
+            )
         self.database: Database = database
+        self.table = table
         self._clock = clock
         self._given = clock is not None or database == "sqlite"
         now = (_GIVEN_NOW if self._given else _NOW)[database]
@@ -146,8 +168,10 @@ class Statements:
         self._complete = sql(_COMPLETE)
         self._release = sql(_RELEASE)
         self._extend = sql(_EXTEND)
-        self._purge = sql(_PURGE[database])
+        self._purge = _PURGE[database].format(table=table, now=now if self._given else _PURGE_NOW[database])
         self._forget = sql(_FORGET)
+        self._state = sql(_STATE[database])
+        self._expired = _EXPIRED.format(table=table, now=now if self._given else _PURGE_NOW[database])
 
     def claim(self, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Steps:
         """Return the Claim."""
@@ -202,6 +226,27 @@ class Statements:
         changed: int = yield Statement(self._forget, {"id": key.idempotency_key}, fetch=False)
         return changed > 0
 
+    def state(self, limit: int) -> Steps:
+        """Return the database's time, about how many events it holds, how many of them have expired, whether it is writable.
+
+        Counts the expired ones up to ``limit``.
+        """
+        schema, _, plain = self.table.rpartition(".")
+        named: dict[str, dict[str, Any]] = {
+            "postgresql": {"table": self.table},
+            "mysql": {"schema": schema or None, "plain": plain},
+            "sqlite": {},
+        }
+        at = named[self.database]
+        ((now, events, writable),) = yield self._with_now(self._state, at, fetch=True)
+        ((expired,),) = yield self._with_now(self._expired, {"limit": limit}, fetch=True)
+        return float(now), int(events), int(expired), bool(writable)
+
+    def look(self, key: StoreKey, token: bytes, fingerprint: bytes) -> Steps:
+        """Return the Claim of an event that cannot be taken now, or None; nothing is written and nothing is locked."""
+        rows = yield self._with_now(self._look, {"id": key.idempotency_key}, fetch=True)
+        return seen(rows[0], token, fingerprint) if rows else None
+
     def lock(self, key: StoreKey) -> Steps:
         """Return whether nobody else is at this event, without waiting: for a claim that stays uncommitted for long.
 
@@ -209,18 +254,26 @@ class Statements:
         none, and one writer at a time.
         """
         if self.database == "postgresql":
-            number = int.from_bytes(hashlib.sha256(key.idempotency_key.encode()).digest()[:8], "big", signed=True)
+            number = int.from_bytes(self._lock_name(key)[:8], "big", signed=True)
             rows = yield Statement("SELECT pg_try_advisory_xact_lock(CAST(:number AS bigint))", {"number": number}, fetch=True)
         elif self.database == "mysql":
-            rows = yield Statement("SELECT GET_LOCK(:name, 0)", {"name": _lock_name(key)}, fetch=True)
+            # MySQL's locks are the whole server's, and their names at most 64 characters long.
+            sql = "SELECT GET_LOCK(SHA2(CONCAT(COALESCE(DATABASE(), ''), :name), 256), 0)"
+            rows = yield Statement(sql, {"name": self._lock_name(key).hex()}, fetch=True)
         else:
             return True
+        if rows[0][0] is None:
+            raise StoreUnavailable("the database could not say whether another worker holds the event")
         return bool(rows[0][0])
 
     def unlock(self, key: StoreKey) -> Steps:
         """Free what :meth:`lock` took and the end of the transaction does not free."""
         if self.database == "mysql":
-            yield Statement("SELECT RELEASE_LOCK(:name)", {"name": _lock_name(key)}, fetch=True)
+            sql = "SELECT RELEASE_LOCK(SHA2(CONCAT(COALESCE(DATABASE(), ''), :name), 256))"
+            yield Statement(sql, {"name": self._lock_name(key).hex()}, fetch=True)
+
+    def _lock_name(self, key: StoreKey) -> bytes:
+        return hashlib.sha256(f"{self.table}\0{key.idempotency_key}".encode()).digest()
 
     def _held(self, sql: str, values: dict[str, Any], state: int) -> Steps:
         if (yield self._with_now(sql, values, fetch=False)) > 0:
@@ -254,7 +307,3 @@ def seen(row: tuple[Any, ...], token: bytes, fingerprint: bytes) -> Claim | None
     if lease_until > now:
         return Claim(ClaimStatus.IN_PROGRESS, attempt, lease_until - now, same)
     return None
-
-
-def _lock_name(key: StoreKey) -> str:
-    return f"hookguard:{key.idempotency_key[:54]}"  # 64 characters are allowed

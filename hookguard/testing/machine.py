@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -18,13 +20,18 @@ from hookguard.testing.clock import FrozenClock
 
 __all__ = ["store_machine"]
 
-_KEYS = st.sampled_from([StoreKey("a", "1"), StoreKey("a", "2"), StoreKey("b", "1")])
-_TOKENS = st.sampled_from([bytes([letter]) * 16 for letter in b"xyz"])
-_FINGERPRINTS = st.sampled_from([b"\x01" * 32, b"\x02" * 32])
-_LEASES = st.sampled_from([5.0, 50.0])
-_RETENTIONS = st.sampled_from([20.0, 200.0])
+_KEYS = [StoreKey("a", "1"), StoreKey("a", "2"), StoreKey("b", "1")]
+_TOKENS = [bytes([letter]) * 16 for letter in b"xyz"]
+_FINGERPRINTS = [b"\x01" * 32, b"\x02" * 32]
+_LEASES = [5.0, 50.0]
+_RETENTIONS = [20.0, 200.0]
 # Never the very instant at which something ends: stores may round it either way.
 _TICKS = st.sampled_from([0.25, 4.5, 19.75, 60.25, 260.5])
+
+
+def _one_of_each(*choices: list[Any]) -> st.SearchStrategy[Any]:
+    # Drawn at once: drawing costs more than most stores do.
+    return st.sampled_from(list(product(*choices)))
 
 
 @dataclass
@@ -58,8 +65,9 @@ def store_machine(make_store: Callable[[FrozenClock], Store]) -> type[RuleBasedS
                 return None
             return known
 
-        @rule(key=_KEYS, token=_TOKENS, fingerprint=_FINGERPRINTS, lease=_LEASES, retention=_RETENTIONS)
-        def claim(self, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float) -> None:
+        @rule(asked=_one_of_each(_KEYS, _TOKENS, _FINGERPRINTS, _LEASES, _RETENTIONS))
+        def claim(self, asked: tuple[StoreKey, bytes, bytes, float, float]) -> None:
+            key, token, fingerprint, lease, retention = asked
             now, known = self.clock.now, self.alive(key)
             answer = self.store.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
             if known is not None and known.state == "done":
@@ -78,8 +86,9 @@ def store_machine(make_store: Callable[[FrozenClock], Store]) -> type[RuleBasedS
             assert answer._replace(retry_after=0.0) == expected._replace(retry_after=0.0)
             assert abs(answer.retry_after - expected.retry_after) < 0.001
 
-        @rule(key=_KEYS, token=_TOKENS, retention=_RETENTIONS, reply=st.sampled_from([None, b"", b"reply"]))
-        def complete(self, key: StoreKey, token: bytes, retention: float, reply: bytes | None) -> None:
+        @rule(asked=_one_of_each(_KEYS, _TOKENS, _RETENTIONS, [None, b"", b"reply"]))
+        def complete(self, asked: tuple[StoreKey, bytes, float, bytes | None]) -> None:
+            key, token, retention, reply = asked
             known = self.alive(key)
             answer = self.store.complete(key, token=token, retention=retention, reply=reply)
             mine = known is not None and known.token == token
@@ -87,16 +96,18 @@ def store_machine(make_store: Callable[[FrozenClock], Store]) -> type[RuleBasedS
                 known.state, known.reply, known.forgotten_at = "done", reply, self.clock.now + retention
             assert answer is (known is not None and mine and known.state == "done")
 
-        @rule(key=_KEYS, token=_TOKENS)
-        def release(self, key: StoreKey, token: bytes) -> None:
+        @rule(asked=_one_of_each(_KEYS, _TOKENS))
+        def release(self, asked: tuple[StoreKey, bytes]) -> None:
+            key, token = asked
             known = self.alive(key)
             held = known is not None and known.token == token and known.state == "in progress"
             assert self.store.release(key, token=token) is held
             if known is not None and held:
                 known.state = "released"
 
-        @rule(key=_KEYS, token=_TOKENS, lease=_LEASES)
-        def extend(self, key: StoreKey, token: bytes, lease: float) -> None:
+        @rule(asked=_one_of_each(_KEYS, _TOKENS, _LEASES))
+        def extend(self, asked: tuple[StoreKey, bytes, float]) -> None:
+            key, token, lease = asked
             known = self.alive(key)
             held = known is not None and known.token == token and known.state == "in progress"
             assert self.store.extend(key, token=token, lease=lease) is held
@@ -112,7 +123,7 @@ def store_machine(make_store: Callable[[FrozenClock], Store]) -> type[RuleBasedS
         def purge(self, limit: int) -> None:
             assert 0 <= self.store.purge(limit=limit) <= limit
 
-        @rule(key=_KEYS)
+        @rule(key=st.sampled_from(_KEYS))
         def forget(self, key: StoreKey) -> None:
             alive = self.alive(key) is not None
             # A store may still hold an expired event, so False is only certain of what it never knew.

@@ -28,17 +28,17 @@ from hookguard.stores.sql import AsyncSQLStore, SQLStore, create_table
 def engine(driver, folder, **options):
     """An engine that does not wait for the disk, which no test here is about."""
     made = create_engine(url(driver, folder), **options)
-    _hasten(made)
+    hasten(made)
     return made
 
 
 def async_engine(driver, folder, **options):
     made = create_async_engine(url(driver, folder), **options)
-    _hasten(made.sync_engine)
+    hasten(made.sync_engine)
     return made
 
 
-def _hasten(made):
+def hasten(made):
     @event.listens_for(made, "connect")
     def connected(connection, _):
         cursor = connection.cursor()
@@ -58,4 +58,4 @@ def fresh(made, table):
     create_table(made, table)
 
 
-__all__ = ["AWAITED", "BLOCKING", "AsyncSQLStore", "SQLStore", "async_engine", "engine", "fresh", "url"]
+__all__ = ["AWAITED", "BLOCKING", "AsyncSQLStore", "SQLStore", "async_engine", "engine", "fresh", "hasten", "url"]

@@ -1,7 +1,9 @@
 """The SQL stores under the contract and the state machine, on every database and by every driver."""
 
+import asyncio
 import os
 import tempfile
+import time
 
 import pytest
 
@@ -9,14 +11,19 @@ pytest.importorskip("sqlalchemy")
 
 from hypothesis import settings
 from loops import Loop
-from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh
-from sqlalchemy import text
+from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, hasten, url
+from sqlalchemy import create_engine, text
 
+from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
+from hookguard.store import ClaimStatus, StoreKey
+from hookguard.stores.sql import create_table, store_from_url
+from hookguard.stores.statements import Statements
 from hookguard.testing import StoreContract
 from hookguard.testing.machine import store_machine
 
-#: Worked out from the steps that each example has, so that no database gets fewer than 100,000.
-MACHINE = settings(max_examples=int(os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000")), stateful_step_count=100)
+#: In CI, which has its servers, 1,000 examples of 100 steps for each database; 10,000 steps are enough for a look.
+EXAMPLES = os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000" if os.environ.get("HOOKGUARD_TEST_SERVERS") else "100")
+MACHINE = settings(max_examples=int(EXAMPLES), stateful_step_count=100)
 
 
 class BlockingContract(StoreContract):
@@ -36,7 +43,7 @@ class BlockingContract(StoreContract):
     def make_store(self, clock):
         with self.engine.begin() as connection:
             connection.execute(text("DELETE FROM hookguard_contract"))
-        return SQLStore(self.engine, table="hookguard_contract", clock=clock)
+        return SQLStore(self.engine, table="hookguard_contract", clock=clock, timeout=20)
 
 
 class AwaitedContract(StoreContract):
@@ -102,19 +109,174 @@ def test_every_driver_has_its_contract():
 
 @pytest.mark.parametrize("driver", BLOCKING)
 def test_a_machine_of_100_000_steps_finds_no_difference(driver, tmp_path):
-    made = engine(driver, tmp_path)
-    fresh(made, "hookguard_machine")
+    store = SQLStore.from_url(url(driver, tmp_path), timeout=20, table="hookguard_machine")
+    hasten(store.engine)
+    fresh(store.engine, "hookguard_machine")
+    database = store._steps.database
 
-    class Store(SQLStore):
+    class Kept(SQLStore):
+        def __init__(self, clock):
+            vars(self).update(vars(store))
+            self._steps = Statements(database, table="hookguard_machine", clock=clock)
+
         def close(self):
             """The machine closes its store after each example; the connections are used again."""
 
     def make(clock):
-        with made.begin() as connection:
+        with store.engine.connect() as connection:
             connection.execute(text("DELETE FROM hookguard_machine"))
-        return Store(made, table="hookguard_machine", clock=clock)
+        return Kept(clock)
 
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(store_machine(make), settings=MACHINE)
+    store.close()
+
+
+# --- what is not the contract's
+
+
+@pytest.fixture(params=BLOCKING)
+def made(request, tmp_path):
+    """An engine to a database without the table."""
+    made = engine(request.param, tmp_path)
+    with made.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS hookguard_other"))
+    yield made
+    made.dispose()
+
+
+def claim(store, event_id="1", token=b"t" * 16):
+    return store.claim(StoreKey("s", event_id), token=token, fingerprint=b"f" * 32, lease=60, retention=60)
+
+
+def test_a_store_from_a_url_makes_its_table_when_it_is_missed(made):
+    store = SQLStore.from_url(made.url, table="hookguard_other", timeout=20)
+    assert claim(store).status == ClaimStatus.ACQUIRED
+    assert store.check() == []
+    fresh(made, "hookguard_other")
+    with made.begin() as connection:
+        connection.execute(text("DROP TABLE hookguard_other"))
+    assert store.check() == []
+    store.close()
+
+
+def test_a_store_that_must_not_make_its_table_says_what_is_missing(made):
+    store = SQLStore.from_url(made.url, table="hookguard_other", create=False, timeout=20)
+    with pytest.raises(StoreUnavailable, match=r"create the table with create_table\(engine\)"):
+        claim(store)
+    with pytest.raises(StoreMisconfigured, match="there is no table 'hookguard_other'"):
+        store.check()
+    store.close()
+
+
+def test_a_check_leaves_nothing_behind_and_finds_what_is_wrong(made):
+    store = SQLStore(made, table="hookguard_other", timeout=20)
+    store.create_table()
+    assert store.check() == []
+    with made.begin() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM hookguard_other")).scalar() == 0
+        connection.execute(text("DROP TABLE hookguard_other"))
+        connection.execute(text("CREATE TABLE hookguard_other (id VARCHAR(64), scope VARCHAR(255))"))
+    with pytest.raises(StoreMisconfigured, match=r"no column event_id, state.*primary key.*no index on expires_at"):
+        store.check()
+
+
+def test_a_check_tells_of_clocks_that_differ_and_of_what_no_purge_got_to(made, monkeypatch):
+    store = SQLStore(made, table="hookguard_other", timeout=20)
+    store.create_table()
+    true = time.time
+    if made.dialect.name == "sqlite":
+        # Its clock is the process's, so there is nothing that could differ.
+        assert store.check() == []
+    else:
+        monkeypatch.setattr("hookguard.stores.sql.check.time.time", lambda: true() - 90)
+        (remark,) = store.check()
+        assert remark.startswith("the database's clock is 90.0 s ahead of this process's")
+        monkeypatch.undo()
+    monkeypatch.setattr("hookguard.stores.sql.check.EXPIRED", 2)
+    old = SQLStore(made, table="hookguard_other", timeout=20, clock=lambda: true() - 1000)
+    for number in range(3):
+        claim(old, str(number))
+    assert store.check() == ["at least 2 expired events wait to be deleted: call purge(limit=1000) until it returns 0"]
+
+
+@pytest.mark.parametrize("driver", AWAITED)
+def test_an_awaited_store_from_a_url_makes_its_table_and_is_checked(driver, tmp_path):
+    async def scenario():
+        store = store_from_url(url(driver, tmp_path))
+        store.table, store._steps = "hookguard_other", Statements(store._steps.database, table="hookguard_other")
+        store._timeout = 20
+        async with store.engine.begin() as connection:
+            await connection.execute(text("DROP TABLE IF EXISTS hookguard_other"))
+        assert await store.check() == []
+        assert (await store.claim(StoreKey("s", "1"), token=b"t" * 16, fingerprint=b"f", lease=60, retention=60)).attempt == 1
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("driver", BLOCKING)
+def test_a_forked_process_opens_connections_of_its_own(driver, tmp_path):
+    import multiprocessing
+
+    store = SQLStore.from_url(url(driver, tmp_path), table="hookguard_forked", timeout=20)
+    fresh(store.engine, "hookguard_forked")
+    assert claim(store, "mine").status == ClaimStatus.ACQUIRED
+    fork = multiprocessing.get_context("fork")
+    answers = fork.Queue()
+    children = [
+        fork.Process(target=lambda number=number: answers.put([claim(store, f"{number} {n}").status for n in range(50)]))
+        for number in range(4)
+    ]
+    for child in children:
+        child.start()
+    mine = [claim(store, f"mine {n}").status for n in range(50)]
+    assert [answers.get(timeout=60) for _ in children] == [mine] * 4 == [[ClaimStatus.ACQUIRED] * 50] * 4
+    for child in children:
+        child.join(60)
+    store.close()
+
+
+def test_a_table_can_be_made_by_many_at_once(made):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(create_table, made, "hookguard_other") for _ in range(8)]:
+            done.result()
+    assert SQLStore(made, table="hookguard_other", timeout=20).check() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"timeout": 0}, "timeout is 0"),
+        ({"table": "Events"}, "small letters"),
+        ({"table": "e; DROP TABLE users"}, "table is"),
+    ],
+)
+def test_what_cannot_be_is_said_when_the_store_is_made(arguments, why):
+    with pytest.raises(ConfigurationError, match=why):
+        SQLStore(create_engine("sqlite://"), **arguments)
+
+
+def test_a_deadlock_is_tried_again(tmp_path):
+    """MySQL's purge and a claim of the same expired rows lock them from both ends."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = engine("mysql+pymysql", tmp_path)
+    fresh(made, "hookguard_deadlock")
+    old = SQLStore(made, table="hookguard_deadlock", timeout=30, clock=lambda: time.time() - 1000)
+    store = SQLStore(made, table="hookguard_deadlock", timeout=30)
+    for round_number in range(5):
+        for number in range(60):
+            claim(old, str(number), bytes([round_number]) * 16)
+        with ThreadPoolExecutor(8) as pool:
+            token = bytes([100 + round_number]) * 16
+            done = [pool.submit(claim, store, str(number), token) for number in range(60)]
+            done += [pool.submit(store.purge, limit=20) for _ in range(6)]
+            for each in done:
+                each.result()
+        with made.begin() as connection:
+            connection.execute(text("DELETE FROM hookguard_deadlock"))
     made.dispose()

@@ -5,24 +5,27 @@ Never the request's session: a handler that rolls back would take the claim with
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable
-from contextlib import suppress
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.sql.running import database_of, lost_connection, run, unavailable
+from hookguard.stores.sql.check import look_over
+from hookguard.stores.sql.deadline import bounded, connects_in_time, in_time, within
+from hookguard.stores.sql.running import database_of, lost_connection, no_table, run, unavailable, undone
 from hookguard.stores.sql.table import create_table
 from hookguard.stores.statements import Statements, Steps
 
-__all__ = ["PURGE_BATCH", "PURGE_EVERY", "AsyncSQLStore", "SQLStore", "store_from_url"]
+__all__ = ["PURGE_BATCH", "PURGE_EVERY", "AsyncSQLStore", "SQLStore", "seconds", "store_from_url"]
 
 #: Every so many claims won, a few expired events are deleted: the table stays small without a timer or a stall.
 PURGE_EVERY = 64
@@ -33,11 +36,20 @@ class SQLStore:
     """Claims in the table ``table`` of ``engine``'s database.
 
     The engine's pool lends a connection for each step; where handlers hold connections of the same pool while the store
-    waits for one, a busy server can run dry, so that an engine of its own (``from_url``) is better. Errors of the database
-    are StoreUnavailable, after one more try when the connection itself was lost. ``clock`` is for tests.
+    waits for one, a busy server can run dry, so that an engine of its own (``from_url``) is better. ``timeout`` is how many
+    seconds a step may take on a connection; waiting for one is as long as the engine's own ``pool_timeout`` and driver let
+    it. Errors of the database are StoreUnavailable, after one more try when the connection itself was lost or the database
+    rolled the step back. ``clock`` is for tests.
     """
 
-    def __init__(self, engine: Engine, *, table: str = "hookguard_event", clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        timeout: float = 1.0,
+        table: str = "hookguard_event",
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         if not isinstance(engine, Engine):
             raise ConfigurationError(f"engine is {type(engine).__name__}: give create_engine(…), or use SQLStore.from_url")
         database = database_of(engine.dialect)
@@ -46,7 +58,9 @@ class SQLStore:
         self.capabilities = _capabilities(database)
         self._steps = Statements(database, table=table, clock=clock)
         self._own: Engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._timeout = seconds(timeout)
         self._creates = False
+        self._pid: int | None = None
         self._won = 0
 
     @classmethod
@@ -54,24 +68,29 @@ class SQLStore:
         """Return a store with a small pool of its own.
 
         ``postgresql://`` means psycopg and ``mysql://`` PyMySQL, unless the URL names a driver. ``timeout`` is how many
-        seconds a step may take, as far as the driver can bound it. ``create``: the table is created when it is first
-        missed.
+        seconds an operation may take in all, connecting and waiting for a connection of the pool included. ``create``: the
+        table is created when it is missed. Each process opens connections of its own, also where it was forked from one that
+        had some.
         """
         full = _full(url)
-        store = cls(create_engine(full, **_options(full, timeout)), table=table)
+        store = cls(create_engine(full, **_options(full, timeout)), timeout=timeout, table=table)
         store._own = store.engine  # it is in autocommit from its first connection on
         store._creates = create
+        store._pid = os.getpid()
+        if store._steps.database != "sqlite":  # which connects to nobody
+            connects_in_time(store.engine, timeout)
         return store
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Ask for the event."""
-        claim: Claim = self._run(lambda: self._steps.claim(key, token, fingerprint, lease, retention))
-        if claim.status == ClaimStatus.ACQUIRED:
-            self._won += 1
-            if self._won % PURGE_EVERY == 0:
-                # The event is won; that old ones could not be deleted now must not turn it away.
-                with suppress(StoreUnavailable):
-                    self.purge(limit=PURGE_BATCH)
+        with within(self._timeout) as ends:
+            claim: Claim = self._tried(lambda: self._steps.claim(key, token, fingerprint, lease, retention), ends)
+            if claim.status == ClaimStatus.ACQUIRED:
+                self._won += 1
+                if self._won % PURGE_EVERY == 0:
+                    # The event is won; that old ones could not be deleted now must not turn it away.
+                    with suppress(StoreUnavailable):
+                        self._tried(lambda: self._steps.purge(PURGE_BATCH), ends)
         return claim
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
@@ -94,6 +113,19 @@ class SQLStore:
         """Forget an event, whatever its state."""
         return bool(self._run(lambda: self._steps.forget(key)))
 
+    def check(self) -> list[str]:
+        """Look whether the table is there and takes claims, and how the clocks differ; return what is worth knowing.
+
+        Raises StoreUnavailable when the database cannot be reached, and StoreMisconfigured when it must not be used as it is.
+        """
+        if self._creates:
+            self.purge(limit=1)  # which creates the table if it is missed
+        try:
+            with within(self._timeout) as ends, self._connected(ends) as connection:
+                return look_over(connection, self._steps)
+        except Exception as error:
+            raise unavailable(error, self.engine.dialect) from error
+
     def create_table(self) -> None:
         """Create the table unless it is there. Raises StoreMisconfigured."""
         create_table(self.engine, self.table)
@@ -103,27 +135,36 @@ class SQLStore:
         self.engine.dispose()
 
     def _run(self, steps: Callable[[], Steps]) -> Any:
+        with within(self._timeout) as ends:
+            return self._tried(steps, ends)
+
+    def _tried(self, steps: Callable[[], Steps], ends: float) -> Any:
         try:
             try:
-                return self._once(steps)
-            except SQLAlchemyError as error:
-                if not self._mended(error):
+                return self._once(steps, ends)
+            except Exception as error:
+                # The step may have happened: it is the same step with the same token.
+                if self._creates and no_table(error):
+                    self.create_table()
+                elif not _again(error) or time.monotonic() >= ends:
                     raise
-                return self._once(steps)
-        except (SQLAlchemyError, OSError) as error:
+            return self._once(steps, ends)
+        # Whatever a driver raises when its server is in trouble: none of it may pass for an answer.
+        except Exception as error:
             raise unavailable(error, self.engine.dialect) from error
 
-    def _once(self, steps: Callable[[], Steps]) -> Any:
-        with self._own.connect() as connection:
+    def _once(self, steps: Callable[[], Steps], ends: float) -> Any:
+        with self._connected(ends) as connection:
             return run(connection, steps())
 
-    def _mended(self, error: SQLAlchemyError) -> bool:
-        """Whether trying again may help. The step may have happened: it is the same step with the same token."""
-        if self._creates and _no_table(error):
-            self._creates = False
-            self.create_table()
-            return True
-        return lost_connection(error)
+    @contextmanager
+    def _connected(self, ends: float) -> Iterator[Connection]:
+        if self._pid is not None and self._pid != os.getpid():
+            # Forked: those connections are the parent's, and closing them would be heard at the other end.
+            self.engine.dispose(close=False)
+            self._pid = os.getpid()
+        with self._own.connect() as connection, bounded(connection, ends):
+            yield connection
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.engine.url!r}, table={self.table!r})"
@@ -148,7 +189,7 @@ class AsyncSQLStore:
         self.capabilities = _capabilities(database)
         self._steps = Statements(database, table=table, clock=clock)
         self._own = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._timeout = timeout
+        self._timeout = seconds(timeout)
         self._creates = False
         self._won = 0
 
@@ -165,12 +206,13 @@ class AsyncSQLStore:
 
     async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Ask for the event."""
+        ends = time.monotonic() + self._timeout
         claim: Claim = await self._run(lambda: self._steps.claim(key, token, fingerprint, lease, retention))
         if claim.status == ClaimStatus.ACQUIRED:
             self._won += 1
             if self._won % PURGE_EVERY == 0:
                 with suppress(StoreUnavailable):  # as above
-                    await self.purge(limit=PURGE_BATCH)
+                    await self._run(lambda: self._steps.purge(PURGE_BATCH), ends - time.monotonic())
         return claim
 
     async def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
@@ -193,6 +235,19 @@ class AsyncSQLStore:
         """Forget an event, whatever its state."""
         return bool(await self._run(lambda: self._steps.forget(key)))
 
+    async def check(self) -> list[str]:
+        """Look whether the table is there and takes claims, and how the clocks differ; return what is worth knowing."""
+        if self._creates:
+            await self.purge(limit=1)  # which creates the table if it is missed
+        try:
+            return await in_time(self._looked_over(), self._timeout)
+        except Exception as error:
+            raise unavailable(error, self.engine.dialect) from error
+
+    async def _looked_over(self) -> list[str]:
+        async with self._own.connect() as connection:
+            return await connection.run_sync(look_over, self._steps)
+
     async def create_table(self) -> None:
         """Create the table unless it is there. Raises StoreMisconfigured."""
         async with self._own.connect() as connection:
@@ -202,22 +257,21 @@ class AsyncSQLStore:
         """Close the pool's connections."""
         await self.engine.dispose()
 
-    async def _run(self, steps: Callable[[], Steps]) -> Any:
+    async def _run(self, steps: Callable[[], Steps], timeout: float | None = None) -> Any:
         try:
-            return await asyncio.wait_for(self._tried(steps), self._timeout)
-        except (SQLAlchemyError, OSError, asyncio.TimeoutError) as error:
+            return await in_time(self._tried(steps), self._timeout if timeout is None else max(timeout, 0.0))
+        except Exception as error:
             raise unavailable(error, self.engine.dialect) from error
 
     async def _tried(self, steps: Callable[[], Steps]) -> Any:
         try:
             return await self._once(steps)
-        except SQLAlchemyError as error:
-            if self._creates and _no_table(error):
-                self._creates = False
+        except Exception as error:
+            if self._creates and no_table(error):
                 await self.create_table()
-            elif not lost_connection(error):
+            elif not _again(error):
                 raise
-            return await self._once(steps)
+        return await self._once(steps)
 
     async def _once(self, steps: Callable[[], Steps]) -> Any:
         async with self._own.connect() as connection:
@@ -253,12 +307,16 @@ def _capabilities(database: str) -> Capabilities:
     )
 
 
-def _no_table(error: SQLAlchemyError) -> bool:
-    why = getattr(error, "orig", None)
-    # SQLSTATE, MySQL's number, and SQLite's only sign.
-    code = getattr(why, "sqlstate", None)
-    number = why.args[0] if why is not None and why.args else None
-    return code == "42P01" or number == 1146 or "no such table" in str(why)
+def _again(error: Exception) -> bool:
+    """Whether the same step may do better at once."""
+    return lost_connection(error) or undone(error)
+
+
+def seconds(timeout: float) -> float:
+    """Return the timeout; ConfigurationError unless it is seconds, more than 0."""
+    if not timeout > 0:
+        raise ConfigurationError(f"timeout is {timeout!r}: give seconds, more than 0")
+    return timeout
 
 
 def _full(url: str | URL) -> URL:
@@ -270,16 +328,17 @@ def _full(url: str | URL) -> URL:
 
 def _options(url: URL, timeout: float) -> dict[str, Any]:
     """What makes each driver give up after ``timeout`` seconds, as far as it can."""
-    if not timeout > 0:
-        raise ConfigurationError(f"timeout is {timeout!r}: give seconds, more than 0")
-    whole = max(1, math.ceil(timeout))
+    whole = max(1, math.ceil(seconds(timeout)))
     driver = url.get_driver_name()
     connect: dict[str, Any] = {}
     if driver in ("psycopg", "psycopg_async", "psycopg2"):
         connect = {"connect_timeout": whole, "options": f"-c statement_timeout={timeout * 1000:.0f}"}
     elif driver == "asyncpg":
         connect = {"timeout": timeout, "command_timeout": timeout}
-    elif driver in ("pymysql", "mysqldb"):
+    elif driver == "pymysql":
+        # Also after a connection was cut: its own goodbye waits for nobody.
+        connect = {"connect_timeout": timeout, "read_timeout": timeout, "write_timeout": timeout, "init_command": _NO_GAPS}
+    elif driver == "mysqldb":
         connect = {"connect_timeout": whole, "read_timeout": whole, "write_timeout": whole, "init_command": _NO_GAPS}
     elif driver in ("aiomysql", "asyncmy"):
         connect = {"connect_timeout": whole, "init_command": _NO_GAPS}

@@ -46,6 +46,8 @@ def create_table(bind: Engine | Connection, name: str = "hookguard_event") -> No
         metadata.create_all(bind)
     except SQLAlchemyError as error:
         # Two at once: the database lets one in, and the other finds the table made.
+        if isinstance(bind, Connection):
+            bind.rollback()  # PostgreSQL answers nothing more in a transaction that failed
         if not inspect(bind).has_table(table.name, schema=table.schema):
             raise StoreMisconfigured(
                 f"cannot create the table {name!r} ({getattr(error, 'orig', error)}): create it by a migration of your own"
@@ -63,4 +65,6 @@ def problems(connection: Connection, name: str) -> list[str]:
     wrong = [f"the table {name!r} has no column {', '.join(missing)}: create it anew from event_table()"] if missing else []
     if found.get_pk_constraint(table.name, schema=table.schema)["constrained_columns"] != ["id"]:
         wrong.append(f"the primary key of {name!r} is not id, so two workers may win the same event: create it anew")
+    if not any(index["column_names"] == ["expires_at"] for index in found.get_indexes(table.name, schema=table.schema)):
+        wrong.append(f"{name!r} has no index on expires_at, so each purge reads all of it: create one")
     return wrong

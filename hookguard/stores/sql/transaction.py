@@ -7,32 +7,44 @@ claim. Only when the commit has returned is there a reply. A worker that is kill
 
 Another delivery of the same event must not wait for the first one's handler, as a plain insert would. PostgreSQL and MySQL
 are asked for a lock without waiting; with SQLite this process knows what it is doing, and other processes wait for the file
-like every writer.
+like every writer, except for events that are done.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import InterfaceError, InvalidRequestError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from hookguard.errors import ConfigurationError, StoreUnavailable, TransactionEscaped, TransactionFailed
+from hookguard.errors import (
+    ConfigurationError,
+    HookguardError,
+    StoreMisconfigured,
+    StoreUnavailable,
+    TransactionEscaped,
+    TransactionFailed,
+)
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.sql.running import database_of, lost_connection, run, unavailable
-from hookguard.stores.sql.store import PURGE_BATCH, PURGE_EVERY
+from hookguard.stores.sql.check import look_over
+from hookguard.stores.sql.deadline import bounded, in_time
+from hookguard.stores.sql.running import database_of, passes, run, unavailable
+from hookguard.stores.sql.store import PURGE_BATCH, PURGE_EVERY, seconds
 from hookguard.stores.sql.table import create_table
-from hookguard.stores.statements import Statements, Steps
+from hookguard.stores.statements import Statements
 
 __all__ = ["AsyncSQLTransactionStore", "SQLTransactionStore"]
+
+T = TypeVar("T")
 
 #: Where a connection remembers the lock it holds, until it goes back to its pool.
 _LOCK = "hookguard_lock"
@@ -41,78 +53,124 @@ _NOBODY = "no webhook is being handled here: ask for the session inside a guarde
 
 
 class _Running:
-    """One event's transaction: the session, and what keeps its handler from ending it."""
+    """One event's transaction: the session, and what keeps its handler from committing it."""
 
-    __slots__ = ("ending", "key", "session")
+    __slots__ = ("connections", "ending", "escaped", "key", "session")
 
-    def __init__(self, session: Session, key: StoreKey) -> None:
+    def __init__(self, session: Session, connection: Connection, key: StoreKey) -> None:
         self.session = session
+        self.connections: list[Connection] = []
         self.key = key
         self.ending = False
+        self.escaped: TransactionEscaped | None = None
         event.listen(session, "before_commit", self._refuse)
+        # A handler may commit the session's connection instead, also one that the session got after a rollback.
+        event.listen(session, "after_begin", self._watch)
+        self._watch(session, None, connection)
+
+    def _watch(self, _session: Session, _transaction: Any, connection: Connection) -> None:
+        if connection not in self.connections:
+            self.connections.append(connection)
+            event.listen(connection, "commit", self._refuse_connection)
 
     def _refuse(self, session: Session) -> None:
-        if not self.ending and not session.in_nested_transaction():
-            raise TransactionEscaped(
+        if not session.in_nested_transaction():
+            self._refuse_connection()
+
+    def _refuse_connection(self, _connection: Connection | None = None) -> None:
+        if not self.ending:
+            self.escaped = TransactionEscaped(
                 "the handler committed the transaction that its claim is part of, which would free its writes from the claim:"
                 " leave the commit to hookguard, or use flush() or begin_nested()"
             )
+            raise self.escaped
 
     def end(self) -> None:
-        self.ending = True
-        if event.contains(self.session, "before_commit", self._refuse):
+        if not self.ending:
+            self.ending = True
             event.remove(self.session, "before_commit", self._refuse)
+            event.remove(self.session, "after_begin", self._watch)
+            for connection in self.connections:
+                event.remove(connection, "commit", self._refuse_connection)
 
 
 class _Work:
     """What both stores do with a session, in the blocking way, which SQLAlchemy runs for asynchronous sessions too."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, timeout: float) -> None:
         self._table = table
+        self._timeout = seconds(timeout)
         self._steps: dict[str, Statements] = {}
         self._prepared: set[Engine] = set()
         self._busy: set[StoreKey] = set()  # with SQLite, which has no locks to ask for
         self._making = threading.Lock()
 
-    def begin(self, session: Session, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Any:
+    def begin(
+        self, session: Session, key: StoreKey, token: bytes, fingerprint: bytes, lease: float, retention: float
+    ) -> tuple[Claim, _Running | None]:
         """Claim; return the answer, and the running transaction where the event is acquired."""
+        ends = time.monotonic() + self._timeout
         dialect = session.get_bind().dialect
         steps = self._statements(dialect)
         if not self._enter(dialect, key):
             return _elsewhere(lease), None
-        claim: Claim | None = None
+        running: _Running | None = None
+        connection: Connection | None = None
         try:
+            if session.new or session.dirty or session.deleted:
+                raise StoreMisconfigured(
+                    "the session holds changes from before the claim, which would be committed with the event or be lost with"
+                    " it: give a sessionmaker, or write nothing to the scoped session before the handler"
+                )
+            if session.in_transaction():
+                # What was read before the claim may be out of date by now, and SQLite would refuse to write after it.
+                session.rollback()
             connection = session.connection()
-            if dialect.name in ("mysql", "mariadb"):
+            with bounded(connection, ends):
+                if dialect.name == "sqlite":
+                    # A duplicate of what is done need not wait for whoever writes.
+                    if found := run(connection, steps.look(key, token, fingerprint)):
+                        return found, None
+                    session.rollback()
+                    connection = session.connection()
                 self._prepare(connection, steps, key)
-            if not run(connection, steps.lock(key)):
-                return _elsewhere(lease), None
-            claim = run(connection, steps.claim(key, token, fingerprint, lease, retention))
-            return claim, _Running(session, key) if claim.status == ClaimStatus.ACQUIRED else None
-        except (SQLAlchemyError, OSError) as error:
+                if not run(connection, steps.lock(key)):
+                    return _elsewhere(lease), None
+                claim: Claim = run(connection, steps.claim(key, token, fingerprint, lease, retention))
+            if claim.status == ClaimStatus.ACQUIRED:
+                running = _Running(session, connection, key)
+        except Exception as error:
             raise unavailable(error, dialect) from error
+        else:
+            return claim, running
         finally:
-            if claim is None or claim.status != ClaimStatus.ACQUIRED:
-                self._leave(session, key)
+            if running is None:
+                self._leave(session, key, connection, ends)
 
     def complete(self, running: _Running, token: bytes, retention: float, reply: bytes | None) -> None:
         """Mark as done and commit, or raise and leave nothing."""
+        ends = time.monotonic() + self._timeout
         session = running.session
         dialect = session.get_bind().dialect
         steps = self._statements(dialect)
         try:
-            session.flush()
-            if not run(session.connection(), steps.complete(running.key, token, retention, reply)):
-                raise TransactionEscaped(
-                    "the transaction that the claim was part of is gone: the handler rolled it back, and still answered 2xx"
-                )
-            running.end()
-            session.commit()
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            # A lost connection, a deadlock, a serialization failure: the redelivery finds out, or does it again.
-            raise unavailable(error, dialect) from error
-        except SQLAlchemyError as error:
-            if lost_connection(error):
+            if running.escaped is not None:
+                # Refused, and the handler went on: nobody knows what it takes for written.
+                raise running.escaped
+            connection = session.connection()
+            with bounded(connection, ends):
+                session.flush()
+                if not run(connection, steps.complete(running.key, token, retention, reply)):
+                    raise TransactionEscaped(
+                        "the transaction that the claim was part of is gone: the handler rolled it back, and still answered 2xx"
+                    )
+                running.end()
+                session.commit()
+        except HookguardError:
+            raise
+        except Exception as error:
+            if passes(error):
+                # A lost connection, a deadlock, a serialization failure: the redelivery finds out, or does it again.
                 raise unavailable(error, dialect) from error
             why = getattr(error, "orig", None) or error
             swallowed = isinstance(error, InvalidRequestError) or "transaction is aborted" in str(why)
@@ -122,23 +180,46 @@ class _Work:
             ) from error
         finally:
             running.end()
-            self._leave(session, running.key)
+            self._leave(session, running.key, running.connections[-1], ends)
 
     def abandon(self, running: _Running) -> None:
         """Roll back."""
         running.end()
-        self._leave(running.session, running.key)
+        self._leave(running.session, running.key, running.connections[-1], time.monotonic() + self._timeout)
 
-    def aside(self, session: Session, steps: Callable[[Statements], Steps]) -> Any:
-        """Run one step in a transaction of its own."""
+    def purge(self, session: Session, limit: int) -> int:
+        """Delete expired events, in a transaction of its own."""
+        return int(self._aside(session, lambda connection, steps: run(connection, steps.purge(limit))))
+
+    def forget(self, session: Session, key: StoreKey) -> bool:
+        """Forget an event, in a transaction of its own."""
+
+        def forget(connection: Connection, steps: Statements) -> bool:
+            self._prepare(connection, steps, key)
+            if not run(connection, steps.lock(key)):
+                raise StoreUnavailable("the event is being handled: it can be forgotten when that is over")
+            return bool(run(connection, steps.forget(key)))
+
+        return bool(self._aside(session, forget))
+
+    def check(self, session: Session) -> list[str]:
+        """Look over the table, in a transaction of its own."""
+        found: list[str] = self._aside(session, look_over)
+        return found
+
+    def _aside(self, session: Session, work: Callable[[Connection, Statements], Any]) -> Any:
+        ends = time.monotonic() + self._timeout
         dialect = session.get_bind().dialect
+        connection: Connection | None = None
         try:
-            found = run(session.connection(), steps(self._statements(dialect)))
-            session.commit()
-        except (SQLAlchemyError, OSError) as error:
+            connection = session.connection()
+            with bounded(connection, ends):
+                found = work(connection, self._statements(dialect))
+                session.commit()
+        except Exception as error:
             raise unavailable(error, dialect) from error
         finally:
-            _close(session)
+            _close(session, connection, ends)
         return found
 
     def create_table(self, session: Session) -> None:
@@ -147,7 +228,7 @@ class _Work:
             create_table(session.connection(), self._table)
             session.commit()
         finally:
-            _close(session)
+            session.close()
 
     def _statements(self, dialect: Dialect) -> Statements:
         if dialect.name not in self._steps:
@@ -163,21 +244,35 @@ class _Work:
             self._busy.add(key)
             return True
 
-    def _leave(self, session: Session, key: StoreKey) -> None:
-        # Closing rolls back what was not committed.
-        _close(session)
-        with self._making:
-            self._busy.discard(key)
+    def _leave(self, session: Session, key: StoreKey, connection: Connection | None, ends: float) -> None:
+        try:
+            _close(session, connection, ends)
+        finally:
+            with self._making:
+                self._busy.discard(key)
 
     def _prepare(self, connection: Connection, steps: Statements, key: StoreKey) -> None:
-        """See to it that a lock ends when its connection goes back to the pool, whoever sends it there."""
-        engine = connection.engine
-        with self._making:
-            if engine not in self._prepared:
-                self._prepared.add(engine)
-                event.listen(engine, "reset", _unlock)
-        (statement,) = steps.unlock(key)
-        connection.info[_LOCK] = next(iter(statement.values.values()))
+        """See to it that there is a transaction, and that MySQL's lock ends when its connection goes back to the pool."""
+        if steps.database == "sqlite":
+            # Read, then written, a transaction of SQLite's fails at once where another wrote in between. This one is a
+            # writer from its first statement on, and waits for its turn as long as the driver lets it.
+            if not _raw(connection).in_transaction:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        with suppress(NotImplementedError):
+            if connection.dialect.detect_autocommit_setting(connection.connection.dbapi_connection):  # type: ignore[arg-type]
+                raise StoreMisconfigured(
+                    "the session's engine is in AUTOCOMMIT, so that the claim and the handler's writes are no transaction:"
+                    " give the sessionmaker an engine without isolation_level='AUTOCOMMIT'"
+                )
+        if steps.database == "mysql":
+            engine = connection.engine
+            with self._making:
+                if engine not in self._prepared:
+                    self._prepared.add(engine)
+                    event.listen(engine, "reset", _unlock)
+            (statement,) = steps.unlock(key)
+            connection.info[_LOCK] = statement.values["name"]
 
 
 class SQLTransactionStore:
@@ -185,16 +280,18 @@ class SQLTransactionStore:
 
     ``sessions`` is a ``sessionmaker`` or a ``scoped_session``. While an event is handled, :attr:`session` is the session to
     write with, and hookguard commits it: the handler must neither commit nor roll back (``begin_nested()`` is free to do
-    both). For :class:`~hookguard.Guard`, which runs the handler in the thread that claimed.
+    both). For :class:`~hookguard.Guard`, which runs the handler in the thread that claimed. ``timeout`` is how many seconds
+    the claim, and the completion with its commit, may take on their connection each; getting one, and what the handler does,
+    is as long as the engine lets it. Raises TransactionEscaped in a handler that commits.
     """
 
     capabilities = Capabilities(durable=True, shared=True, transactional=True, may_forget=False, clock="server", blocking=True)
 
-    def __init__(self, sessions: Callable[[], Session], *, table: str = "hookguard_event") -> None:
+    def __init__(self, sessions: Callable[[], Session], *, timeout: float = 5.0, table: str = "hookguard_event") -> None:
         if not callable(sessions):
             raise ConfigurationError(f"sessions is {type(sessions).__name__}: give a sessionmaker, or what else makes a Session")
         self._sessions = sessions
-        self._work = _Work(table)
+        self._work = _Work(table, timeout)
         self._running: dict[bytes, _Running] = {}
         self._current: ContextVar[Session | None] = ContextVar("hookguard_session", default=None)
         self._won = 0
@@ -213,7 +310,7 @@ class SQLTransactionStore:
         if running is not None:
             self._running[token] = running
             self._current.set(session)
-        return claim  # type: ignore[no-any-return]
+        return claim
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
         """End it with the completion, and commit. Raises TransactionFailed or StoreUnavailable, and nothing happened."""
@@ -243,11 +340,15 @@ class SQLTransactionStore:
 
     def purge(self, *, limit: int) -> int:
         """Delete at most ``limit`` expired events, in a transaction of its own."""
-        return int(self._work.aside(self._sessions(), lambda steps: steps.purge(limit)))
+        return self._work.purge(self._sessions(), limit)
 
     def forget(self, key: StoreKey) -> bool:
         """Forget an event, in a transaction of its own."""
-        return bool(self._work.aside(self._sessions(), lambda steps: steps.forget(key)))
+        return self._work.forget(self._sessions(), key)
+
+    def check(self) -> list[str]:
+        """Look whether the table is there and takes claims, and how the clocks differ; return what is worth knowing."""
+        return self._work.check(self._sessions())
 
     def create_table(self) -> None:
         """Create the table unless it is there. Raises StoreMisconfigured."""
@@ -262,12 +363,14 @@ class AsyncSQLTransactionStore:
 
     capabilities = SQLTransactionStore.capabilities
 
-    def __init__(self, sessions: Callable[[], AsyncSession], *, table: str = "hookguard_event") -> None:
+    def __init__(self, sessions: Callable[[], AsyncSession], *, timeout: float = 5.0, table: str = "hookguard_event") -> None:
         if not callable(sessions):
             raise ConfigurationError(f"sessions is {type(sessions).__name__}: give an async_sessionmaker")
         self._sessions = sessions
-        self._work = _Work(table)
+        self._work = _Work(table, timeout)
+        self._timeout = timeout
         self._running: dict[bytes, tuple[AsyncSession, _Running]] = {}
+        self._leaving: set[asyncio.Future[None]] = set()
         self._current: ContextVar[AsyncSession | None] = ContextVar("hookguard_async_session", default=None)
         self._won = 0
 
@@ -281,11 +384,15 @@ class AsyncSQLTransactionStore:
     async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Begin the transaction with the claim."""
         session = self._sessions()
-        claim, running = await session.run_sync(lambda plain: self._work.begin(plain, key, token, fingerprint, lease, retention))
+
+        def begin(plain: Session) -> tuple[Claim, _Running | None]:
+            return self._work.begin(plain, key, token, fingerprint, lease, retention)
+
+        claim, running = await self._in_time(session, begin, lambda late: self._give_back(session, late[1]))
         if running is not None:
             self._running[token] = session, running
             self._current.set(session)
-        return claim  # type: ignore[no-any-return]
+        return claim
 
     async def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
         """End it with the completion, and commit. Raises TransactionFailed or StoreUnavailable, and nothing happened."""
@@ -293,7 +400,7 @@ class AsyncSQLTransactionStore:
         if session is None or running is None:
             return False
         self._current.set(None)
-        await session.run_sync(lambda _: self._work.complete(running, token, retention, reply))
+        await self._in_time(session, lambda _: self._work.complete(running, token, retention, reply))
         self._won += 1
         if self._won % PURGE_EVERY == 0:
             with suppress(StoreUnavailable):
@@ -306,7 +413,7 @@ class AsyncSQLTransactionStore:
         if session is None or running is None:
             return False
         self._current.set(None)
-        await session.run_sync(lambda _: self._work.abandon(running))
+        await self._in_time(session, lambda _: self._work.abandon(running))
         return True
 
     async def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
@@ -315,15 +422,32 @@ class AsyncSQLTransactionStore:
 
     async def purge(self, *, limit: int) -> int:
         """Delete at most ``limit`` expired events, in a transaction of its own."""
-        return int(await self._sessions().run_sync(lambda plain: self._work.aside(plain, lambda steps: steps.purge(limit))))
+        return await self._in_time(self._sessions(), lambda plain: self._work.purge(plain, limit))
 
     async def forget(self, key: StoreKey) -> bool:
         """Forget an event, in a transaction of its own."""
-        return bool(await self._sessions().run_sync(lambda plain: self._work.aside(plain, lambda steps: steps.forget(key))))
+        return await self._in_time(self._sessions(), lambda plain: self._work.forget(plain, key))
+
+    async def check(self) -> list[str]:
+        """Look whether the table is there and takes claims, and how the clocks differ; return what is worth knowing."""
+        return await self._in_time(self._sessions(), self._work.check)
 
     async def create_table(self) -> None:
         """Create the table unless it is there. Raises StoreMisconfigured."""
         await self._sessions().run_sync(self._work.create_table)
+
+    async def _in_time(self, session: AsyncSession, work: Callable[[Session], T], late: Callable[[T], None] | None = None) -> T:
+        try:
+            return await in_time(session.run_sync(work), self._timeout, late)
+        except asyncio.TimeoutError as error:
+            raise unavailable(error, session.get_bind().dialect) from error
+
+    def _give_back(self, session: AsyncSession, running: _Running | None) -> None:
+        """Roll back what was claimed for somebody who has gone away meanwhile."""
+        if running is not None:
+            task = asyncio.ensure_future(session.run_sync(lambda _: self._work.abandon(running)))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._sessions!r})"
@@ -334,21 +458,27 @@ def _elsewhere(lease: float) -> Claim:
     return Claim(ClaimStatus.IN_PROGRESS, retry_after=min(lease, 5.0))
 
 
-def _close(session: Session) -> None:
+def _close(session: Session, connection: Connection | None, ends: float) -> None:
+    """Roll back what was not committed, and give the connection back."""
     # On a broken connection even a rollback fails, and the pool throws it away.
-    with suppress(SQLAlchemyError, OSError):
-        session.rollback()
-    with suppress(SQLAlchemyError, OSError):
+    with suppress(Exception), nullcontext() if connection is None else bounded(connection, ends):
+        with suppress(Exception):
+            session.rollback()
         session.close()
 
 
-def _unlock(connection: Any, record: Any, _state: Any) -> None:
+def _raw(connection: Connection) -> Any:
+    """The driver's own connection, of an asynchronous driver too."""
+    return connection.connection.driver_connection
+
+
+def _unlock(connection: Any, record: Any, state: Any) -> None:
     """Free the lock of a MySQL connection that goes back to its pool. One that fails here is broken, and thrown away."""
     name = record.info.pop(_LOCK, None)
-    if name is not None:
+    if name is not None and state.asyncio_safe:
         cursor = connection.cursor()
         try:
-            cursor.execute("SELECT RELEASE_LOCK(%s)", (name,))
+            cursor.execute("SELECT RELEASE_LOCK(SHA2(CONCAT(COALESCE(DATABASE(), ''), %s), 256))", (name,))
             cursor.fetchall()
         finally:
             cursor.close()
