@@ -33,6 +33,8 @@ class StoreContract:
 
     #: Seconds by which the times a store reports may be off, for stores whose clock cannot be frozen.
     slack: ClassVar[float] = 0.001
+    #: False for stores whose server deletes what has expired by itself, so that there is nothing left to purge.
+    purges: ClassVar[bool] = True
 
     store: Store | AsyncStore
     clock: FrozenClock
@@ -521,16 +523,14 @@ class StoreContract:
             self.complete(StoreKey("s", str(number)))
         self.advance(RETENTION + 1)
         self.claim()
-        assert self.purge() == 5
+        assert self.purge() == (5 if self.purges else 0)
         assert self.purge() == 0
 
     def test_purge_deletes_at_most_as_many_as_it_may(self) -> None:
         for number in range(5):
             self.claim(StoreKey("s", str(number)))
         self.advance(LEASE + RETENTION + 1)
-        assert self.purge(limit=2) == 2
-        assert self.purge(limit=2) == 2
-        assert self.purge(limit=2) == 1
+        assert [self.purge(limit=2) for _ in range(4)] == ([2, 2, 1, 0] if self.purges else [0, 0, 0, 0])
 
     def test_purge_leaves_what_lives(self) -> None:
         done, running, released = StoreKey("s", "done"), StoreKey("s", "running"), StoreKey("s", "released")

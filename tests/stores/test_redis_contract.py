@@ -1,0 +1,191 @@
+"""The Redis stores under the contract and the state machine, on a real server."""
+
+import asyncio
+import os
+
+import pytest
+import servers
+
+pytest.importorskip("redis")
+servers.needs("Redis")
+
+import redis
+import redis.asyncio
+from hypothesis import settings
+from loops import Loop
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+from hookguard import AsyncGuard, Guard, Verifier, presets
+from hookguard.config import store_from
+from hookguard.errors import ConfigurationError, StoreUnavailable
+from hookguard.store import StoreKey
+from hookguard.stores.redis import AsyncRedisStore, RedisStore
+from hookguard.stores.redis.calls import Calls
+from hookguard.testing import StoreContract
+from hookguard.testing.machine import store_machine
+
+SECRET = "a-secret-that-is-long-enough"
+#: In CI, which has its servers, 1,000 examples of 100 steps; 10,000 steps are enough for a look.
+EXAMPLES = os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000" if os.environ.get("HOOKGUARD_TEST_SERVERS") else "100")
+
+
+def fresh(prefix):
+    """Forget what an earlier case left."""
+    with redis.Redis.from_url(servers.REDIS) as client:
+        for name in client.scan_iter(match=f"{prefix}:*"):
+            client.delete(name)
+    return prefix
+
+
+class TestRedisStore(StoreContract):
+    purges = False
+
+    @pytest.fixture(autouse=True)
+    def _closed(self):
+        yield
+        self.store.close()
+
+    def make_store(self, clock):
+        return RedisStore.from_url(servers.REDIS, prefix=fresh("contract"), clock=clock)
+
+
+class TestAsyncRedisStore(StoreContract):
+    purges = False
+
+    @classmethod
+    def setup_class(cls):
+        cls.loop = Loop()
+
+    @classmethod
+    def teardown_class(cls):
+        cls.loop.close()
+
+    @pytest.fixture(autouse=True)
+    def _closed(self):
+        yield
+        self.do(self.store.close())
+
+    def make_store(self, clock):
+        return AsyncRedisStore.from_url(servers.REDIS, prefix=fresh("awaited"), clock=clock)
+
+    def do(self, result):
+        return self.loop.run(result)
+
+
+class _Kept(RedisStore):
+    """One connection for all examples of the machine."""
+
+    kept = None
+
+    def __init__(self, clock):
+        if _Kept.kept is None:
+            _Kept.kept = RedisStore.from_url(servers.REDIS).client
+        super().__init__(_Kept.kept, prefix="machine", clock=clock)
+        names = [Calls("machine", None).key(StoreKey(*pair)) for pair in (("a", "1"), ("a", "2"), ("b", "1"))]
+        self.client.delete(*names)
+
+    def close(self):
+        """The next example has the connection."""
+
+
+def test_a_machine_of_100_000_steps_finds_no_difference():
+    machine = store_machine(_Kept).TestCase
+    machine.settings = settings(max_examples=int(EXAMPLES), stateful_step_count=100)
+    machine("runTest").runTest()
+    _Kept.kept.close()
+
+
+def delivery(number):
+    return presets.STRIPE.sign(b'{"id": "evt_%d"}' % number, SECRET)
+
+
+def test_the_server_judges_the_lease_without_a_test_s_clock():
+    store = RedisStore.from_url(servers.REDIS, prefix=fresh("lease"))
+    key, asked = StoreKey("a", "1"), {"fingerprint": b"f" * 32, "retention": 60.0}
+    store.claim(key, token=b"a" * 16, lease=60, **asked)
+    held = store.claim(key, token=b"b" * 16, lease=60, **asked)
+    assert 59 < held.retry_after <= 60
+    seconds = store.client.pttl(store._calls.key(key)) / 1000
+    assert 119 < seconds <= 120  # a claim is remembered for its lease and its retention
+    store.complete(key, token=b"a" * 16, retention=30)
+    assert 29 < store.client.pttl(store._calls.key(key)) / 1000 <= 30
+    store.close()
+
+
+def test_guards_use_them():
+    store = RedisStore.from_url(servers.REDIS, prefix=fresh("guards"))
+    guard = Guard(Verifier("stripe", SECRET), store)
+    receipt = guard.open(delivery(1))
+    assert guard.open(delivery(1)).reply.status == 503
+    guard.settle(receipt, status=200)
+    assert dict(guard.open(delivery(1)).reply.headers) == {"Hookguard-Duplicate": "1"}
+    store.close()
+
+    async def again():
+        store = AsyncRedisStore.from_url(servers.REDIS, prefix="guards")
+        guard = AsyncGuard(Verifier("stripe", SECRET), store)
+        assert (await guard.open(delivery(1))).reply.status == 200
+        receipt = await guard.open(delivery(2))
+        await guard.settle(receipt, error=RuntimeError())
+        assert (await guard.open(delivery(2))).event.attempt == 2
+        await store.close()
+
+    asyncio.run(again())
+
+
+def test_no_two_events_have_one_name():
+    calls = Calls("p", None)
+    pairs = [("a", "b:c"), ("a:b", "c"), ("a%3Ab", "c"), ("a", "b"), ("a/b", "c"), ("a", "/b:c")]
+    assert len({calls.key(StoreKey(*pair)) for pair in pairs}) == len(pairs)
+
+
+BOUNDED = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({}, "socket_timeout is None"),
+        ({"socket_timeout": 3}, "socket_timeout is 3"),
+        ({**BOUNDED, "retry": Retry(ExponentialBackoff(), 3)}, "tries again by itself"),
+        ({**BOUNDED, "decode_responses": True}, "without decode_responses"),
+    ],
+)
+def test_a_client_that_would_keep_a_worker_waiting_is_refused(options, why):
+    for kind, store in ((redis.Redis, RedisStore), (redis.asyncio.Redis, AsyncRedisStore)):
+        with pytest.raises(ConfigurationError, match=why):
+            store(kind(**options))
+        store(kind(**BOUNDED))
+
+
+def test_the_wrong_kind_of_client_is_refused():
+    with pytest.raises(ConfigurationError, match=r"give a redis\.asyncio\.Redis"):
+        AsyncRedisStore(redis.Redis(**BOUNDED))
+    with pytest.raises(ConfigurationError, match=r"give a redis\.Redis"):
+        RedisStore("redis://here")
+
+
+def test_a_password_is_in_no_repr():
+    store = store_from("redis://somebody:a-long-password@127.0.0.1:6379/3")
+    assert repr(store) == "RedisStore(127.0.0.1:6379/3)"
+
+
+@pytest.mark.parametrize("url", ["redis://host:port/0", "redis://127.0.0.1/0?socket_timeout=never"])
+def test_a_url_that_cannot_be_read(url):
+    with pytest.raises(ConfigurationError, match="cannot read this URL"):
+        store_from(url)
+
+
+def test_another_program_s_key_is_an_error_and_no_answer():
+    store = RedisStore.from_url(servers.REDIS, prefix=fresh("taken"))
+    store.client.set(store._calls.key(StoreKey("a", "1")), b"something else")
+    with pytest.raises(ConfigurationError, match="choose another prefix"):
+        store.claim(StoreKey("a", "1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=60, retention=60)
+    store.close()
+
+
+def test_a_server_that_is_not_there():
+    store = RedisStore.from_url("redis://127.0.0.1:1/0")
+    with pytest.raises(StoreUnavailable, match="Redis cannot answer"):
+        store.forget(StoreKey("a", "1"))
