@@ -1,8 +1,8 @@
-"""Workers of a real server are killed with SIGKILL at random while 2,000 events come in, some of them twice at once.
+"""Workers of a real server are killed with SIGKILL at random while 600 events come in over HTTP, some of them twice at once.
 
 The sender does what providers do: it sends again until it hears 2xx. Then every event that was acknowledged must have had
-its effect, and every effect beyond the first must follow one whose worker was killed. The two well-known wrong ways go
-through the same rig, which must find them out.
+its effect, and every effect beyond the first must follow one whose worker was killed. The rig of ``test_chaos`` does without
+a server, so that it is faster and aims.
 """
 
 import json
@@ -49,10 +49,11 @@ class Receiver:
 
     def __enter__(self):
         environment = {
-            **os.environ,
+            # Without coverage's hooks, which would take longer than what they look at.
+            **{name: value for name, value in os.environ.items() if not name.startswith("COV")},
             "CHAOS_FOLDER": str(self.folder),
             "CHAOS_SECRET": SECRET,
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]),
         }
         command = [
             sys.executable,
@@ -108,7 +109,7 @@ def deliver_until_acknowledged(client, url, event_id):
         delivery = presets.STRIPE.sign(body, SECRET)  # signed anew for each try, as Stripe does
         try:
             headers = {**dict(delivery.headers.items()), "Content-Type": "application/json"}
-            answer = client.post(url, content=body, headers=headers)
+            answer = client.post(f"{url}/guarded", content=body, headers=headers)
         except httpx.TransportError:
             continue  # the worker died in the middle
         if answer.is_success:
@@ -118,7 +119,7 @@ def deliver_until_acknowledged(client, url, event_id):
     raise AssertionError(f"{event_id} was never acknowledged")
 
 
-def run(folder, path, events, kill_every):
+def run(folder, events, kill_every):
     """Send the events while workers are killed; return the effects by event, and who was killed."""
     chance = random.Random(11)
     with Receiver(folder) as receiver, httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0)) as client:
@@ -126,7 +127,7 @@ def run(folder, path, events, kill_every):
         killer.start()
         with ThreadPoolExecutor(12) as senders:
             sent = [
-                senders.submit(deliver_until_acknowledged, client, receiver.url + path, f"evt_{number}")
+                senders.submit(deliver_until_acknowledged, client, receiver.url, f"evt_{number}")
                 for number in range(events)
                 for _ in range(2 if chance.random() < 0.15 else 1)
             ]
@@ -152,25 +153,11 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="fi
 
 
 def test_nothing_acknowledged_is_lost_and_every_extra_run_has_its_kill(tmp_path):
-    events = 2_000
-    effects, killed = run(tmp_path, "/guarded", events, kill_every=0.1)
-    assert len(killed) >= 30, "too few kills to prove anything"
+    events = 600
+    effects, killed = run(tmp_path, events, kill_every=0.08)
+    assert len(killed) >= 10, "too few kills to prove anything"
     assert lost(effects, events) == []
     assert unexplained(effects, killed) == []
     extra = sum(len(pids) - 1 for pids in effects.values())
     assert extra <= len(killed)
     print(f"{events} events, {len(killed)} workers killed, {extra} extra runs, 0 lost")
-
-
-def test_the_rig_finds_that_marking_first_loses_events(tmp_path):
-    events = 800
-    effects, killed = run(tmp_path, "/mark-first", events, kill_every=0.05)
-    assert killed
-    assert lost(effects, events), "the rig does not find a loss that must be there"
-
-
-def test_the_rig_finds_that_marking_last_runs_events_twice(tmp_path):
-    events = 800
-    effects, killed = run(tmp_path, "/check-run-mark", events, kill_every=0.5)
-    assert lost(effects, events) == []
-    assert unexplained(effects, killed), "the rig does not find a double that must be there"
