@@ -146,7 +146,7 @@ BOUNDED = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({}, "socket_timeout is None"),
+        ({"socket_timeout": None}, "socket_timeout is None"),
         ({"socket_timeout": 3}, "socket_timeout is 3"),
         ({**BOUNDED, "retry": Retry(ExponentialBackoff(), 3)}, "tries again by itself"),
         ({**BOUNDED, "decode_responses": True}, "without decode_responses"),
