@@ -3,7 +3,10 @@ local held = redis.call('HMGET', KEYS[1], 'state', 'token', 'print', 'lease', 'e
 local state, fingerprint = held[1], held[3]
 local lease_until, expires_at, attempt = tonumber(held[4]), tonumber(held[5]), tonumber(held[6])
 if not state or expires_at <= now then
-    redis.call('DEL', KEYS[1])
+    -- Only what is there: a script that has written is let through when memory is full, and a new event must be refused then.
+    if state then
+        redis.call('DEL', KEYS[1])
+    end
     fingerprint, attempt, state = ARGV[3], 0, nil
 end
 local same = fingerprint == ARGV[3] and 1 or 0
