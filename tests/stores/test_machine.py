@@ -1,0 +1,266 @@
+"""The state machine on every store: not one answer differs from the contract's model.
+
+``HOOKGUARD_STEPS`` says how many steps each store is taken through, 100,000 in CI and 2,000 for a look; stores that differ
+from another only in how they wait, or in whose connection they use, a tenth of that. They are counted as they are done.
+"""
+
+import asyncio
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import servers
+from hypothesis import Phase, settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+
+from hookguard import MemoryStore, SQLiteStore
+from hookguard.testing.machine import store_machine
+
+STEPS = int(os.environ.get("HOOKGUARD_STEPS", "2000"))
+#: Longer examples are cut by Hypothesis, which bounds what one may draw.
+STEPS_OF_ONE = 200
+
+#: MariaDB waits for the disk at each commit, for 10 ms or so, and no session may tell it not to. So an example is one
+#: transaction there, opened behind the store's back: what is asked here is what the statements answer, not who sees it when.
+AFRESH = {"mysql": ("ROLLBACK", "DELETE FROM {table}", "BEGIN")}
+#: What leaves a connection as it is between two steps.
+UNTOUCHED = {
+    "pool_size": 1,
+    "isolation_level": "AUTOCOMMIT",
+    "pool_reset_on_return": None,
+    "skip_autocommit_rollback": True,
+}
+
+
+def afresh(database, table):
+    """The statements before an example, so that it finds an empty table."""
+    return [sql.format(table=table) for sql in AFRESH.get(database, ("DELETE FROM {table}",))]
+
+
+class Kept:
+    """A store whose connections are used again by the next example, whatever the machine does at the end of one."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def close(self):
+        """Not yet."""
+
+
+class OnLoop(Kept):
+    """An asynchronous store, each call awaited to its end."""
+
+    def __init__(self, store, loop):
+        super().__init__(store)
+        self._loop = loop
+
+    def __getattr__(self, name):
+        call = getattr(self._store, name)
+        return lambda *args, **named: self._loop.run_until_complete(call(*args, **named))
+
+
+@contextmanager
+def memory():
+    yield lambda clock: MemoryStore(clock=clock)
+
+
+@contextmanager
+def sqlite():
+    with tempfile.TemporaryDirectory() as folder:
+        store = SQLiteStore(Path(folder, "claims.sqlite3"))
+        connection = store._here().connection
+        connection.execute("PRAGMA synchronous = OFF")
+
+        def make(clock):
+            connection.execute("DELETE FROM hookguard_event")
+            store._clock = clock
+            return Kept(store)
+
+        yield make
+        store.close()
+
+
+@contextmanager
+def redis():
+    pytest.importorskip("redis")
+    servers.needs("Redis")
+    from hookguard.stores.redis import RedisStore
+
+    with RedisStore.from_url(servers.REDIS).client as client:
+
+        def make(clock):
+            _forget_keys(client)
+            return Kept(RedisStore(client, prefix="hookguard-machine", clock=clock))
+
+        yield make
+        _forget_keys(client)
+
+
+@contextmanager
+def redis_awaited():
+    pytest.importorskip("redis")
+    servers.needs("Redis")
+    from redis import Redis
+
+    from hookguard.stores.redis import AsyncRedisStore
+
+    loop = asyncio.new_event_loop()
+    first = AsyncRedisStore.from_url(servers.REDIS)
+    with Redis.from_url(servers.REDIS) as plain:
+
+        def make(clock):
+            _forget_keys(plain)
+            return OnLoop(AsyncRedisStore(first.client, prefix="hookguard-machine", clock=clock), loop)
+
+        yield make
+        _forget_keys(plain)
+    loop.run_until_complete(first.close())
+    loop.close()
+
+
+def _forget_keys(client):
+    if names := list(client.scan_iter(match="hookguard-machine*", count=1000)):
+        client.delete(*names)
+
+
+def sql(driver):
+    @contextmanager
+    def stores():
+        pytest.importorskip("sqlalchemy")
+        from sql_urls import SQLStore, engine, fresh
+        from sqlalchemy import text
+
+        with tempfile.TemporaryDirectory() as folder:
+            made = engine(driver, folder, **UNTOUCHED)
+            fresh(made, "hookguard_machine")
+
+            def make(clock):
+                with made.connect() as connection:
+                    for statement in afresh(made.dialect.name, "hookguard_machine"):
+                        connection.execute(text(statement))
+                return Kept(SQLStore(made, table="hookguard_machine", clock=clock))
+
+            yield make
+            with made.connect() as connection:
+                connection.execute(text("DROP TABLE hookguard_machine"))
+            made.dispose()
+
+    return stores
+
+
+def sql_awaited(driver):
+    @contextmanager
+    def stores():
+        pytest.importorskip("sqlalchemy")
+        from sql_urls import AsyncSQLStore, async_engine
+        from sqlalchemy import text
+
+        loop = asyncio.new_event_loop()
+        with tempfile.TemporaryDirectory() as folder:
+            made = async_engine(driver, folder, **UNTOUCHED)
+
+            async def execute(*statements):
+                async with made.connect() as connection:
+                    for statement in statements:
+                        await connection.execute(text(statement))
+
+            loop.run_until_complete(execute("DROP TABLE IF EXISTS hookguard_awaited_machine"))
+            loop.run_until_complete(AsyncSQLStore(made, table="hookguard_awaited_machine", timeout=20).create_table())
+
+            def make(clock):
+                loop.run_until_complete(execute(*afresh(made.dialect.name, "hookguard_awaited_machine")))
+                return OnLoop(AsyncSQLStore(made, table="hookguard_awaited_machine", timeout=20, clock=clock), loop)
+
+            yield make
+            loop.run_until_complete(execute("DROP TABLE hookguard_awaited_machine"))
+            loop.run_until_complete(made.dispose())
+        loop.close()
+
+    return stores
+
+
+def django(alias):
+    @contextmanager
+    def stores():
+        pytest.importorskip("django")
+        from django.db import connections
+        from django_tables import close_database, open_database
+
+        from hookguard_django.stores import ORMStore
+
+        open_database(alias)
+
+        def make(clock):
+            with connections[alias].cursor() as cursor:
+                for statement in afresh(connections[alias].vendor, "hookguard_event"):
+                    cursor.execute(statement)
+            return ORMStore(alias, clock=clock)
+
+        yield make
+        close_database(alias)
+
+    return stores
+
+
+MACHINES = {
+    "memory": (memory, STEPS),
+    "sqlite": (sqlite, STEPS),
+    "redis": (redis, STEPS),
+    "postgresql by psycopg": (sql("postgresql+psycopg"), STEPS),
+    "mariadb by pymysql": (sql("mysql+pymysql"), STEPS),
+    "sqlite by pysqlite": (sql("sqlite+pysqlite"), STEPS),
+    "django on sqlite": (django("sqlite"), STEPS),
+    "django on postgresql": (django("postgresql"), STEPS // 10),
+    "django on mariadb": (django("mysql"), STEPS // 10),
+    "redis, awaited": (redis_awaited, STEPS // 10),
+    "postgresql by asyncpg": (sql_awaited("postgresql+asyncpg"), STEPS // 10),
+    "postgresql by psycopg, awaited": (sql_awaited("postgresql+psycopg_async"), STEPS // 10),
+    "mariadb by asyncmy": (sql_awaited("mysql+asyncmy"), STEPS // 10),
+    "sqlite by aiosqlite": (sql_awaited("sqlite+aiosqlite"), STEPS // 10),
+}
+
+
+def walk(make, steps, **options):
+    """Take the stores through at least so many steps; return how many it were."""
+
+    class Counted(store_machine(make)):
+        looked = ended = 0
+
+        @invariant()
+        def count(self):
+            # Looked at after each step, and once more after an example's beginning.
+            type(self).looked += 1
+
+        def teardown(self):
+            type(self).ended += 1
+            super().teardown()
+
+    while (done := Counted.looked - Counted.ended) < steps:
+        examples = max(1, (steps - done) // STEPS_OF_ONE)
+        bounds = settings(max_examples=examples, stateful_step_count=STEPS_OF_ONE, database=None, **options)
+        run_state_machine_as_test(Counted, settings=bounds)
+    return done
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_no_answer_differs_from_the_model(name):
+    stores, steps = MACHINES[name]
+    with stores() as make:
+        assert walk(make, steps) >= steps > 0
+
+
+def test_the_machine_finds_a_store_that_differs():
+    class Broken(MemoryStore):
+        def release(self, key, *, token):
+            released = super().release(key, token=token)
+            if released:
+                self.forget(key)
+            return released
+
+    with pytest.raises(AssertionError):
+        walk(lambda clock: Broken(clock=clock), 2000, phases=[Phase.generate], report_multiple_bugs=False)
