@@ -1,12 +1,7 @@
-import tempfile
-from pathlib import Path
-
 import pytest
-from hypothesis import settings
 
 from hookguard import MemoryStore, SQLiteStore
 from hookguard.testing import StoreContract
-from hookguard.testing.machine import store_machine
 
 
 class TestMemoryStore(StoreContract):
@@ -55,21 +50,3 @@ class TestAnAsynchronousStore(StoreContract):
 
 def test_the_contract_has_at_least_60_cases():
     assert len([name for name in dir(StoreContract) if name.startswith("test_")]) >= 60
-
-
-def _in_a_folder(clock):
-    folder = tempfile.TemporaryDirectory()
-
-    class Store(SQLiteStore):
-        def close(self):
-            super().close()
-            folder.cleanup()
-
-    return Store(Path(folder.name) / "claims.sqlite3", clock=clock)
-
-
-TestMemoryMachine = store_machine(lambda clock: MemoryStore(clock=clock)).TestCase
-TestMemoryMachine.settings = settings(max_examples=300, stateful_step_count=50)
-
-TestSQLiteMachine = store_machine(_in_a_folder).TestCase
-TestSQLiteMachine.settings = settings(max_examples=250, stateful_step_count=50)

@@ -1,6 +1,5 @@
-"""Django's stores under the contract and the state machine: the ORM on three databases, the cache over two servers."""
+"""Django's stores under the contract: the ORM on three databases, the cache over two servers."""
 
-import os
 import threading
 
 import pytest
@@ -15,43 +14,16 @@ configure()
 from django.core.cache import caches
 from django.db import connections
 from django.test import override_settings
-from hypothesis import settings
-from hypothesis.stateful import run_state_machine_as_test
+from django_tables import close_database, open_database
 
 from hookguard import StoreKey, StoreUnavailable
 from hookguard.errors import StoreMisconfigured
 from hookguard.testing import StoreContract
-from hookguard.testing.machine import store_machine
 from hookguard_django.models import WebhookEvent
 from hookguard_django.stores import CacheStore, ORMStore
 
-MACHINE = settings(max_examples=int(os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000")), stateful_step_count=100)
 KEY = StoreKey("s", "e")
 ARGUMENTS = {"token": b"t" * 16, "fingerprint": b"f" * 32, "lease": 60.0, "retention": 100.0}
-
-
-def open_database(alias):
-    """An empty table in it, and no waiting for the disk."""
-    if alias == "postgresql":
-        servers.needs("PostgreSQL")
-    elif alias == "mysql":
-        servers.needs("MariaDB")
-    connection = connections[alias]
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS hookguard_event")
-        cursor.execute(
-            {"postgresql": "SET synchronous_commit = off", "sqlite": "PRAGMA synchronous = OFF"}.get(alias, "SELECT 1")
-        )
-        if alias == "sqlite":
-            cursor.execute("PRAGMA journal_mode = WAL")
-    with connection.schema_editor() as editor:
-        editor.create_model(WebhookEvent)
-
-
-def close_database(alias):
-    with connections[alias].cursor() as cursor:
-        cursor.execute("DROP TABLE hookguard_event")
-    connections.close_all()
 
 
 class Tidy(ORMStore):
@@ -91,18 +63,6 @@ class TestORMOnPostgreSQL(ORMContract):
 
 class TestORMOnMariaDB(ORMContract):
     alias = "mysql"
-
-
-@pytest.mark.parametrize("alias", ["sqlite", "postgresql", "mysql"])
-def test_a_machine_of_100_000_steps_finds_no_difference(alias):
-    open_database(alias)
-
-    def make(clock):
-        WebhookEvent.objects.using(alias).all().delete()
-        return ORMStore(alias, clock=clock)
-
-    run_state_machine_as_test(store_machine(make), settings=MACHINE)
-    close_database(alias)
 
 
 class TidyCache(CacheStore):

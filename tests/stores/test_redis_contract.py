@@ -1,7 +1,6 @@
-"""The Redis stores under the contract and the state machine, on a real server."""
+"""The Redis stores under the contract, on a real server."""
 
 import asyncio
-import os
 
 import pytest
 import servers
@@ -11,7 +10,6 @@ servers.needs("Redis")
 
 import redis
 import redis.asyncio
-from hypothesis import settings
 from loops import Loop
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
@@ -23,11 +21,8 @@ from hookguard.store import StoreKey
 from hookguard.stores.redis import AsyncRedisStore, RedisStore
 from hookguard.stores.redis.calls import Calls
 from hookguard.testing import StoreContract
-from hookguard.testing.machine import store_machine
 
 SECRET = "a-secret-that-is-long-enough"
-#: In CI, which has its servers, 1,000 examples of 100 steps; 10,000 steps are enough for a look.
-EXAMPLES = os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000" if os.environ.get("HOOKGUARD_TEST_SERVERS") else "100")
 
 
 def fresh(prefix):
@@ -71,29 +66,6 @@ class TestAsyncRedisStore(StoreContract):
 
     def do(self, result):
         return self.loop.run(result)
-
-
-class _Kept(RedisStore):
-    """One connection for all examples of the machine."""
-
-    kept = None
-
-    def __init__(self, clock):
-        if _Kept.kept is None:
-            _Kept.kept = RedisStore.from_url(servers.REDIS).client
-        super().__init__(_Kept.kept, prefix="machine", clock=clock)
-        names = [Calls("machine", None).key(StoreKey(*pair)) for pair in (("a", "1"), ("a", "2"), ("b", "1"))]
-        self.client.delete(*names)
-
-    def close(self):
-        """The next example has the connection."""
-
-
-def test_a_machine_of_100_000_steps_finds_no_difference():
-    machine = store_machine(_Kept).TestCase
-    machine.settings = settings(max_examples=int(EXAMPLES), stateful_step_count=100)
-    machine("runTest").runTest()
-    _Kept.kept.close()
 
 
 def delivery(number):

@@ -1,7 +1,6 @@
-"""The SQL stores under the contract and the state machine, on every database and by every driver."""
+"""The SQL stores under the contract, on every database and by every driver."""
 
 import asyncio
-import os
 import tempfile
 import time
 
@@ -9,9 +8,8 @@ import pytest
 
 pytest.importorskip("sqlalchemy")
 
-from hypothesis import settings
 from loops import Loop
-from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, hasten, url
+from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, url
 from sqlalchemy import create_engine, text
 
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
@@ -19,11 +17,8 @@ from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.sql import create_table, store_from_url
 from hookguard.stores.statements import Statements
 from hookguard.testing import StoreContract
-from hookguard.testing.machine import store_machine
 
 #: In CI, which has its servers, 1,000 examples of 100 steps for each database; 10,000 steps are enough for a look.
-EXAMPLES = os.environ.get("HOOKGUARD_MACHINE_EXAMPLES", "1000" if os.environ.get("HOOKGUARD_TEST_SERVERS") else "100")
-MACHINE = settings(max_examples=int(EXAMPLES), stateful_step_count=100)
 
 
 class BlockingContract(StoreContract):
@@ -105,32 +100,6 @@ class TestAiosqlite(AwaitedContract):
 def test_every_driver_has_its_contract():
     tried = {cls.driver for base in (BlockingContract, AwaitedContract) for cls in base.__subclasses__()}
     assert tried == {*BLOCKING, *AWAITED}
-
-
-@pytest.mark.parametrize("driver", BLOCKING)
-def test_a_machine_of_100_000_steps_finds_no_difference(driver, tmp_path):
-    store = SQLStore.from_url(url(driver, tmp_path), timeout=20, table="hookguard_machine")
-    hasten(store.engine)
-    fresh(store.engine, "hookguard_machine")
-    database = store._steps.database
-
-    class Kept(SQLStore):
-        def __init__(self, clock):
-            vars(self).update(vars(store))
-            self._steps = Statements(database, table="hookguard_machine", clock=clock)
-
-        def close(self):
-            """The machine closes its store after each example; the connections are used again."""
-
-    def make(clock):
-        with store.engine.connect() as connection:
-            connection.execute(text("DELETE FROM hookguard_machine"))
-        return Kept(clock)
-
-    from hypothesis.stateful import run_state_machine_as_test
-
-    run_state_machine_as_test(store_machine(make), settings=MACHINE)
-    store.close()
 
 
 # --- what is not the contract's
