@@ -5,9 +5,9 @@ event is one row, whose primary key is the SHA-256 of its scope and id: no colla
 limit cuts them, and the readable columns are for people alone. Instants are seconds since 1970, by the server's clock.
 
 - PostgreSQL and SQLite claim by one upsert whose ``WHERE`` says when a claim may be taken.
-- MySQL and MariaDB have no such clause: ``INSERT IGNORE``, then a look, then an ``UPDATE`` with the same condition. Each
-  is atomic, and the token in the row decides who won, because counts of changed rows depend on the driver's flags.
-  Columns are assigned from left to right there, so whatever a later column is computed from comes last.
+- MySQL and MariaDB have no such clause: a look, which locks nothing, then an ``INSERT IGNORE`` or an ``UPDATE`` with the same
+  condition. Each is atomic, and the token in the row decides who took an event over, because counts of changed rows depend
+  on the driver's flags. Columns are assigned from left to right there, so whatever a later column is computed from comes last.
 """
 
 from __future__ import annotations
@@ -186,20 +186,22 @@ class Statements:
             "retention": retention,
         }
         at = {"id": asked["id"]}
+        taken = {name: value for name, value in asked.items() if name not in ("scope", "event_id")}
         for _ in range(_ROUNDS):
-            if self.database == "mysql":
-                if (yield self._with_now(self._insert, asked, fetch=False)) == 1:
-                    return Claim(ClaimStatus.ACQUIRED)
-            elif won := (yield self._with_now(self._upsert, asked, fetch=True)):
+            if self.database != "mysql" and (won := (yield self._with_now(self._upsert, asked, fetch=True))):
                 return Claim(ClaimStatus.ACQUIRED, won[0][0], 0.0, bool(won[0][1]))
             if (rows := (yield self._with_now(self._look, at, fetch=True))) and (found := seen(rows[0], token, fingerprint)):
                 return found
-            if self.database == "mysql" and rows:
-                taken = {name: value for name, value in asked.items() if name not in ("scope", "event_id")}
-                yield self._with_now(self._take_over, taken, fetch=False)
-                rows = yield self._with_now(self._look, at, fetch=True)
-                if rows and (found := seen(rows[0], token, fingerprint)):
-                    return found
+            if self.database != "mysql":
+                continue
+            if not rows:
+                if (yield self._with_now(self._insert, asked, fetch=False)) == 1:
+                    return Claim(ClaimStatus.ACQUIRED)
+                continue
+            yield self._with_now(self._take_over, taken, fetch=False)
+            rows = yield self._with_now(self._look, at, fetch=True)
+            if rows and (found := seen(rows[0], token, fingerprint)):
+                return found
         raise StoreUnavailable("the event's row changes faster than it can be read: the provider should try again")
 
     def complete(self, key: StoreKey, token: bytes, retention: float, reply: bytes | None) -> Steps:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
@@ -30,6 +30,10 @@ __all__ = ["PURGE_BATCH", "PURGE_EVERY", "AsyncSQLStore", "SQLStore", "seconds",
 #: Every so many claims won, a few expired events are deleted: the table stays small without a timer or a stall.
 PURGE_EVERY = 64
 PURGE_BATCH = 256
+
+#: How often a step is tried whose answer got lost. It may have happened: it is the same step with the same token, and a claim
+#: whose holder does not hear of it would lock its event until the lease ends.
+_TRIES = 3
 
 
 class SQLStore:
@@ -77,7 +81,9 @@ class SQLStore:
         store._own = store.engine  # it is in autocommit from its first connection on
         store._creates = create
         store._pid = os.getpid()
-        if store._steps.database != "sqlite":  # which connects to nobody
+        if store._steps.database == "sqlite":
+            _follow_file(store.engine)
+        else:
             connects_in_time(store.engine, timeout)
         return store
 
@@ -140,14 +146,14 @@ class SQLStore:
 
     def _tried(self, steps: Callable[[], Steps], ends: float) -> Any:
         try:
-            try:
-                return self._once(steps, ends)
-            except Exception as error:
-                # The step may have happened: it is the same step with the same token.
-                if self._creates and no_table(error):
-                    self.create_table()
-                elif not _again(error) or time.monotonic() >= ends:
-                    raise
+            for _ in range(_TRIES - 1):
+                try:
+                    return self._once(steps, ends)
+                except Exception as error:
+                    if self._creates and no_table(error):
+                        self.create_table()
+                    elif not _again(error) or time.monotonic() >= ends:
+                        raise
             return self._once(steps, ends)
         # Whatever a driver raises when its server is in trouble: none of it may pass for an answer.
         except Exception as error:
@@ -202,6 +208,8 @@ class AsyncSQLStore:
         store = cls(create_async_engine(full, **_options(full, timeout)), timeout=timeout, table=table)
         store._own = store.engine  # it is in autocommit from its first connection on
         store._creates = create
+        if store._steps.database == "sqlite":
+            _follow_file(store.engine.sync_engine)
         return store
 
     async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
@@ -264,13 +272,14 @@ class AsyncSQLStore:
             raise unavailable(error, self.engine.dialect) from error
 
     async def _tried(self, steps: Callable[[], Steps]) -> Any:
-        try:
-            return await self._once(steps)
-        except Exception as error:
-            if self._creates and no_table(error):
-                await self.create_table()
-            elif not _again(error):
-                raise
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._once(steps)
+            except Exception as error:
+                if self._creates and no_table(error):
+                    await self.create_table()
+                elif not _again(error):
+                    raise
         return await self._once(steps)
 
     async def _once(self, steps: Callable[[], Steps]) -> Any:
@@ -307,9 +316,31 @@ def _capabilities(database: str) -> Capabilities:
     )
 
 
+def _follow_file(engine: Engine) -> None:
+    """Open a SQLite file anew when it was deleted or replaced: a connection would go on with the one that is gone."""
+    path = engine.url.database or ""
+
+    def inode() -> int | None:
+        try:
+            return os.stat(path).st_ino
+        except OSError:
+            return None
+
+    @event.listens_for(engine, "connect")
+    def remember(_connection: Any, record: Any) -> None:
+        record.info["hookguard_inode"] = inode()
+
+    @event.listens_for(engine, "checkout")
+    def compare(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["hookguard_inode"] != inode():
+            raise DisconnectionError("the file is another one by now")
+
+
 def _again(error: Exception) -> bool:
     """Whether the same step may do better at once."""
-    return lost_connection(error) or undone(error)
+    # An error without a statement is one of connecting.
+    connecting = isinstance(error, OperationalError) and error.statement is None
+    return lost_connection(error) or connecting or undone(error)
 
 
 def seconds(timeout: float) -> float:

@@ -63,21 +63,16 @@ class _Running:
         self.key = key
         self.ending = False
         self.escaped: TransactionEscaped | None = None
-        event.listen(session, "before_commit", self._refuse)
-        # A handler may commit the session's connection instead, also one that the session got after a rollback.
+        # Of the connection and not of the session, whose commit a handler can pass by; also one got after a rollback.
         event.listen(session, "after_begin", self._watch)
         self._watch(session, None, connection)
 
     def _watch(self, _session: Session, _transaction: Any, connection: Connection) -> None:
         if connection not in self.connections:
             self.connections.append(connection)
-            event.listen(connection, "commit", self._refuse_connection)
+            event.listen(connection, "commit", self._refuse)
 
-    def _refuse(self, session: Session) -> None:
-        if not session.in_nested_transaction():
-            self._refuse_connection()
-
-    def _refuse_connection(self, _connection: Connection | None = None) -> None:
+    def _refuse(self, _connection: Connection) -> None:
         if not self.ending:
             self.escaped = TransactionEscaped(
                 "the handler committed the transaction that its claim is part of, which would free its writes from the claim:"
@@ -88,10 +83,9 @@ class _Running:
     def end(self) -> None:
         if not self.ending:
             self.ending = True
-            event.remove(self.session, "before_commit", self._refuse)
             event.remove(self.session, "after_begin", self._watch)
             for connection in self.connections:
-                event.remove(connection, "commit", self._refuse_connection)
+                event.remove(connection, "commit", self._refuse)
 
 
 class _Work:
@@ -195,10 +189,11 @@ class _Work:
         """Forget an event, in a transaction of its own."""
 
         def forget(connection: Connection, steps: Statements) -> bool:
-            self._prepare(connection, steps, key)
-            if not run(connection, steps.lock(key)):
-                raise StoreUnavailable("the event is being handled: it can be forgotten when that is over")
-            return bool(run(connection, steps.forget(key)))
+            if key not in self._busy:
+                self._prepare(connection, steps, key)
+                if run(connection, steps.lock(key)):
+                    return bool(run(connection, steps.forget(key)))
+            raise StoreUnavailable("the event is being handled: it can be forgotten when that is over")
 
         return bool(self._aside(session, forget))
 
