@@ -159,11 +159,11 @@ def test_a_check_tells_of_clocks_that_differ_and_of_what_no_purge_got_to(made, m
         # Its clock is the process's, so there is nothing that could differ.
         assert store.check() == []
     else:
-        monkeypatch.setattr("hookguard.stores.sql.check.time.time", lambda: true() - 90)
+        monkeypatch.setattr("hookguard.stores.trial.time.time", lambda: true() - 90)
         (remark,) = store.check()
         assert remark.startswith("the database's clock is 90.0 s ahead of this process's")
         monkeypatch.undo()
-    monkeypatch.setattr("hookguard.stores.sql.check.EXPIRED", 2)
+    monkeypatch.setattr("hookguard.stores.trial.EXPIRED", 2)
     old = SQLStore(made, table="hookguard_other", timeout=20, clock=lambda: true() - 1000)
     for number in range(3):
         claim(old, str(number))
