@@ -6,8 +6,9 @@
         def make_store(self, clock):
             return MyStore(clock=clock)
 
-A store that keeps its own clock overrides ``advance`` to let that much time pass. Asynchronous stores pass through the
-same cases: ``do`` runs what a store returns to its end.
+A store that keeps its own clock overrides ``advance`` to let that much time pass. One that keeps its claims where they can
+be out of reach says by ``outage`` how a test brings that about. Asynchronous stores pass through the same cases: ``do`` runs
+what a store returns to its end.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
+from unittest import SkipTest
 
+from hookguard.errors import StoreUnavailable
 from hookguard.store import AsyncStore, Capabilities, Claim, ClaimStatus, Store, StoreKey
 from hookguard.testing.clock import FrozenClock
 
@@ -51,6 +56,10 @@ class StoreContract:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.advance(seconds)
+
+    def outage(self) -> AbstractContextManager[object] | None:
+        """Return a context in which the claims are out of the store's reach; None for a store that has them in itself."""
+        return None
 
     def do(self, result: Any) -> Any:
         """Return a result, or run a coroutine to its result."""
@@ -559,6 +568,53 @@ class StoreContract:
 
     def test_forget_says_when_there_was_nothing(self) -> None:
         assert not self.forget()
+
+    # --- what an outage is: neither a duplicate, which would lose the event, nor a claim, which would double it
+
+    def outage_or_skip(self) -> AbstractContextManager[object]:
+        """Return the outage, or skip the case."""
+        outage = self.outage()
+        if outage is None:
+            raise SkipTest("override outage() where the store's claims can be out of its reach")
+        return outage
+
+    def assert_unavailable(self, call: Callable[[], object]) -> None:
+        """Fail when a call gets an answer, or an error of the driver's own."""
+        try:
+            answer = call()
+        except StoreUnavailable:
+            return
+        raise AssertionError(f"the store could not know, and answered {answer!r}")
+
+    def test_a_claim_in_an_outage_is_unavailable_whether_the_event_is_known_or_not(self) -> None:
+        held, done, unknown = StoreKey("s", "held"), StoreKey("s", "done"), StoreKey("s", "unknown")
+        self.claim(held)
+        self.claim(done)
+        self.complete(done)
+        with self.outage_or_skip():
+            for key in (held, done, unknown):
+                self.assert_unavailable(lambda key=key: self.claim(key, token=BOB))  # type: ignore[misc]
+
+    def test_nothing_is_completed_released_or_extended_in_an_outage(self) -> None:
+        self.claim()
+        with self.outage_or_skip():
+            self.assert_unavailable(self.complete)
+            self.assert_unavailable(self.release)
+            self.assert_unavailable(self.extend)
+
+    def test_after_an_outage_everything_is_as_before(self) -> None:
+        done, unknown = StoreKey("s", "done"), StoreKey("s", "unknown")
+        self.claim()
+        self.claim(done)
+        self.complete(done)
+        with self.outage_or_skip():
+            for key in (KEY, done, unknown):
+                self.assert_unavailable(lambda key=key: self.claim(key, token=BOB))  # type: ignore[misc]
+            self.assert_unavailable(self.release)
+        assert self.claim(token=BOB).status == ClaimStatus.IN_PROGRESS
+        assert self.complete()
+        assert self.claim(done, token=BOB).status == ClaimStatus.DONE
+        assert self.claim(unknown) == Claim(ClaimStatus.ACQUIRED, 1, 0.0, True, None)
 
     # --- together
 

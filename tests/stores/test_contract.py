@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import pytest
 
 from hookguard import MemoryStore, SQLiteStore
@@ -16,6 +18,13 @@ class TestSQLiteStore(StoreContract):
         self.store = SQLiteStore(tmp_path / "claims.sqlite3", clock=self.clock)
         yield
         self.store.close()
+
+    @contextmanager
+    def outage(self):
+        connection = self.store._here().connection
+        connection.execute("ALTER TABLE hookguard_event RENAME TO out_of_reach")
+        yield
+        connection.execute("ALTER TABLE out_of_reach RENAME TO hookguard_event")
 
     @staticmethod
     def clock_of():

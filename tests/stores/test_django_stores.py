@@ -1,6 +1,7 @@
 """Django's stores under the contract: the ORM on three databases, the cache over two servers."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -51,6 +52,14 @@ class ORMContract(StoreContract):
     def make_store(self, clock):
         WebhookEvent.objects.using(self.alias).all().delete()
         return Tidy(self.alias, clock=clock)
+
+    @contextmanager
+    def outage(self):
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute("ALTER TABLE hookguard_event RENAME TO hookguard_out_of_reach")
+        yield
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute("ALTER TABLE hookguard_out_of_reach RENAME TO hookguard_event")
 
 
 class TestORMOnSQLite(ORMContract):

@@ -1,6 +1,7 @@
 """The Redis stores under the contract, on a real server."""
 
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 import servers
@@ -22,6 +23,7 @@ from hookguard.stores.redis import AsyncRedisStore, RedisStore
 from hookguard.stores.redis.calls import Calls
 from hookguard.testing import StoreContract
 
+NOWHERE = "redis://127.0.0.1:1/0"
 SECRET = "a-secret-that-is-long-enough"
 
 
@@ -44,6 +46,12 @@ class TestRedisStore(StoreContract):
     def make_store(self, clock):
         return RedisStore.from_url(servers.REDIS, prefix=fresh("contract"), clock=clock)
 
+    @contextmanager
+    def outage(self):
+        reached, self.store.client = self.store.client, RedisStore.from_url(NOWHERE).client
+        yield
+        self.store.client = reached
+
 
 class TestAsyncRedisStore(StoreContract):
     purges = False
@@ -63,6 +71,12 @@ class TestAsyncRedisStore(StoreContract):
 
     def make_store(self, clock):
         return AsyncRedisStore.from_url(servers.REDIS, prefix=fresh("awaited"), clock=clock)
+
+    @contextmanager
+    def outage(self):
+        reached, self.store.client = self.store.client, AsyncRedisStore.from_url(NOWHERE).client
+        yield
+        self.store.client = reached
 
     def do(self, result):
         return self.loop.run(result)

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -17,8 +18,6 @@ from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.sql import create_table, store_from_url
 from hookguard.stores.statements import Statements
 from hookguard.testing import StoreContract
-
-#: In CI, which has its servers, 1,000 examples of 100 steps for each database; 10,000 steps are enough for a look.
 
 
 class BlockingContract(StoreContract):
@@ -40,6 +39,14 @@ class BlockingContract(StoreContract):
             connection.execute(text("DELETE FROM hookguard_contract"))
         return SQLStore(self.engine, table="hookguard_contract", clock=clock, timeout=20)
 
+    @contextmanager
+    def outage(self):
+        with self.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE hookguard_contract RENAME TO hookguard_out_of_reach"))
+        yield
+        with self.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE hookguard_out_of_reach RENAME TO hookguard_contract"))
+
 
 class AwaitedContract(StoreContract):
     driver = ""
@@ -58,12 +65,18 @@ class AwaitedContract(StoreContract):
         cls.folder.cleanup()
 
     def make_store(self, clock):
-        self.loop.run(self.empty())
+        self.loop.run(self.execute("DELETE FROM hookguard_awaited"))
         return AsyncSQLStore(self.engine, table="hookguard_awaited", timeout=20, clock=clock)
 
-    async def empty(self):
+    async def execute(self, sql):
         async with self.engine.begin() as connection:
-            await connection.execute(text("DELETE FROM hookguard_awaited"))
+            await connection.execute(text(sql))
+
+    @contextmanager
+    def outage(self):
+        self.loop.run(self.execute("ALTER TABLE hookguard_awaited RENAME TO hookguard_awaited_away"))
+        yield
+        self.loop.run(self.execute("ALTER TABLE hookguard_awaited_away RENAME TO hookguard_awaited"))
 
     def do(self, result):
         return self.loop.run(result)
