@@ -14,12 +14,13 @@ from django.core.signals import setting_changed
 from django.db import close_old_connections
 from django.dispatch import receiver
 
-from hookguard import AsyncGuard, ConfigurationError, Endpoint, Guard, SQLiteStore, Store
+from hookguard import AsyncGuard, AsyncStore, ConfigurationError, Endpoint, Guard, SQLiteStore, Store
 from hookguard.config import Settings
 from hookguard_django.signals import send_outcome
-from hookguard_django.stores import ORMStore
+from hookguard_django.stores import ORMStore, ORMTransactionStore
+from hookguard_django.stores.running import connection_to
 
-__all__ = ["Named", "async_guard", "default_path", "endpoints", "guard", "paths", "uses_database"]
+__all__ = ["Named", "async_guard", "claims_alias", "default_path", "endpoints", "guard", "paths", "uses_database"]
 
 #: What names an endpoint: its name in the settings, or an Endpoint.
 Named = Union[str, Endpoint]
@@ -57,6 +58,11 @@ def guard(named: Named) -> Guard:
 @cache
 def async_guard(named: Named) -> AsyncGuard:
     """Return the guard of an endpoint for asynchronous views."""
+    if isinstance(endpoints().store, ORMTransactionStore):
+        raise ConfigurationError(
+            f"{endpoints().store!r} begins its transaction in the view's own thread, and an asynchronous view has none: write the"
+            " view with def, which Django serves under ASGI too, or use ORMStore"
+        )
     return AsyncGuard(_endpoint(named), endpoints().store, in_thread=_in_thread)
 
 
@@ -74,6 +80,11 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
 
     # Not thread-sensitive: the store is safe to share, and must not queue behind the ORM's one thread.
     return await sync_to_async(alone, thread_sensitive=False)()
+
+
+def claims_alias(store: Store | AsyncStore) -> str | None:
+    """Return the database that a store of ours keeps its claims in; None for any other store."""
+    return connection_to(store.using).alias if isinstance(store, (ORMStore, ORMTransactionStore)) else None
 
 
 def uses_database() -> bool:

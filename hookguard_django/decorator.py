@@ -2,7 +2,8 @@
 
 The event is completed when the view has answered 2xx *and* its transaction is committed. Under ``ATOMIC_REQUESTS`` Django
 would wrap its transaction around this decorator, so that the event was marked as done first and a failing commit lost it;
-so the wrapper tells Django to leave it alone and opens the same transaction around the view alone.
+so the wrapper tells Django to leave it alone and opens the same transaction around the view alone. In transactional mode the
+claim's own transaction takes its place.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from inspect import iscoroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction  # sees Django's own mark on every Python
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.http import HttpRequest, HttpResponseBase
 
 from hookguard import Delivery, Event, Receipt, Rejected, Reply
-from hookguard_django.conf import Named, async_guard, guard
+from hookguard.errors import TransactionFailed
+from hookguard_django.conf import Named, async_guard, claims_alias, guard
 from hookguard_django.delivery import receive, reply_of, response_of
+from hookguard_django.stores.running import opened_by_hand
 
 __all__ = ["MARK", "WebhookRequest", "webhook"]
 
@@ -56,6 +59,8 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         guards = guard(endpoint)
+        own = claims_alias(guards.store)
+        _refuse_open_transactions(own)
         came = receive(request, guards)
         receipt = guards.open(came) if isinstance(came, Delivery) else came
         if receipt.reply is not None:
@@ -63,10 +68,14 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
         cast("WebhookRequest", request).webhook = receipt.event
         try:
             with ExitStack() as transactions:
-                for alias in _atomic_databases(view):
+                begun = own if guards.store.capabilities.transactional else None
+                aliases = [alias for alias in _atomic_databases(view) if alias != begun]
+                for alias in aliases:
                     transactions.enter_context(transaction.atomic(using=alias))
                 response = _rendered(view(request, *args, **kwargs))
                 answered = reply_of(response) if guards.endpoint.store_reply else None
+                if 200 <= response.status_code < 300:
+                    _refuse_broken_transactions(aliases)
         except BaseException as error:
             return response_of(_refusal(guards.settle(receipt, error=error), error))
         reply = guards.settle(receipt, status=response.status_code, reply=answered)
@@ -119,6 +128,36 @@ def _rendered(response: Any) -> HttpResponseBase:
 def _atomic_databases(view: Callable[..., Any]) -> list[str]:
     exempt = getattr(view, "_non_atomic_requests", ())
     return [alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in exempt]
+
+
+def _refuse_open_transactions(own: str | None) -> None:
+    """RuntimeError where a commit that comes after the event is marked as done could fail, and the event would be lost.
+
+    In the database of the claims it is no danger: the mark is undone with the rest, and the store says what it thinks of it.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.alias != own and opened_by_hand(connection):
+            raise RuntimeError(
+                f"a transaction on {connection.alias!r} is open around a guarded view, and would be committed after its event is"
+                " marked as done: put @webhook outside of @transaction.atomic"
+            )
+
+
+def _refuse_broken_transactions(aliases: list[str]) -> None:
+    """TransactionFailed where Django would roll back in silence what the view has answered 2xx to."""
+    for alias in aliases:
+        broken = transaction.get_rollback(using=alias)
+        if not broken:
+            try:
+                with connections[alias].cursor() as cursor:
+                    cursor.execute("SELECT 1")
+            except DatabaseError:
+                broken = True
+        if broken:
+            raise TransactionFailed(
+                f"the view answered 2xx and its transaction on {alias!r} can only be rolled back: it called set_rollback(), or"
+                " caught a database error; use transaction.atomic() around what may fail"
+            )
 
 
 class _EveryDatabase:

@@ -13,7 +13,18 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from hookguard.errors import StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.statements import Statements, Steps
-from hookguard_django.stores.running import TABLE, connection_to, database_of, run, unavailable
+from hookguard_django.stores.looking import look_over
+from hookguard_django.stores.running import (
+    TABLE,
+    capabilities_of,
+    connection_to,
+    database_of,
+    lost,
+    opened_by_hand,
+    run,
+    unavailable,
+    undone,
+)
 
 __all__ = ["PURGE_BATCH", "PURGE_EVERY", "ORMStore"]
 
@@ -28,10 +39,10 @@ class ORMStore:
     """Claims in the table of this app's migration, on the database ``using``, or the one that the routers choose.
 
     Under ``ATOMIC_REQUESTS`` the claim stands outside the view's transaction. Where a transaction was opened around the
-    guarded view by hand, the claim becomes part of it: safe, but others wait for its end, so it is logged once.
+    guarded view by hand, the claim becomes part of it: safe, but others wait for its end, so it is logged once. Errors of the
+    database are StoreUnavailable, after one more try when the connection was lost or the database rolled the step back; how
+    long one waits for it is as DATABASES says. ``clock`` is for tests.
     """
-
-    capabilities = Capabilities(durable=True, shared=True, transactional=False, may_forget=False, clock="server", blocking=True)
 
     def __init__(self, using: str | None = None, *, clock: Callable[[], float] | None = None) -> None:
         self.using = using
@@ -39,6 +50,11 @@ class ORMStore:
         self._steps: dict[str, Statements] = {}
         self._won = 0
         self._warned = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store promises."""
+        return capabilities_of(self.using, transactional=False)
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Ask for the event."""
@@ -71,6 +87,17 @@ class ORMStore:
         """Forget an event, whatever its state."""
         return bool(self._run(lambda steps: steps.forget(key)))
 
+    def check(self) -> list[str]:
+        """Look whether the table is there and takes claims, and how the clocks differ; return what is worth knowing.
+
+        Raises StoreUnavailable when the database cannot be reached, and StoreMisconfigured when it must not be used as it is.
+        """
+        connection = connection_to(self.using)
+        try:
+            return look_over(connection, self._statements(connection))
+        except (Error, OSError) as error:
+            raise unavailable(error, connection) from error
+
     def _run(self, step: Callable[[Statements], Steps]) -> Any:
         connection = connection_to(self.using)
         steps = self._statements(connection)
@@ -80,11 +107,12 @@ class ORMStore:
                 return run(connection, step(steps))
             try:
                 return run(connection, step(steps))
-            except (OperationalError, InterfaceError):
-                if connection.is_usable():
+            except (OperationalError, InterfaceError) as error:
+                # Whether a step whose connection was lost happened or not, it is the same step with the same token.
+                if lost(connection):
+                    connection.close()
+                elif not undone(error):
                     raise
-                # The connection was lost; whether the step happened or not, it is the same step with the same token.
-                connection.close()
                 return run(connection, step(steps))
         except (Error, OSError) as error:
             raise unavailable(error, connection) from error
@@ -95,7 +123,7 @@ class ORMStore:
         return self._steps[connection.vendor]
 
     def _tell_of_a_transaction(self, connection: BaseDatabaseWrapper) -> None:
-        if not self._warned and not any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        if not self._warned and opened_by_hand(connection):
             self._warned = True
             _log.warning(
                 "a transaction is open around a guarded view, so that its claim is hidden until it ends and others wait for it:"

@@ -4,6 +4,13 @@
 by the ORM is part of it; ``complete`` marks the event as done by the *last* statement and commits. That statement is the
 proof that the transaction is still whole: after a database error that the view swallowed it cannot run, and after a
 rollback it finds no claim. Only when the commit has returned is there a reply.
+
+While the view runs, its statements are watched (see :mod:`~hookguard_django.stores.watching`), because some of what Django
+lets a view do would part its writes from the claim without an error.
+
+Another delivery of the same event must not wait for the first one's view, as a plain insert would. PostgreSQL and MySQL are
+asked for a lock without waiting; with SQLite this process knows what it is doing, and other processes wait for the file like
+every writer, except for events that are done.
 """
 
 from __future__ import annotations
@@ -15,11 +22,12 @@ from contextlib import suppress
 from django.db import Error, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookguard.errors import StoreMisconfigured, StoreUnavailable, TransactionEscaped, TransactionFailed
+from hookguard.errors import HookguardError, StoreMisconfigured, StoreUnavailable, TransactionEscaped, TransactionFailed
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.statements import Statements
 from hookguard_django.stores.orm import PURGE_BATCH, PURGE_EVERY, ORMStore
-from hookguard_django.stores.running import TABLE, connection_to, database_of, run, unavailable
+from hookguard_django.stores.running import TABLE, capabilities_of, connection_to, database_of, lost, run, unavailable
+from hookguard_django.stores.watching import Watch
 
 __all__ = ["ORMTransactionStore"]
 
@@ -29,12 +37,14 @@ _log = logging.getLogger("hookguard.django")
 class _Running:
     """One event's transaction."""
 
-    __slots__ = ("atomic", "committed", "connection", "key")
+    __slots__ = ("atomic", "committed", "connection", "key", "locked", "watch")
 
     def __init__(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
         self.connection = connection
         self.key = key
         self.committed = False
+        self.locked = False
+        self.watch = Watch(connection)
         self.atomic = transaction.atomic(using=connection.alias, durable=True)
         self.atomic.__enter__()
         # The first of all callbacks: whatever a later one raises, the commit is done.
@@ -60,11 +70,10 @@ class _Running:
 class ORMTransactionStore:
     """Exactly-once effects in the database ``using``, or the one that the routers choose; for synchronous views.
 
-    Effects elsewhere (another database, mail, another service) are not part of it: ``transaction.on_commit`` and
-    ``event.idempotency_key`` are for those.
+    The view must leave the transaction to hookguard: a ``COMMIT`` or ``ROLLBACK`` of its own, and a write to another database,
+    raise TransactionEscaped. Blocks of ``transaction.atomic()`` in it are savepoints. Effects elsewhere (mail, another
+    service) are not part of it: ``transaction.on_commit`` and ``event.idempotency_key`` are for those.
     """
-
-    capabilities = Capabilities(durable=True, shared=True, transactional=True, may_forget=False, clock="server", blocking=True)
 
     def __init__(self, using: str | None = None) -> None:
         self.using = using
@@ -75,35 +84,28 @@ class ORMTransactionStore:
         self._entering = threading.Lock()
         self._won = 0
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store promises."""
+        return capabilities_of(self.using, transactional=True)
+
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Begin the transaction with the claim."""
         connection = connection_to(self.using)
-        steps = self._statements(connection)
-        elsewhere = Claim(ClaimStatus.IN_PROGRESS, retry_after=min(lease, 5.0))
-        if not self._enter(connection, key):
-            return elsewhere
-        running: _Running | None = None
-        claim = elsewhere
+        used = connection.connection
         try:
             try:
-                running = _Running(connection, key)
-            except RuntimeError as error:
-                raise StoreMisconfigured(
-                    "a transaction is open around the guarded view, so its claim cannot be committed with its effects:"
-                    " put @webhook outside of @transaction.atomic"
-                ) from error
-            if run(connection, steps.lock(key)):
-                claim = run(connection, steps.claim(key, token, fingerprint, lease, retention))
+                return self._claim(connection, key, token, fingerprint, lease, retention)
+            except (OperationalError, InterfaceError):
+                # Where it broke, Django has made a new one while it rolled back.
+                broke = connection.connection is not used or lost(connection)
+                if used is None or not broke or connection.in_atomic_block:
+                    raise
+                # A persistent connection that broke since the last request; nothing was claimed by it.
+                connection.close()
+                return self._claim(connection, key, token, fingerprint, lease, retention)
         except (Error, OSError) as error:
             raise unavailable(error, connection) from error
-        finally:
-            if claim.status == ClaimStatus.ACQUIRED and running is not None:
-                self._running[token] = running
-            else:
-                if running is not None:
-                    running.roll_back()
-                self._leave(connection, key)
-        return claim
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
         """End it with the completion, and commit. Raises TransactionFailed or StoreUnavailable, and nothing happened."""
@@ -114,6 +116,10 @@ class ORMTransactionStore:
         try:
             done = False
             try:
+                running.watch.end()
+                if running.watch.escaped is not None:
+                    # Refused, and the view went on: nobody knows what it takes for written.
+                    raise running.watch.escaped
                 done = run(connection, self._statements(connection).complete(key, token, retention, reply))
             finally:
                 if not done:
@@ -123,10 +129,12 @@ class ORMTransactionStore:
                     "the transaction that the claim was part of is gone: the view rolled it back, and still answered 2xx"
                 )
             running.commit()
+        except HookguardError:
+            raise
         except (Error, OSError) as error:
             raise _translated(error, connection) from error
         finally:
-            self._leave(connection, key)
+            self._leave(running)
         self._won += 1
         if self._won % PURGE_EVERY == 0:
             with suppress(StoreUnavailable):
@@ -138,8 +146,9 @@ class ORMTransactionStore:
         running = self._running.pop(token, None)
         if running is None:
             return False
+        running.watch.end()
         running.roll_back()
-        self._leave(running.connection, key)
+        self._leave(running)
         return True
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
@@ -151,8 +160,69 @@ class ORMTransactionStore:
         return self._aside.purge(limit=limit)
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event, whatever its state."""
-        return self._aside.forget(key)
+        """Forget an event; StoreUnavailable while it is being handled."""
+        connection = connection_to(self.using)
+        steps = self._statements(connection)
+        busy = StoreUnavailable("the event is being handled: it can be forgotten when that is over")
+        if key in self._busy:
+            raise busy
+        locked = False
+        try:
+            with transaction.atomic(using=connection.alias):
+                if not (locked := run(connection, steps.lock(key))):
+                    raise busy
+                return bool(run(connection, steps.forget(key)))
+        except (Error, OSError) as error:
+            raise unavailable(error, connection) from error
+        finally:
+            if locked:
+                self._unlock(connection, key)
+
+    def check(self) -> list[str]:
+        """Look over the table, as :meth:`ORMStore.check` does."""
+        return self._aside.check()
+
+    def _claim(
+        self,
+        connection: BaseDatabaseWrapper,
+        key: StoreKey,
+        token: bytes,
+        fingerprint: bytes,
+        lease: float,
+        retention: float,
+    ) -> Claim:
+        steps = self._statements(connection)
+        claim = Claim(ClaimStatus.IN_PROGRESS, retry_after=min(lease, 5.0))
+        if not self._enter(connection, key):
+            return claim
+        running: _Running | None = None
+        try:
+            if connection.vendor == "sqlite":
+                # A duplicate of what is done need not wait for whoever writes.
+                found: Claim | None = run(connection, steps.look(key, token, fingerprint))
+                if found is not None and found.status != ClaimStatus.ACQUIRED:
+                    return found
+            try:
+                running = _Running(connection, key)
+            except RuntimeError as error:
+                raise StoreMisconfigured(
+                    "a transaction is open around the guarded view, so its claim cannot be committed with its effects:"
+                    " put @webhook outside of @transaction.atomic"
+                ) from error
+            running.locked = bool(run(connection, steps.lock(key)))
+            if running.locked:
+                claim = run(connection, steps.claim(key, token, fingerprint, lease, retention))
+            if claim.status == ClaimStatus.ACQUIRED:
+                running.watch.begin()
+                self._running[token] = running
+        finally:
+            if token not in self._running:
+                if running is not None:
+                    running.roll_back()
+                    self._leave(running)
+                with self._entering:
+                    self._busy.discard(key)
+        return claim
 
     def _statements(self, connection: BaseDatabaseWrapper) -> Statements:
         if connection.vendor not in self._steps:
@@ -168,9 +238,13 @@ class ORMTransactionStore:
             self._busy.add(key)
             return True
 
-    def _leave(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
+    def _leave(self, running: _Running) -> None:
         with self._entering:
-            self._busy.discard(key)
+            self._busy.discard(running.key)
+        if running.locked:
+            self._unlock(running.connection, running.key)
+
+    def _unlock(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
         if connection.vendor == "mysql" and connection.connection is not None:
             # MySQL's lock belongs to the connection, which Django keeps.
             try:
@@ -186,7 +260,9 @@ def _translated(error: Error | OSError, connection: BaseDatabaseWrapper) -> Stor
     if isinstance(error, (OperationalError, InterfaceError, OSError)):
         # A lost connection, a deadlock, a serialization failure: the redelivery finds out, or does it again.
         return unavailable(error, connection)
+    reason = str(error).partition("\n")[0]
+    swallowed = isinstance(error, transaction.TransactionManagementError) or "transaction is aborted" in reason
     return TransactionFailed(
-        f"the view's transaction cannot be committed ({type(error).__name__}: {str(error).partition(chr(10))[0]});"
-        " did the view catch a database error? Use transaction.atomic() around what may fail"
+        f"the view's transaction cannot be committed ({type(error).__name__}: {reason})"
+        + ("; did the view catch a database error? Use transaction.atomic() around what may fail" if swallowed else "")
     )
