@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, event
@@ -318,11 +319,11 @@ def _capabilities(database: str) -> Capabilities:
 
 def _follow_file(engine: Engine) -> None:
     """Open a SQLite file anew when it was deleted or replaced: a connection would go on with the one that is gone."""
-    path = engine.url.database or ""
+    path = Path(engine.url.database or "")
 
     def inode() -> int | None:
         try:
-            return os.stat(path).st_ino
+            return path.stat().st_ino
         except OSError:
             return None
 
@@ -374,7 +375,8 @@ def _options(url: URL, timeout: float) -> dict[str, Any]:
     elif driver in ("aiomysql", "asyncmy"):
         connect = {"connect_timeout": whole, "init_command": _NO_GAPS}
     elif driver in ("pysqlite", "aiosqlite"):
-        return {"isolation_level": "AUTOCOMMIT", "connect_args": {"timeout": timeout}}
+        # Shorter than the step: SQLite is to say by itself that it is busy, and not to claim for somebody who has gone away.
+        return {"isolation_level": "AUTOCOMMIT", "connect_args": {"timeout": timeout * 0.8}}
     return {
         # Set when a connection is made, not at each loan; a step ends with nothing to roll back.
         "isolation_level": "AUTOCOMMIT",
