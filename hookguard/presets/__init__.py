@@ -15,6 +15,7 @@ from hookguard.presets.stripe import STRIPE
 from hookguard.registry import get, names, register
 
 __all__ = [
+    "BUILT_IN",
     "CONVOY",
     "CONVOY_ADVANCED",
     "GITHUB",
@@ -35,7 +36,8 @@ __all__ = [
     "register",
 ]
 
-for _preset in (
+#: Every preset that ships.
+BUILT_IN = (
     CONVOY,
     CONVOY_ADVANCED,
     GITHUB,
@@ -50,5 +52,7 @@ for _preset in (
     STANDARD_WEBHOOKS,
     STRIPE,
     SVIX,
-):
+)
+
+for _preset in BUILT_IN:
     register(_preset)
