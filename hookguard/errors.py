@@ -23,6 +23,8 @@
     │   │   ├── MissingSignature       401
     │   │   ├── MalformedSignature     401
     │   │   ├── SignatureMismatch      401
+    │   │   ├── UntrustedKeySource     401
+    │   │   ├── UnknownKey             401
     │   │   └── UnknownTenant          401
     │   ├── TimestampRejected          401
     │   │   ├── MissingTimestamp       401
@@ -78,8 +80,11 @@ __all__ = [
     "TransactionEscaped",
     "TransactionFailed",
     "TruncatedBody",
+    "UnconfirmedPresetWarning",
+    "UnknownKey",
     "UnknownTenant",
     "UnsupportedEncoding",
+    "UntrustedKeySource",
     "VerificationUnavailable",
     "WeakSecretWarning",
 ]
@@ -95,6 +100,10 @@ class ConfigurationError(HookguardError):
 
 class WeakSecretWarning(UserWarning):
     """A secret is shorter than 16 bytes."""
+
+
+class UnconfirmedPresetWarning(UserWarning):
+    """A preset is used of which something is not confirmed by its provider; the text says what."""
 
 
 class Rejected(HookguardError):
@@ -210,6 +219,18 @@ class SignatureMismatch(SignatureRejected):
     """No secret that is valid now makes any of the signatures that came."""
 
     code = "signature_mismatch"
+
+
+class UntrustedKeySource(SignatureRejected):
+    """The delivery names a key or certificate at an address that is not the provider's, so it is not fetched."""
+
+    code = "untrusted_key_source"
+
+
+class UnknownKey(SignatureRejected):
+    """The delivery names a key that the provider's own list of keys does not hold."""
+
+    code = "unknown_key"
 
 
 class UnknownTenant(SignatureRejected):

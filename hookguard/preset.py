@@ -15,10 +15,13 @@ from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.schemes.base import Draft, Key, Scheme
 from hookguard.secret import Secret, SecretLike
 
-__all__ = ["Identity", "Preset", "make_keys"]
+__all__ = ["Identity", "Preset", "Proof", "make_keys"]
 
 #: What makes two deliveries the same event: its id, its content, or both.
 Identity = Literal["id", "content", "id+content"]
+
+#: What shows that a preset is right, besides ourselves: a published vector, or the provider's official package.
+Proof = Literal["vector", "sdk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Preset:
     profile: Profile | None = None  #: None for a provider nobody has written the facts down for
     docs: str = ""  #: the provider's own page on its signatures
     note: str = ""  #: what a user must know and would not guess
+    proof: tuple[Proof, ...] = ()  #: what judges it in the tests that we did not write
+    doubt: str = ""  #: what no official source confirms, and what was assumed; empty where everything is confirmed
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.lower() or not self.name.replace("-", "").isalnum():
@@ -58,6 +63,11 @@ class Preset:
             raise ConfigurationError(f'preset {self.name!r}: an event without an id needs identity="content"')
         if not self.tolerance > 0:
             raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether an official source confirms the whole scheme; a Verifier warns where none does."""
+        return not self.doubt
 
     @property
     def id_covered(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Union
 
 from hookguard.delivery import Delivery
-from hookguard.errors import ConfigurationError, SignatureMismatch, TimestampOutOfTolerance
+from hookguard.errors import ConfigurationError, SignatureMismatch, TimestampOutOfTolerance, UnconfirmedPresetWarning
 from hookguard.event import Event
 from hookguard.headers import Headers
 from hookguard.preset import Preset, make_keys
@@ -43,7 +44,8 @@ class Verifier:
 
     ``preset`` is a name or a Preset. ``secrets`` are newest first; any of them may match. ``tolerance`` is seconds a
     signed timestamp may be off, both ways; leave it out for the preset's own, and switch it off only with
-    ``tolerance=None, allow_stale=True``. Raises ConfigurationError here, never at a delivery.
+    ``tolerance=None, allow_stale=True``. Raises ConfigurationError here, never at a delivery. Warns
+    UnconfirmedPresetWarning when no official source confirms the preset.
     """
 
     __slots__ = ("_clock", "_dated", "_keys", "_verify", "allow_stale", "lookup", "preset", "tenant", "tolerance")
@@ -58,6 +60,14 @@ class Verifier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.preset = get(preset) if isinstance(preset, str) else preset
+        if not self.preset.confirmed:
+            # The text is the same every time, so that Python's own filter shows it once.
+            warnings.warn(
+                f"the preset {self.preset.name!r} is not confirmed by its provider: {self.preset.doubt}."
+                " Try it with real deliveries before you rely on it.",
+                UnconfirmedPresetWarning,
+                stacklevel=2,
+            )
         self.allow_stale = allow_stale
         self.tolerance = self._judge(tolerance)
         self.tenant: str | None = None
