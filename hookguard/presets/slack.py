@@ -36,5 +36,6 @@ SLACK = Preset(
         ),
         networks=_EVENTS.silent(None),
     ),
+    proof=("vector", "sdk"),
     docs="https://docs.slack.dev/authentication/verifying-requests-from-slack",
 )

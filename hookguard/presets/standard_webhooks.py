@@ -38,6 +38,7 @@ STANDARD_WEBHOOKS = Preset(
         statuses=_SPEC.says("2xx succeeds; 3xx fails; 410 disables the endpoint; 429, 502 and 504 slow the sender down"),
         networks=_SPEC.silent(None),
     ),
+    proof=("vector", "sdk"),
     docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
     note=(
         "The times are the specification's advice (a timeout of 15 to 30 s, of which the longer is taken): ask your sender for"
@@ -62,6 +63,7 @@ SVIX = Preset(
         ),
         networks=_SVIX_IPS.says("https://docs.svix.com/receiving/source-ips"),
     ),
+    proof=("vector", "sdk"),
     docs="https://docs.svix.com/receiving/verifying-payloads/how-manual",
     note="Senders that rename the headers to webhook-* are the preset standard-webhooks.",
 )

@@ -1,0 +1,47 @@
+"""Platforms' vectors that stay in the folder HOOKGUARD_VECTORS names, made into cases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plain(preset: str) -> Any:
+    """A vector that needs no more than its own fields."""
+
+    def case(vector: dict[str, Any]) -> dict[str, Any]:
+        made = {"preset": preset, "id": vector["origin"], "secret": vector["secret"], "headers": vector["headers"]}
+        made |= {name: vector[name] for name in ("body", "url", "method", "valid") if vector.get(name) is not None}
+        if "body_b64" in vector:
+            made["body_base64"] = vector["body_b64"]
+        if "webhooks-validator.node" in vector["origin"]:
+            made["now"] = 1698796800
+        if "advanced_expired" in vector["origin"]:
+            made["now"] = 2_000_000_000
+        return made
+
+    return case
+
+
+def convoy(preset: str) -> Any:
+    """A vector of Convoy's, whose digest and encoding are the sender's choice."""
+
+    def case(vector: dict[str, Any]) -> dict[str, Any]:
+        return plain(preset)(vector) | {"digest": vector["hash"].lower(), "encoding": vector["encoding"]}
+
+    return case
+
+
+#: The collection's name of a provider, and what makes a case of its vectors.
+CASES = {
+    "github": plain("github"),
+    "standard-webhooks": plain("standard-webhooks"),
+    "openai": plain("standard-webhooks"),
+    "svix": plain("svix"),
+    "resend": plain("svix"),
+    "slack": plain("slack"),
+    "convoy-simple": convoy("convoy"),
+    "convoy-advanced": convoy("convoy-advanced"),
+}
+
+#: Those that are not made into cases, and why.
+LEFT: dict[str, str] = {}
