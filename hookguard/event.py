@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 from hookguard.delivery import Delivery
+from hookguard.documents import read_form, read_json, says_form
 from hookguard.errors import MalformedBody, MissingEventId
 from hookguard.headers import Headers
 from hookguard.place import Place
 
 __all__ = ["Event"]
 
-#: Containers inside containers that a JSON body may hold. Python's own parser stops near 1,000 or kills the stack.
-MAX_DEPTH = 64
-#: Digits of one number. Converting text to int takes quadratic time.
-MAX_DIGITS = 1000
-#: Fields of one form.
-MAX_FIELDS = 1000
 #: Longest id kept as it came; a longer one is hashed, never cut, because two long ids may share a beginning.
 MAX_ID = 255
 
@@ -194,10 +187,10 @@ class Event:
         except AttributeError:
             pass
         document: Any = None
-        if not self._is_form():
-            document = _strict_json(self._delivery.body)
+        if not says_form(self._delivery.headers):
+            document = read_json(self._delivery.body)
         elif (field := self._preset.json_field) is not None and field in self.form:
-            document = _strict_json(self.form[field].encode("utf-8", "surrogatepass"))
+            document = read_json(self.form[field].encode("utf-8", "surrogatepass"))
         self._document: Any = document
         return document
 
@@ -210,81 +203,10 @@ class Event:
         try:
             return self._form
         except AttributeError:
-            self._form: Mapping[str, str] = MappingProxyType(_form(self._delivery.body) if self._is_form() else {})
+            self._form: Mapping[str, str] = MappingProxyType(
+                read_form(self._delivery.body) if says_form(self._delivery.headers) else {}
+            )
             return self._form
-
-    def _is_form(self) -> bool:
-        content_type = self._delivery.headers.get("content-type") or ""
-        return content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
 
     def __repr__(self) -> str:
         return f"Event(provider={self.provider!r}, {len(self._delivery.body)} bytes, secret={self.secret!r})"
-
-
-def _form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise MalformedBody(f"the form cannot be read ({type(error).__name__})") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise MalformedBody("the form repeats a field")
-    return fields
-
-
-def _strict_json(body: bytes) -> Any:
-    try:
-        document = _DECODER.decode(body.decode("utf-8"))
-    except RecursionError:
-        raise MalformedBody("the JSON is nested too deeply") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors too
-        # The error's own text may quote the body.
-        raise MalformedBody(f"the body is not JSON as hookguard reads it ({type(error).__name__})") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
-        raise MalformedBody(f"the JSON is nested more than {MAX_DEPTH} levels deep")
-    return document
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a repeated key")
-    return found
-
-
-def _number(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number of too many digits")
-    return int(text)
-
-
-def _float(text: str) -> float:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number of too many digits")
-    return float(text)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_int=_number, parse_float=_float, parse_constant=_no_constant)
-
-
-def _depth_exceeds(document: Any, limit: int) -> bool:
-    level = [document]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
