@@ -150,8 +150,9 @@ def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
     if callable(given):
         return cast("SecretLookup", given)
     if isinstance(given, Mapping):
-        named = _known(given, frozenset({"lookup"}), "secrets")
-        return cast("SecretLookup", _imported(named.get("lookup"), "secrets"))
+        if {str(key).lower() for key in given} == {"lookup"}:
+            return cast("SecretLookup", _imported(next(iter(given.values())), "secrets"))
+        return _secret(given)
     if isinstance(given, (str, bytes, Secret)) or not isinstance(given, Iterable):
         return cast("SecretLike", given)
     return [_secret(entry) for entry in given]
@@ -160,8 +161,11 @@ def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
 def _secret(given: Any) -> SecretLike:
     if not isinstance(given, Mapping):
         return cast("SecretLike", given)
-    named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
-    return Secret(named.pop("value", None), **named)
+    if any(str(key).lower() == "value" for key in given):
+        named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
+        return Secret(named.pop("value"), **named)
+    # Several values that belong together; which ones, the preset says.
+    return Secret.of(**{str(key).lower(): value for key, value in given.items()})
 
 
 def _known(given: Mapping[Any, Any], allowed: frozenset[str], where: str) -> dict[str, Any]:

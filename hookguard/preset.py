@@ -132,6 +132,7 @@ def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tup
     for position, given in enumerate(secrets, 1):
         try:
             secret = given if isinstance(given, Secret) else Secret(given)
+            secret = secret.fit(preset.scheme.secret_fields, preset.scheme.optional_fields)
             prepared = preset.scheme.prepare(secret)
         except ConfigurationError as error:
             label = given.name if isinstance(given, Secret) and given.name else f"#{position}"

@@ -41,24 +41,23 @@ class Draft(NamedTuple):
 class Scheme(Protocol):
     """How a signature is made, carried and checked. Pure: bytes in, a verdict out; no clock, no I/O.
 
-    Freshness is not judged here: the scheme only says which timestamp was signed.
+    Freshness is not judged here: the scheme only says which timestamp was signed. A class that inherits this one gets what
+    is usual: a secret of one value, and no more.
     """
 
-    @property
-    def secret_format(self) -> SecretFormat:
-        """How the provider shows the secret."""
+    __slots__ = ()
 
-    @property
-    def covers(self) -> frozenset[str]:
-        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
-
-    @property
-    def signs_timestamp(self) -> bool:
-        """Whether the signature covers a timestamp."""
-
-    @property
-    def required_header(self) -> str | None:
-        """The lower-case header without which no delivery can be genuine, so that it may be refused unread."""
+    #: The values a secret must have, and those it may have besides. One value alone is the first, if only that is needed.
+    secret_fields: tuple[str, ...] = ("secret",)
+    optional_fields: tuple[str, ...] = ()
+    #: How the provider shows the secret.
+    secret_format: SecretFormat = "text"
+    #: What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name.
+    covers: frozenset[str] = frozenset()
+    #: Whether the signature covers a timestamp.
+    signs_timestamp: bool = False
+    #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
+    required_header: str | None = None
 
     def prepare(self, secret: Secret) -> Any:
         """Make a secret ready for use; ConfigurationError when it is not one of this scheme's."""

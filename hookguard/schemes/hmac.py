@@ -24,7 +24,7 @@ from hookguard.errors import (
 from hookguard.headers import Headers
 from hookguard.layout import MAX_CANDIDATES, Layout, Read
 from hookguard.place import InHeader
-from hookguard.schemes.base import Draft, Key, Verified
+from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret, SecretFormat
 from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
 
@@ -83,7 +83,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _FIELDS = ("body", "timestamp", "id", "url", "method")
 
 
-class HmacScheme:
+class HmacScheme(Scheme):
     """HMAC of ``signed`` with the secret, in the ``signature`` header.
 
     ``signed`` is a template of ``{body}``, ``{timestamp}``, ``{id}``, ``{url}``, ``{method}`` and literal text.

@@ -8,13 +8,13 @@ from hmac import compare_digest
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError, MissingSignature, SignatureMismatch
 from hookguard.place import InHeader
-from hookguard.schemes.base import Draft, Key, Verified
+from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret, SecretFormat
 
 __all__ = ["TokenScheme"]
 
 
-class TokenScheme:
+class TokenScheme(Scheme):
     """The secret itself in a header. Nothing is signed, so anyone who sees one delivery can forge the next: use TLS."""
 
     __slots__ = ("required_header", "token")
