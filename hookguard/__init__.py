@@ -12,7 +12,7 @@ from hookguard.guard import AsyncGuard, Guard
 from hookguard.headers import Headers
 from hookguard.networks import Networks
 from hookguard.outcome import Outcome
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Joined
+from hookguard.place import FirstOf, InBody, InForm, InHeader, InQuery, Joined
 from hookguard.preset import Preset
 from hookguard.receipt import Receipt
 from hookguard.reply import Reply
@@ -40,6 +40,7 @@ __all__ = [
     "InBody",
     "InForm",
     "InHeader",
+    "InQuery",
     "Joined",
     "MemoryStore",
     "Networks",

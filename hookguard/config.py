@@ -23,7 +23,9 @@ from hookguard.verifier import SecretLookup, Verifier
 __all__ = ["Settings", "store_from"]
 
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
-_ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url"})
+_ENDPOINT = frozenset(
+    {"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url", "accept_secret"}
+)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
 _SHARED = _LIMITS | {"lease", "retention", "heartbeat", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
@@ -131,6 +133,8 @@ def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable
         if isinstance(own.get("allow_from"), Mapping):
             listed = _known(own["allow_from"], frozenset({"file", "field"}), where)
             own["allow_from"] = Networks.from_file(listed.get("file", ""), field=listed.get("field"))
+        if "accept_secret" in own:
+            own["accept_secret"] = _imported(own["accept_secret"], "accept_secret")
         return Endpoint(verifier, name=name, observers=observers, **own)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from None

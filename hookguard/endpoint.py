@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal, Union
 from urllib.parse import quote
 
 from hookguard.delivery import Delivery
@@ -39,6 +39,9 @@ OnReusedId = Literal["duplicate", "reject"]
 #: What to do with an event while the store is down: turn it away for the provider to try again, or run it all the same.
 OnOutage = Literal["closed", "open"]
 
+#: Takes a secret that a provider sends with its first delivery: True keeps it.
+AcceptSecret = Callable[[str, Delivery], Union[bool, Awaitable[bool]]]
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _URL = re.compile(r"https?://[^/?#\s]+[^\s]*")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -63,12 +66,15 @@ class Endpoint:
       64 KiB, kept for ``retention``), not a plain 200.
     - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it; ``public_base_url`` is its
       beginning, which the raw path and query are put behind.
+    - ``accept_secret``: takes the secret that some providers send with their first delivery, and the delivery; True keeps
+      it. Whoever can reach the URL can send one, so answer True only while a registration of yours is under way.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
     """
 
     __slots__ = (
         "_public_base_url",
         "_scope",
+        "accept_secret",
         "allow_from",
         "heartbeat",
         "identity",
@@ -106,6 +112,7 @@ class Endpoint:
         store_reply: bool = False,
         public_url: str | None = None,
         public_base_url: str | None = None,
+        accept_secret: AcceptSecret | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.verifier = verifier
@@ -137,7 +144,10 @@ class Endpoint:
                 f"endpoint {self.name!r}: {preset.name} signs the URL and no framework knows it exactly:"
                 " set public_url to what the provider's dashboard says"
             )
+        if accept_secret is not None and not (preset.challenge and preset.challenge.offers_secret):
+            raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} sends no secret of its own: leave accept_secret out")
         profile = preset.profile
+        self.accept_secret = accept_secret
         self.max_body = max_body
         self.require_https = bool(require_https)
         self.allow_from = allow_from if allow_from is None or isinstance(allow_from, Networks) else Networks(allow_from)
@@ -204,7 +214,8 @@ class Endpoint:
             )
         required = self.preset.scheme.required_header
         challenge = self.preset.challenge
-        if required is not None and required not in headers and not (challenge and challenge.comes_unsigned):
+        asked = challenge is not None and challenge.comes_unsigned and delivery.method in challenge.methods
+        if required is not None and not asked and required not in headers:
             raise MissingSignature(f"no {required} header")
 
     def key(self, event: Event) -> StoreKey:

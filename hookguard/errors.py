@@ -25,6 +25,7 @@
     │   │   ├── SignatureMismatch      401
     │   │   ├── UntrustedKeySource     401
     │   │   ├── UnknownKey             401
+    │   │   ├── UnexpectedSecret       401
     │   │   └── UnknownTenant          401
     │   ├── TimestampRejected          401
     │   │   ├── MissingTimestamp       401
@@ -81,6 +82,7 @@ __all__ = [
     "TransactionFailed",
     "TruncatedBody",
     "UnconfirmedPresetWarning",
+    "UnexpectedSecret",
     "UnknownKey",
     "UnknownTenant",
     "UnsupportedEncoding",
@@ -231,6 +233,12 @@ class UnknownKey(SignatureRejected):
     """The delivery names a key that the provider's own list of keys does not hold."""
 
     code = "unknown_key"
+
+
+class UnexpectedSecret(SignatureRejected):
+    """The delivery brings a new secret, and no registration that would is under way."""
+
+    code = "unexpected_secret"
 
 
 class UnknownTenant(SignatureRejected):

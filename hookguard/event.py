@@ -122,6 +122,11 @@ class Event:
         return self._delivery.headers
 
     @property
+    def method(self) -> str:
+        """The delivery's HTTP method."""
+        return self._delivery.method
+
+    @property
     def url(self) -> str:
         """The delivery's target as the sender asked for it."""
         return self._delivery.url

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
+from hookguard.challenge import Offer
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import (
@@ -22,10 +23,12 @@ from hookguard.errors import (
     EventIdReused,
     HookguardError,
     LeaseLost,
+    MethodNotAllowed,
     Overloaded,
     Rejected,
     StoreUnavailable,
     TransactionFailed,
+    UnexpectedSecret,
     UnknownTenant,
     VerificationUnavailable,
 )
@@ -123,8 +126,9 @@ class Guard:
         if inspect.iscoroutinefunction(store.claim):
             raise ConfigurationError(f"{store!r} is asynchronous and Guard does not await: use AsyncGuard or another store")
         lookup = self.endpoint.verifier.lookup
-        if inspect.iscoroutinefunction(lookup) or inspect.iscoroutinefunction(getattr(lookup, "__call__", None)):  # noqa: B004
-            raise ConfigurationError(f"endpoint {self.endpoint.name!r} looks secrets up with a coroutine: use AsyncGuard")
+        for what, function in (("looks secrets up", lookup), ("accepts secrets", self.endpoint.accept_secret)):
+            if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+                raise ConfigurationError(f"endpoint {self.endpoint.name!r} {what} with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
         self._flow = _Flow(self.endpoint, _Awaited(store, _at_once), heartbeat)
 
@@ -199,14 +203,19 @@ class _Flow:
         try:
             self._endpoint.screen(delivery)
             challenge = self._endpoint.preset.challenge
-            if challenge is not None and (reply := challenge.unsigned(delivery)) is not None:
-                return self._answer(started, "challenge", reply)
             verifier = self._endpoint.verifier
+            asked = challenge if challenge is not None and challenge.comes_unsigned else None
+            if asked is not None and not asked.needs_keys and (answer := asked.unsigned(delivery, ())) is not None:
+                return await self._meet(answer, started, delivery)
             if verifier.lookup is not None:
                 verifier = await self._find_tenant(verifier, delivery)
+            if asked is not None and asked.needs_keys and (answer := asked.unsigned(delivery, verifier.keys())) is not None:
+                return await self._meet(answer, started, delivery)
             event = verifier.verify(delivery)
-            if challenge is not None and (reply := challenge.signed(event)) is not None:
-                return self._answer(started, "challenge", reply, event)
+            if challenge is not None and (answer := challenge.signed(event, verifier.key(event.secret))) is not None:
+                return await self._meet(answer, started, delivery, event)
+            if delivery.method not in self._endpoint.preset.methods:
+                raise MethodNotAllowed(f"{delivery.method[:16]!r} is for challenges alone, and this is none")
             key = self._endpoint.key(event)
             receipt = Receipt(started, event=event)
             self._take_slot(receipt)
@@ -217,6 +226,26 @@ class _Flow:
         except BaseException:
             self._give_slot(receipt)
             raise
+
+    async def _meet(self, answer: Reply | Offer, started: float, delivery: Delivery, event: Event | None = None) -> Receipt:
+        """Answer a challenge, and hand a secret over where it brings one."""
+        if isinstance(answer, Reply):
+            return self._answer(started, "challenge", answer, event)
+        accept = self._endpoint.accept_secret
+        if accept is None:
+            raise UnexpectedSecret(
+                "the provider's first delivery brings a secret, and nothing here takes it: give the endpoint accept_secret"
+            )
+        try:
+            taken = accept(answer.secret, delivery)
+            taken = await taken if inspect.isawaitable(taken) else taken
+        except Rejected:
+            raise
+        except Exception as error:
+            raise VerificationUnavailable(f"accept_secret failed: {type(error).__name__}: {error}") from error
+        if taken is not True:
+            raise UnexpectedSecret("a delivery offers a secret that accept_secret does not take: is no registration under way?")
+        return self._answer(started, "challenge", answer.reply, event, "a new secret was taken")
 
     async def _claim(self, receipt: Receipt, event: Event, key: StoreKey) -> Receipt:
         endpoint = self._endpoint

@@ -1,15 +1,20 @@
-"""Where a delivery carries its event's id and type: a header, a path in the JSON body, a form field."""
+"""Where a delivery carries its event's id and type: a header, a path in the JSON body, a form field, a query parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
-from hookguard.errors import ConfigurationError
+from hookguard.errors import ConfigurationError, MalformedDelivery
 from hookguard.headers import Headers
 
-__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "Joined", "Place", "Readable"]
+__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable"]
+
+#: Longest query string that is looked into, and the parameters it may have.
+MAX_QUERY = 8192
+MAX_PARAMETERS = 100
 
 
 class Readable(Protocol):
@@ -18,6 +23,10 @@ class Readable(Protocol):
     @property
     def headers(self) -> Headers:
         """The delivery's headers."""
+
+    @property
+    def url(self) -> str:
+        """The delivery's target."""
 
     def document(self) -> Any:
         """The JSON the body holds, or None when it is a form that holds none."""
@@ -32,7 +41,7 @@ class Place(Protocol):
 
     @property
     def parts(self) -> frozenset[str]:
-        """Which parts it reads: ``"body"`` or a lower-case header name."""
+        """Which parts it reads: ``"body"``, ``"query"`` or a lower-case header name."""
 
     def find(self, event: Readable) -> str | None:
         """Return the text, or None when it is not there."""
@@ -60,7 +69,10 @@ class InHeader:
 
 @dataclass(frozen=True, slots=True)
 class InBody:
-    """A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``."""
+    """A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``.
+
+    A step of digits counts the items of a list, from 0: ``InBody("0.data.code")``.
+    """
 
     path: str
 
@@ -73,9 +85,12 @@ class InBody:
         """Return the value as text; None when the path leads nowhere or to anything but a text or a whole number."""
         value = event.document()
         for step in self.path.split("."):
-            if not isinstance(value, dict):
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+                value = value[int(step)]
+            else:
                 return None
-            value = value.get(step)
         if isinstance(value, str):
             return value or None
         if isinstance(value, int) and not isinstance(value, bool):
@@ -97,6 +112,38 @@ class InForm:
     def find(self, event: Readable) -> str | None:
         """Return the field's value, or None when it is missing or empty."""
         return event.form.get(self.field) or None
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """A parameter of the URL's query, decoded."""
+
+    parameter: str
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The query."""
+        return frozenset({"query"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the parameter's value, or None when it is missing or empty.
+
+        MalformedDelivery when it came more than once, is no UTF-8, or the query is longer than 8 KiB or has more than 100
+        parameters.
+        """
+        query = event.url.partition("#")[0].partition("?")[2]
+        if not query:
+            return None
+        if len(query) > MAX_QUERY:
+            raise MalformedDelivery(f"the URL's query is {len(query)} characters long; at most {MAX_QUERY} are read")
+        try:
+            pairs = parse_qsl(query, errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise MalformedDelivery("the URL's query cannot be read") from None
+        values = [value for name, value in pairs if name == self.parameter]
+        if len(values) > 1:
+            raise MalformedDelivery(f"the URL carries {len(values)} {self.parameter!r} parameters")
+        return values[0] if values else None
 
 
 class FirstOf:

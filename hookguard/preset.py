@@ -72,12 +72,17 @@ class Preset:
     @property
     def id_covered(self) -> bool:
         """Whether the signature covers the event id."""
-        return self.event_id is not None and self.event_id.parts <= self.scheme.covers
+        return self.event_id is not None and self._covers(self.event_id)
 
     @property
     def type_covered(self) -> bool:
         """Whether the signature covers the event type."""
-        return self.event_type is not None and self.event_type.parts <= self.scheme.covers
+        return self.event_type is not None and self._covers(self.event_type)
+
+    def _covers(self, place: Place) -> bool:
+        covered = self.scheme.covers
+        # A whole URL has its query in it.
+        return place.parts <= (covered | {"query"} if "url" in covered else covered)
 
     @property
     def lease(self) -> float:

@@ -113,15 +113,21 @@ class Verifier:
         verifier._take(tenant.secrets)
         return verifier
 
+    def keys(self) -> tuple[Key, ...]:
+        """Return the keys that are valid now, as configured."""
+        now = self._clock()
+        return tuple(key for key in self._keys if key.secret.valid_at(now))
+
+    def key(self, name: str) -> Key:
+        """Return the key of that name: an event's ``secret`` is the name of the one that matched."""
+        return next(key for key in self._keys if key.name == name)
+
     def verify(self, delivery: Delivery) -> Event:
         """Return the delivery's event, or raise Rejected.
 
         The order is signature, then timestamp: a stale delivery is called stale only when it is genuine.
         """
-        keys = self._keys
-        if self._dated:
-            now = self._clock()
-            keys = tuple(key for key in keys if key.secret.valid_at(now))
+        keys = self.keys() if self._dated else self._keys
         if not keys:
             if self.lookup is not None:
                 raise ConfigurationError("this verifier looks its secrets up per tenant: pass deliveries to a guard")

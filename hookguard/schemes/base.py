@@ -52,7 +52,8 @@ class Scheme(Protocol):
     optional_fields: tuple[str, ...] = ()
     #: How the provider shows the secret.
     secret_format: SecretFormat = "text"
-    #: What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name.
+    #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
+    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came).
     covers: frozenset[str] = frozenset()
     #: Whether the signature covers a timestamp.
     signs_timestamp: bool = False
