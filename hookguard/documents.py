@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_plus
 
 from hookguard.delivery import Delivery
-from hookguard.errors import MalformedBody
+from hookguard.errors import ConfigurationError, MalformedBody
 from hookguard.headers import Headers
 
-__all__ = ["Reading", "read_form", "read_json", "says_form"]
+__all__ = ["Reading", "put_form", "put_json", "read_form", "read_json", "says_form"]
 
 #: Containers inside containers that a JSON body may hold. Python's own parser stops near 1,000 or kills the stack.
 MAX_DEPTH = 64
@@ -103,6 +103,37 @@ def read_json(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
         raise MalformedBody(f"the JSON is nested more than {MAX_DEPTH} levels deep")
     return document
+
+
+def put_json(body: bytes, path: str, value: str) -> bytes:
+    """Return the JSON body with ``value`` at a dotted path, for signing; the very same body when it is there already.
+
+    ConfigurationError when the body is no JSON object that the path leads into.
+    """
+    try:
+        document = read_json(body or b"{}")
+    except MalformedBody as error:
+        raise ConfigurationError(f"the body must be JSON, as the signature goes into {path!r} of it: {error}") from None
+    *steps, last = path.split(".")
+    inner = document
+    for step in steps:
+        if isinstance(inner, list) and step.isdecimal() and int(step) < len(inner):
+            inner = inner[int(step)]
+        elif isinstance(inner, dict):
+            inner = inner.setdefault(step, {})
+    if not isinstance(inner, dict):
+        raise ConfigurationError(f"the body has no object that {path!r} leads into, and the signature goes there")
+    if inner.get(last) == value:
+        return body
+    inner[last] = value
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def put_form(body: bytes, field: str, value: str) -> bytes:
+    """Return the form body with ``value`` in a field, for signing; the very same body when it is there already."""
+    pair = f"{quote_plus(field)}={quote_plus(value)}".encode()
+    others = [item for item in body.split(b"&") if item and item.partition(b"=")[0] != pair.partition(b"=")[0]]
+    return body if pair in body.split(b"&") else b"&".join([*others, pair])
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,19 @@
 
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.callback import CallbackScheme
+from hookguard.schemes.hash import HashScheme
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
-from hookguard.schemes.token import TokenScheme
+from hookguard.schemes.token import InEvery, TokenScheme
 
-__all__ = ["CallbackScheme", "Draft", "HmacScheme", "Key", "Scheme", "SignatureHeader", "TokenScheme", "Verified"]
+__all__ = [
+    "CallbackScheme",
+    "Draft",
+    "HashScheme",
+    "HmacScheme",
+    "InEvery",
+    "Key",
+    "Scheme",
+    "SignatureHeader",
+    "TokenScheme",
+    "Verified",
+]

@@ -14,7 +14,7 @@ from hookguard.schemes.template import SignatureHeader, TemplateScheme
 from hookguard.secret import Secret, SecretFormat
 from hookguard.timestamp import TimestampUnit
 
-__all__ = ["DIGESTS", "HmacKey", "HmacScheme", "SignatureHeader"]
+__all__ = ["DIGESTS", "HmacKey", "HmacScheme", "SignatureHeader", "secret_text"]
 
 #: Hashes a scheme may be made with. SHA-1 is there for providers that have nothing better.
 DIGESTS = ("sha1", "sha256", "sha384", "sha512")
@@ -101,7 +101,7 @@ class HmacScheme(TemplateScheme):
     def prepare(self, secret: Secret) -> HmacKey:
         """Hash the key's two blocks once."""
         key = secret.key(self.secret_format, self.secret_fields[0])
-        return HmacKey(key, self.digest, key.decode("latin-1") if self._signs_secret else "")
+        return HmacKey(key, self.digest, secret_text(key) if self._signs_secret else "")
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try every key against every signature the delivery carries."""
@@ -136,3 +136,11 @@ class HmacScheme(TemplateScheme):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.signature))}, signed={self.signed!r}, digest={self.digest!r})"
+
+
+def secret_text(key: bytes) -> str:
+    """Return the text of a secret that a template has among what is signed; ConfigurationError when it is none."""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError("the secret is part of what is signed here, so it must be text") from None
