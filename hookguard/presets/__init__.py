@@ -1,35 +1,141 @@
 """Ready presets, one provider a file, and the registry of names."""
 
+from hookguard.presets.adyen_platform import ADYEN_PLATFORM
+from hookguard.presets.airtable import AIRTABLE
+from hookguard.presets.anthropic import ANTHROPIC
+from hookguard.presets.asana import ASANA
+from hookguard.presets.authorize_net import AUTHORIZE_NET
+from hookguard.presets.bitbucket import BITBUCKET, BITBUCKET_SERVER
+from hookguard.presets.box import BOX
+from hookguard.presets.buildkite import BUILDKITE, BUILDKITE_TOKEN
+from hookguard.presets.calendly import CALENDLY
+from hookguard.presets.cashfree import CASHFREE
+from hookguard.presets.checkout_com import CHECKOUT_COM
+from hookguard.presets.circleci import CIRCLECI
+from hookguard.presets.clerk import CLERK
+from hookguard.presets.coinbase_cdp import COINBASE_CDP
+from hookguard.presets.coinbase_commerce import COINBASE_COMMERCE
 from hookguard.presets.convoy import CONVOY, CONVOY_ADVANCED
+from hookguard.presets.docusign import DOCUSIGN
+from hookguard.presets.elevenlabs import ELEVENLABS
+from hookguard.presets.flutterwave import FLUTTERWAVE, FLUTTERWAVE_V3
+from hookguard.presets.forgejo import FORGEJO
 from hookguard.presets.generic import generic_hmac
+from hookguard.presets.gitea import GITEA
 from hookguard.presets.github import GITHUB
 from hookguard.presets.gitlab import GITLAB, GITLAB_TOKEN
+from hookguard.presets.gogs import GOGS
+from hookguard.presets.grafana import GRAFANA
+from hookguard.presets.heroku import HEROKU
 from hookguard.presets.hookdeck import HOOKDECK
+from hookguard.presets.increase import INCREASE, INCREASE_OLDER
+from hookguard.presets.jira import JIRA
+from hookguard.presets.klarna import KLARNA
+from hookguard.presets.lemon_squeezy import LEMON_SQUEEZY
+from hookguard.presets.lithic import LITHIC
+from hookguard.presets.mailersend import MAILERSEND
+from hookguard.presets.mercado_pago import MERCADO_PAGO
+from hookguard.presets.modern_treasury import MODERN_TREASURY
+from hookguard.presets.mollie import MOLLIE
+from hookguard.presets.openai import OPENAI
 from hookguard.presets.paddle import PADDLE
+from hookguard.presets.pagerduty import PAGERDUTY
+from hookguard.presets.paystack import PAYSTACK
+from hookguard.presets.paytm import PAYTM
+from hookguard.presets.polar import POLAR
 from hookguard.presets.razorpay import RAZORPAY
+from hookguard.presets.recurly import RECURLY
+from hookguard.presets.resend import RESEND
+from hookguard.presets.sentry import SENTRY
 from hookguard.presets.shopify import SHOPIFY
 from hookguard.presets.signed_url import SIGNED_URL
 from hookguard.presets.slack import SLACK
+from hookguard.presets.square import SQUARE
 from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, SVIX
 from hookguard.presets.stripe import STRIPE
+from hookguard.presets.trello import TRELLO
+from hookguard.presets.typeform import TYPEFORM
+from hookguard.presets.vercel import VERCEL
+from hookguard.presets.viber import VIBER
+from hookguard.presets.webflow import WEBFLOW
+from hookguard.presets.woocommerce import WOOCOMMERCE
+from hookguard.presets.workos import WORKOS
+from hookguard.presets.worldpay import WORLDPAY
+from hookguard.presets.xendit import XENDIT
+from hookguard.presets.zendesk import ZENDESK
 from hookguard.registry import get, names, register
 
 __all__ = [
+    "ADYEN_PLATFORM",
+    "AIRTABLE",
+    "ANTHROPIC",
+    "ASANA",
+    "AUTHORIZE_NET",
+    "BITBUCKET",
+    "BITBUCKET_SERVER",
+    "BOX",
+    "BUILDKITE",
+    "BUILDKITE_TOKEN",
     "BUILT_IN",
+    "CALENDLY",
+    "CASHFREE",
+    "CHECKOUT_COM",
+    "CIRCLECI",
+    "CLERK",
+    "COINBASE_CDP",
+    "COINBASE_COMMERCE",
     "CONVOY",
     "CONVOY_ADVANCED",
+    "DOCUSIGN",
+    "ELEVENLABS",
+    "FLUTTERWAVE",
+    "FLUTTERWAVE_V3",
+    "FORGEJO",
+    "GITEA",
     "GITHUB",
     "GITLAB",
     "GITLAB_TOKEN",
+    "GOGS",
+    "GRAFANA",
+    "HEROKU",
     "HOOKDECK",
+    "INCREASE",
+    "INCREASE_OLDER",
+    "JIRA",
+    "KLARNA",
+    "LEMON_SQUEEZY",
+    "LITHIC",
+    "MAILERSEND",
+    "MERCADO_PAGO",
+    "MODERN_TREASURY",
+    "MOLLIE",
+    "OPENAI",
     "PADDLE",
+    "PAGERDUTY",
+    "PAYSTACK",
+    "PAYTM",
+    "POLAR",
     "RAZORPAY",
+    "RECURLY",
+    "RESEND",
+    "SENTRY",
     "SHOPIFY",
     "SIGNED_URL",
     "SLACK",
+    "SQUARE",
     "STANDARD_WEBHOOKS",
     "STRIPE",
     "SVIX",
+    "TRELLO",
+    "TYPEFORM",
+    "VERCEL",
+    "VIBER",
+    "WEBFLOW",
+    "WOOCOMMERCE",
+    "WORKOS",
+    "WORLDPAY",
+    "XENDIT",
+    "ZENDESK",
     "generic_hmac",
     "get",
     "names",
@@ -38,20 +144,75 @@ __all__ = [
 
 #: Every preset that ships.
 BUILT_IN = (
+    ADYEN_PLATFORM,
+    AIRTABLE,
+    ANTHROPIC,
+    ASANA,
+    AUTHORIZE_NET,
+    BITBUCKET,
+    BITBUCKET_SERVER,
+    BOX,
+    BUILDKITE,
+    BUILDKITE_TOKEN,
+    CALENDLY,
+    CASHFREE,
+    CHECKOUT_COM,
+    CIRCLECI,
+    CLERK,
+    COINBASE_CDP,
+    COINBASE_COMMERCE,
     CONVOY,
     CONVOY_ADVANCED,
+    DOCUSIGN,
+    ELEVENLABS,
+    FLUTTERWAVE,
+    FLUTTERWAVE_V3,
+    FORGEJO,
+    GITEA,
     GITHUB,
     GITLAB,
     GITLAB_TOKEN,
+    GOGS,
+    GRAFANA,
+    HEROKU,
     HOOKDECK,
+    INCREASE,
+    INCREASE_OLDER,
+    JIRA,
+    KLARNA,
+    LEMON_SQUEEZY,
+    LITHIC,
+    MAILERSEND,
+    MERCADO_PAGO,
+    MODERN_TREASURY,
+    MOLLIE,
+    OPENAI,
     PADDLE,
+    PAGERDUTY,
+    PAYSTACK,
+    PAYTM,
+    POLAR,
     RAZORPAY,
+    RECURLY,
+    RESEND,
+    SENTRY,
     SHOPIFY,
     SIGNED_URL,
     SLACK,
+    SQUARE,
     STANDARD_WEBHOOKS,
     STRIPE,
     SVIX,
+    TRELLO,
+    TYPEFORM,
+    VERCEL,
+    VIBER,
+    WEBFLOW,
+    WOOCOMMERCE,
+    WORKOS,
+    WORLDPAY,
+    XENDIT,
+    ZENDESK,
 )
 
 for _preset in BUILT_IN:

@@ -4,6 +4,7 @@ from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.secret import SecretFormat
 
 __all__ = ["STANDARD_WEBHOOKS", "SVIX", "standard_scheme"]
 
@@ -12,14 +13,14 @@ _SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
 _SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-24")
 
 
-def standard_scheme(prefix: str) -> HmacScheme:
-    """Return the v1 scheme with the three headers behind ``prefix``."""
+def standard_scheme(prefix: str, secret_format: SecretFormat = "whsec") -> HmacScheme:
+    """Return the v1 scheme with the three headers behind ``prefix``; ``secret_format`` is for senders that read it otherwise."""
     return HmacScheme(
         signature=SignatureHeader(f"{prefix}-signature", "v1,{base64}", separator=" "),
         timestamp=InHeader(f"{prefix}-timestamp"),
         id=InHeader(f"{prefix}-id"),
         signed="{id}.{timestamp}.{body}",
-        secret_format="whsec",
+        secret_format=secret_format,
     )
 
 
