@@ -51,8 +51,8 @@ def write_timestamp(seconds: float, unit: TimestampUnit = "s") -> str:
     if unit in ("s", "s|ms"):
         return str(int(seconds))
     if unit == "ms":
-        return str(int(seconds * 1000))
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return str(round(seconds * 1000))
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 _NAMES = {

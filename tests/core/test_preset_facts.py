@@ -2,11 +2,11 @@ from dataclasses import fields
 from datetime import date
 
 import pytest
+from example_secrets import public_side
 
-from hookguard import Endpoint, Preset, Secret, Verifier, presets
+from hookguard import Endpoint, Preset, Verifier, presets
 from hookguard.profile import DAY, LEAST_LEASE, LEAST_RETENTION, Profile
 
-KEY = Secret.exact(bytes(range(1, 33)))
 #: Those that no provider stands behind.
 WITHOUT = {"signed-url"}
 PROFILED = sorted({name for name in presets.__all__ if isinstance(getattr(presets, name), Preset)} - {"SIGNED_URL"})
@@ -14,29 +14,137 @@ PROFILED = sorted({name for name in presets.__all__ if isinstance(getattr(preset
 #: In seconds, spelled out, so that a changed fact shows here: lease and retention of an endpoint, for how long the provider
 #: tries again by itself, and how long it waits for an answer.
 EXPECTED = {
+    "adyen-platform": (60, 3326400, 2592000, 10),
+    "airtable": (60, 842400, 604800, 25),
+    "anthropic": (60, 604800, 272105, 30),
+    "asana": (60, 604800, 86400, 10),
+    "authorize-net": (60, 1166400, 864000, None),
+    "bitbucket": (60, 604800, 3600, 10),
+    "bitbucket-server": (60, 604800, 0, 20),
+    "box": (60, 604800, 7200, 30),
+    "buildkite": (60, 604800, 86400, 10),
+    "buildkite-token": (60, 604800, 86400, 10),
+    "calendly": (60, 604800, 86400, 15),
+    "cashfree": (60, 604800, 86400, None),
+    "checkout-com": (60, 604800, 64800, 10),
+    "circleci": (60, 604800, 86400, 10),
+    "clerk": (60, 604800, 99305, 15),
+    "coinbase-cdp": (60, 842400, 604800, None),
+    "coinbase-commerce": (60, 604800, 259200, None),
     "convoy": (60, 604800, 259200, None),
     "convoy-advanced": (60, 604800, 259200, None),
+    "docusign": (200, 1706400, 1296000, 100),
+    "elevenlabs": (60, 604800, 86400, None),
+    "flutterwave": (120, 604800, 86400, 60),
+    "flutterwave-v3": (120, 604800, 86400, 60),
+    "forgejo": (60, 604800, 0, 5),
+    "gitea": (60, 604800, 0, 5),
     "github": (60, 604800, 0, 10),
     "gitlab": (60, 604800, 86400, 10),
     "gitlab-token": (60, 604800, 86400, 10),
+    "gogs": (60, 604800, 0, 5),
+    "grafana": (60, 604800, 3600, 30),
+    "heroku": (60, 604800, 259200, None),
     "hookdeck": (120, 842400, 604800, 60),
+    "increase": (60, 604800, 259200, None),
+    "increase-older": (60, 604800, 259200, None),
+    "jira": (60, 604800, 4500, None),
+    "klarna": (60, 604800, 76630, None),
+    "lemon-squeezy": (60, 604800, 155, None),
+    "lithic": (60, 604800, 99305, 15),
+    "mailersend": (60, 604800, 3600, 3),
+    "mercado-pago": (60, 691200, 345600, 22),
+    "modern-treasury": (60, 604800, 345600, None),
+    "mollie": (60, 604800, 93600, 15),
+    "openai": (60, 604800, 259200, None),
     "paddle": (60, 604800, 259200, 5),
+    "pagerduty": (60, 604800, 172800, 5),
+    "paystack": (60, 604800, 262800, None),
+    "paytm": (60, 604800, 259200, None),
+    "polar": (60, 604800, 14400, 10),
     "razorpay": (60, 604800, 86400, 5),
+    "recurly": (60, 941400, 684000, None),
+    "resend": (60, 604800, 99305, 15),
+    "sentry": (60, 604800, 0, 1),
     "shopify": (60, 604800, 14400, 5),
     "slack": (60, 604800, 86400, 3),
+    "square": (60, 604800, 86400, 10),
     "standard-webhooks": (60, 604800, 272105, 30),
     "stripe": (60, 604800, 259200, None),
     "svix": (60, 604800, 99305, 15),
+    "trello": (60, 604800, 3600, None),
+    "typeform": (60, 604800, 36000, 30),
+    "vercel": (60, 604800, 86400, None),
+    "viber": (60, 604800, 3600, None),
+    "webflow": (60, 604800, 3600, None),
+    "woocommerce": (120, 604800, 0, 60),
+    "workos": (60, 604800, 259200, None),
+    "worldpay": (60, 842400, 604800, 10),
+    "xendit": (60, 604800, 86400, 30),
+    "zendesk": (60, 604800, 3600, 12),
 }
 #: Whose own pages say that a retry's body is the same. One more here is one more that answers 422 to a reused id.
 STABLE_BODY = {"shopify"}
 #: Whose networks nobody publishes.
-NO_NETWORKS = {"hookdeck", "shopify", "slack", "standard-webhooks"}
+NO_NETWORKS = {
+    "adyen-platform",
+    "airtable",
+    "anthropic",
+    "asana",
+    "authorize-net",
+    "bitbucket-server",
+    "box",
+    "calendly",
+    "checkout-com",
+    "circleci",
+    "coinbase-cdp",
+    "coinbase-commerce",
+    "docusign",
+    "elevenlabs",
+    "flutterwave",
+    "flutterwave-v3",
+    "forgejo",
+    "gitea",
+    "gogs",
+    "grafana",
+    "heroku",
+    "hookdeck",
+    "increase",
+    "increase-older",
+    "klarna",
+    "lemon-squeezy",
+    "lithic",
+    "mailersend",
+    "mercado-pago",
+    "modern-treasury",
+    "openai",
+    "paytm",
+    "resend",
+    "sentry",
+    "shopify",
+    "slack",
+    "square",
+    "standard-webhooks",
+    "trello",
+    "typeform",
+    "vercel",
+    "viber",
+    "webflow",
+    "woocommerce",
+    "workos",
+    "xendit",
+    "zendesk",
+}
 
 
 @pytest.fixture(params=PROFILED)
 def preset(request):
     return getattr(presets, request.param)
+
+
+def endpoint_of(preset, **settings):
+    where = {"public_url": "https://example.com/hooks"} if "url" in preset.scheme.covers else {}
+    return Endpoint(Verifier(preset, public_side(preset)), **where, **settings)
 
 
 def test_every_fact_has_a_source_and_a_day(preset):
@@ -61,7 +169,7 @@ def test_a_profile_says_what_a_reader_needs(preset):
 
 
 def test_what_an_endpoint_takes_from_it(preset):
-    endpoint = Endpoint(Verifier(preset, KEY))
+    endpoint = endpoint_of(preset)
     profile = preset.profile
     assert (endpoint.lease, endpoint.retention, profile.horizon.value, profile.timeout.value) == EXPECTED[preset.name]
     assert endpoint.retention > profile.horizon.value
@@ -69,11 +177,11 @@ def test_what_an_endpoint_takes_from_it(preset):
 
 
 def test_no_preset_refuses_a_reused_id_unasked(preset):
-    assert not Endpoint(Verifier(preset, KEY)).reject_reused_id
+    assert not endpoint_of(preset).reject_reused_id
     if preset.name in STABLE_BODY:
         assert preset.profile.stable_body.value is True
         assert preset.profile.stable_body.confirmed
-        assert Endpoint(Verifier(preset, KEY), identity="id").reject_reused_id
+        assert endpoint_of(preset, identity="id").reject_reused_id
     else:
         assert not preset.profile.stable_body.value
 
@@ -83,7 +191,7 @@ def test_published_networks(preset):
 
 
 def test_without_facts_an_endpoint_takes_the_least():
-    endpoint = Endpoint(Verifier(presets.SIGNED_URL, KEY, tolerance=60))
+    endpoint = Endpoint(Verifier(presets.SIGNED_URL, public_side(presets.SIGNED_URL), tolerance=60))
     assert (endpoint.lease, endpoint.retention) == (LEAST_LEASE, LEAST_RETENTION) == (60, 604800)
 
 
