@@ -15,7 +15,7 @@ from hookguard_flask.csrf import exempt_guarded
 from hookguard_flask.current import set_current_webhook
 from hookguard_flask.delivery import receive
 from hookguard_flask.guards import Guards, Named, guards_of
-from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark
+from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark, unreachable_challenges
 from hookguard_flask.refusals import answer, refusal, reply_of, response_of
 
 __all__ = ["HookGuard"]
@@ -49,6 +49,8 @@ class HookGuard:
                 guards.endpoint(mark.endpoint)
         app.extensions["hookguard"] = guards
         self._apps.add(app)
+        if unreachable := next(unreachable_challenges(app, guards), None):
+            raise ConfigurationError(f"{unreachable}; or initialise the extension before the view gets its route")
         request_started.connect(_read_first, app)
 
     def guard(self, endpoint: Named) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -85,7 +87,9 @@ class HookGuard:
                 return response if reply is None else response_of(reply)
 
             set_mark(guarded, Mark(endpoint))
-            cast("Any", guarded).required_methods = _Methods(self, endpoint)
+            methods = _Methods(self, endpoint)
+            cast("Any", guarded).required_methods = methods
+            cast("Any", guarded).provide_automatic_options = methods
             return cast("Callable[P, R]", guarded)
 
         return decorate
@@ -161,15 +165,25 @@ class HookGuard:
 
 
 class _Methods:
-    """The methods a guarded view must be reachable by, asked for when it gets its route: by then the app is known."""
+    """The methods a guarded view must be reachable by, asked for when it gets its route: by then the app is known.
+
+    As a truth value, whether Flask answers OPTIONS by itself: not where the provider's challenge uses it.
+    """
 
     def __init__(self, hooks: HookGuard, endpoint: Named) -> None:
         self._hooks = hooks
         self._endpoint = endpoint
 
     def __iter__(self) -> Iterator[str]:
+        if self:
+            yield "OPTIONS"
         endpoint = self._hooks._find(self._endpoint)
-        return iter(endpoint.methods if endpoint is not None else ())
+        yield from endpoint.methods if endpoint is not None else ()
+
+    def __bool__(self) -> bool:
+        endpoint = self._hooks._find(self._endpoint)
+        wanted = endpoint is None or "OPTIONS" not in endpoint.methods
+        return wanted and all(app.config["PROVIDE_AUTOMATIC_OPTIONS"] for app in self._hooks._apps)
 
 
 def _read_first(app: Flask, **_: Any) -> None:
@@ -178,9 +192,11 @@ def _read_first(app: Flask, **_: Any) -> None:
     if mark is None:
         return
     guards = guards_of(app)
-    if not guards.csrf_exempted:
+    if not guards.routes_seen:
+        guards.routes_seen = True
         exempt_guarded(app)
-        guards.csrf_exempted = True
+        for unreachable in unreachable_challenges(app, guards):
+            app.logger.error("hookguard: %s", unreachable)
     guard = guards.get(mark.endpoint)
     if request.method in guard.endpoint.methods:
         request.environ[_CAME] = receive(request, guard)
