@@ -115,7 +115,7 @@ MERCADO_PAGO = Preset(
         statuses=_PACKAGE.says("200 and 201 succeed; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
-    proof=("vector", "sdk"),
+    proof=("sdk",),
     docs=_DOCS.address,
     note=(
         "The body is not signed: take the id only, and ask for the payment. The older IPN and the notifications of QR codes are"

@@ -68,7 +68,7 @@ POLAR = Preset(
         statuses=_DOCS.says("2xx succeeds, 3xx fails; ten failures in a row disable the endpoint"),
         networks=_DOCS.says("https://polar.sh/docs/integrate/webhooks/delivery"),
     ),
-    proof=("vector",),
+    proof=("sdk",),
     docs="https://polar.sh/docs/integrate/webhooks/delivery",
     note="Give the secret just as Polar shows it, whsec_ included: it knows two ways to read it, and both are tried.",
 )

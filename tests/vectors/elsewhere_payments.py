@@ -17,6 +17,15 @@ def plain(preset: str) -> Any:
     return case
 
 
+def again(make: Any) -> Any:
+    """A vector that we sign another way, which must then verify: the sender leaves more open than we do."""
+
+    def case(vector: dict[str, Any]) -> dict[str, Any]:
+        return make(vector) | {"random": True}
+
+    return case
+
+
 #: The collection's name of a provider, and what makes a case of its vectors.
 CASES = {
     "paddle": plain("paddle"),
@@ -24,7 +33,19 @@ CASES = {
     "razorpay": plain("razorpay"),
     "shopify": plain("shopify"),
     "standard_webhooks": plain("standard-webhooks"),
+    "square": plain("square"),
+    "adyen_platform": plain("adyen-platform"),
+    "coinbase_commerce": plain("coinbase-commerce"),
+    "coinbase_cdp_hook0": again(plain("coinbase-cdp")),
+    "recurly": plain("recurly"),
+    "authorize_net": plain("authorize-net"),
+    "mollie": plain("mollie"),
+    "polar": plain("polar"),
+    "mercadopago": plain("mercado-pago"),
 }
 
 #: Those that are not made into cases, and why.
 LEFT: dict[str, str] = {}
+
+#: Presets whose only vectors are long ones.
+LONG = {"adyen-platform", "coinbase-commerce", "razorpay"}

@@ -53,3 +53,6 @@ CASES = {
 
 #: Those that are not made into cases, and why.
 LEFT: dict[str, str] = {}
+
+#: Presets whose only vectors are long ones.
+LONG = {"bitbucket-server", "gitea", "pagerduty", "slack"}

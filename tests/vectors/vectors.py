@@ -30,6 +30,8 @@ HOOKGUARD_VECTORS names: ``elsewhere_payments.py`` and ``elsewhere_platforms.py`
     lower-case headers that signing writes besides those the scheme tells of
 ``random``
     true where two signatures over the same bytes differ, so that signing again is only verified again
+``made``
+    true where the signature was made by us, of a provider's own constants and recipe: it proves less than a published one
 ``digest``, ``encoding``
     Convoy's choices
 ``comment``
