@@ -160,6 +160,13 @@ class Secret:
         except KeyError:
             raise ConfigurationError(f"{field!r} was not given: write Secret.of({field}=…)") from None
 
+    def value(self, field: str = "secret") -> str | bytes:
+        """Return a field as it was given, for what is no shared secret: a public key, an address."""
+        value = self._get(field)
+        if not isinstance(value, (str, bytes)):
+            raise ConfigurationError(f"{field!r} is a mapping and must be text or bytes")
+        return value
+
     def field(self, field: str) -> str:
         """Return a field's text. ConfigurationError when it was not given or is no text: see ``has``."""
         value = self._get(field)

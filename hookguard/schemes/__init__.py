@@ -4,6 +4,7 @@ from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.callback import CallbackScheme
 from hookguard.schemes.hash import HashScheme
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.public_key import PublicKeyScheme
 from hookguard.schemes.token import InEvery, TokenScheme
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "HmacScheme",
     "InEvery",
     "Key",
+    "PublicKeyScheme",
     "Scheme",
     "SignatureHeader",
     "TokenScheme",

@@ -53,9 +53,9 @@ TokenForm = Literal["plain", "bearer", "basic"]
 class TokenScheme(Scheme):
     """The secret itself in the delivery. Nothing is signed, so anyone who sees one delivery can forge the next: use TLS.
 
-    ``token`` is where it comes: ``InHeader`` (``Authorization`` by default), ``InQuery``, ``InBody``, ``InForm``, or ``InEvery`` for one in each member of a
-    list. ``form`` says how a header carries it: ``"plain"``, ``"bearer"``, or ``"basic"``, for which the secret is
-    ``user:password``.
+    ``token`` is where it comes: ``InHeader`` (``Authorization`` by default), ``InQuery``, ``InBody``, ``InForm``, or
+    ``InEvery`` for one in each member of a list. ``form`` says how a header carries it: ``"plain"``, ``"bearer"``, or
+    ``"basic"``, for which the secret is ``user:password``.
     """
 
     __slots__ = ("form", "required_header", "token")
