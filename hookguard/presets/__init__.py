@@ -13,15 +13,18 @@ from hookguard.presets.cashfree import CASHFREE
 from hookguard.presets.checkout_com import CHECKOUT_COM
 from hookguard.presets.circleci import CIRCLECI
 from hookguard.presets.clerk import CLERK
+from hookguard.presets.cloudinary import CLOUDINARY
 from hookguard.presets.coinbase_cdp import COINBASE_CDP
 from hookguard.presets.coinbase_commerce import COINBASE_COMMERCE
 from hookguard.presets.convoy import CONVOY, CONVOY_ADVANCED
 from hookguard.presets.docusign import DOCUSIGN
 from hookguard.presets.elevenlabs import ELEVENLABS
+from hookguard.presets.figma import FIGMA
 from hookguard.presets.flutterwave import FLUTTERWAVE, FLUTTERWAVE_V3
 from hookguard.presets.forgejo import FORGEJO
 from hookguard.presets.generic import generic_hmac
 from hookguard.presets.gitea import GITEA
+from hookguard.presets.gitee import GITEE, GITEE_PASSWORD
 from hookguard.presets.github import GITHUB
 from hookguard.presets.gitlab import GITLAB, GITLAB_TOKEN
 from hookguard.presets.gogs import GOGS
@@ -29,23 +32,31 @@ from hookguard.presets.grafana import GRAFANA
 from hookguard.presets.heroku import HEROKU
 from hookguard.presets.hookdeck import HOOKDECK
 from hookguard.presets.increase import INCREASE, INCREASE_OLDER
+from hookguard.presets.intercom import INTERCOM
 from hookguard.presets.jira import JIRA
 from hookguard.presets.klarna import KLARNA
 from hookguard.presets.lemon_squeezy import LEMON_SQUEEZY
+from hookguard.presets.linear import LINEAR
 from hookguard.presets.lithic import LITHIC
 from hookguard.presets.mailersend import MAILERSEND
 from hookguard.presets.mercado_pago import MERCADO_PAGO
+from hookguard.presets.meta import MESSENGER, META, WHATSAPP
 from hookguard.presets.modern_treasury import MODERN_TREASURY
 from hookguard.presets.mollie import MOLLIE
+from hookguard.presets.notion import NOTION
+from hookguard.presets.okta import OKTA
 from hookguard.presets.openai import OPENAI
 from hookguard.presets.paddle import PADDLE
 from hookguard.presets.pagerduty import PAGERDUTY
 from hookguard.presets.paystack import PAYSTACK
 from hookguard.presets.paytm import PAYTM
 from hookguard.presets.polar import POLAR
+from hookguard.presets.postmark import POSTMARK
+from hookguard.presets.pusher import PUSHER
 from hookguard.presets.razorpay import RAZORPAY
 from hookguard.presets.recurly import RECURLY
 from hookguard.presets.resend import RESEND
+from hookguard.presets.sanity import SANITY
 from hookguard.presets.sentry import SENTRY
 from hookguard.presets.shopify import SHOPIFY
 from hookguard.presets.signed_url import SIGNED_URL
@@ -53,7 +64,9 @@ from hookguard.presets.slack import SLACK
 from hookguard.presets.square import SQUARE
 from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, SVIX
 from hookguard.presets.stripe import STRIPE
+from hookguard.presets.telegram import TELEGRAM
 from hookguard.presets.trello import TRELLO
+from hookguard.presets.twitch import TWITCH
 from hookguard.presets.typeform import TYPEFORM
 from hookguard.presets.vercel import VERCEL
 from hookguard.presets.viber import VIBER
@@ -63,6 +76,7 @@ from hookguard.presets.workos import WORKOS
 from hookguard.presets.worldpay import WORLDPAY
 from hookguard.presets.xendit import XENDIT
 from hookguard.presets.zendesk import ZENDESK
+from hookguard.presets.zoom import ZOOM
 from hookguard.registry import get, names, register
 
 __all__ = [
@@ -82,16 +96,20 @@ __all__ = [
     "CHECKOUT_COM",
     "CIRCLECI",
     "CLERK",
+    "CLOUDINARY",
     "COINBASE_CDP",
     "COINBASE_COMMERCE",
     "CONVOY",
     "CONVOY_ADVANCED",
     "DOCUSIGN",
     "ELEVENLABS",
+    "FIGMA",
     "FLUTTERWAVE",
     "FLUTTERWAVE_V3",
     "FORGEJO",
     "GITEA",
+    "GITEE",
+    "GITEE_PASSWORD",
     "GITHUB",
     "GITLAB",
     "GITLAB_TOKEN",
@@ -101,23 +119,32 @@ __all__ = [
     "HOOKDECK",
     "INCREASE",
     "INCREASE_OLDER",
+    "INTERCOM",
     "JIRA",
     "KLARNA",
     "LEMON_SQUEEZY",
+    "LINEAR",
     "LITHIC",
     "MAILERSEND",
     "MERCADO_PAGO",
+    "MESSENGER",
+    "META",
     "MODERN_TREASURY",
     "MOLLIE",
+    "NOTION",
+    "OKTA",
     "OPENAI",
     "PADDLE",
     "PAGERDUTY",
     "PAYSTACK",
     "PAYTM",
     "POLAR",
+    "POSTMARK",
+    "PUSHER",
     "RAZORPAY",
     "RECURLY",
     "RESEND",
+    "SANITY",
     "SENTRY",
     "SHOPIFY",
     "SIGNED_URL",
@@ -126,16 +153,20 @@ __all__ = [
     "STANDARD_WEBHOOKS",
     "STRIPE",
     "SVIX",
+    "TELEGRAM",
     "TRELLO",
+    "TWITCH",
     "TYPEFORM",
     "VERCEL",
     "VIBER",
     "WEBFLOW",
+    "WHATSAPP",
     "WOOCOMMERCE",
     "WORKOS",
     "WORLDPAY",
     "XENDIT",
     "ZENDESK",
+    "ZOOM",
     "generic_hmac",
     "get",
     "names",
@@ -159,16 +190,20 @@ BUILT_IN = (
     CHECKOUT_COM,
     CIRCLECI,
     CLERK,
+    CLOUDINARY,
     COINBASE_CDP,
     COINBASE_COMMERCE,
     CONVOY,
     CONVOY_ADVANCED,
     DOCUSIGN,
     ELEVENLABS,
+    FIGMA,
     FLUTTERWAVE,
     FLUTTERWAVE_V3,
     FORGEJO,
     GITEA,
+    GITEE,
+    GITEE_PASSWORD,
     GITHUB,
     GITLAB,
     GITLAB_TOKEN,
@@ -178,23 +213,32 @@ BUILT_IN = (
     HOOKDECK,
     INCREASE,
     INCREASE_OLDER,
+    INTERCOM,
     JIRA,
     KLARNA,
     LEMON_SQUEEZY,
+    LINEAR,
     LITHIC,
     MAILERSEND,
     MERCADO_PAGO,
+    MESSENGER,
+    META,
     MODERN_TREASURY,
     MOLLIE,
+    NOTION,
+    OKTA,
     OPENAI,
     PADDLE,
     PAGERDUTY,
     PAYSTACK,
     PAYTM,
     POLAR,
+    POSTMARK,
+    PUSHER,
     RAZORPAY,
     RECURLY,
     RESEND,
+    SANITY,
     SENTRY,
     SHOPIFY,
     SIGNED_URL,
@@ -203,16 +247,20 @@ BUILT_IN = (
     STANDARD_WEBHOOKS,
     STRIPE,
     SVIX,
+    TELEGRAM,
     TRELLO,
+    TWITCH,
     TYPEFORM,
     VERCEL,
     VIBER,
     WEBFLOW,
+    WHATSAPP,
     WOOCOMMERCE,
     WORKOS,
     WORLDPAY,
     XENDIT,
     ZENDESK,
+    ZOOM,
 )
 
 for _preset in BUILT_IN:

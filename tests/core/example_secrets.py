@@ -5,7 +5,8 @@ They are the same wherever a provider signs with a shared secret, which is nearl
 
 from hookguard import Preset, Secret
 
-KEY = Secret.exact(bytes(range(1, 33)))
+#: Bytes are the key itself, however a provider shows it; these also make a text, and a user and a password.
+KEY = Secret.exact(b"example:0123456789abcdef01234567")
 
 #: Presets whose secret is not one key of bytes.
 SHARED: dict[str, Secret | str] = {}

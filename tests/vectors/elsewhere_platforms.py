@@ -47,6 +47,9 @@ CASES = {
     "circleci": plain("circleci"),
     "zendesk": plain("zendesk"),
     "airtable": plain("airtable"),
+    "notion": plain("notion"),
+    "sanity": plain("sanity"),
+    "meta": plain("meta"),
     "convoy-simple": convoy("convoy"),
     "convoy-advanced": convoy("convoy-advanced"),
 }
