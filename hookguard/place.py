@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from hookguard.errors import ConfigurationError, MalformedDelivery
 from hookguard.headers import Headers
 
-__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable"]
+__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable", "exact_part"]
 
 #: Longest query string that is looked into, and the parameters it may have.
 MAX_QUERY = 8192
@@ -190,3 +190,17 @@ class Joined:
         """Return the joined text, or None when a place holds nothing."""
         found = [place.find(event) for place in self.places]
         return None if None in found else "/".join(text for text in found if text is not None)
+
+
+def exact_part(place: object) -> str | None:
+    """Return what one field is called among what a scheme covers, where it covers fields and not the whole part.
+
+    ``"body:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name; None for any other place.
+    """
+    if isinstance(place, InBody):
+        return f"body:{place.path}"
+    if isinstance(place, InForm):
+        return f"form:{place.field}"
+    if isinstance(place, InQuery):
+        return f"query:{place.parameter}"
+    return place.name.lower() if isinstance(place, InHeader) else None

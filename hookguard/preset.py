@@ -10,7 +10,7 @@ from typing import Literal
 from hookguard.challenge import Challenge
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError
-from hookguard.place import FirstOf, InHeader, Joined, Place
+from hookguard.place import FirstOf, InHeader, Joined, Place, exact_part
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.schemes.base import Draft, Key, Scheme
 from hookguard.secret import Secret, SecretLike
@@ -80,9 +80,11 @@ class Preset:
         return self.event_type is not None and self._covers(self.event_type)
 
     def _covers(self, place: Place) -> bool:
+        if isinstance(place, Joined):
+            return all(map(self._covers, place.places))
         covered = self.scheme.covers
         # A whole URL has its query in it.
-        return place.parts <= (covered | {"query"} if "url" in covered else covered)
+        return place.parts <= (covered | {"query"} if "url" in covered else covered) or exact_part(place) in covered
 
     @property
     def lease(self) -> float:

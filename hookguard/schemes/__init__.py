@@ -2,6 +2,7 @@
 
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.callback import CallbackScheme
+from hookguard.schemes.fields import FieldsScheme, IfPresent, InSignature
 from hookguard.schemes.hash import HashScheme
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 from hookguard.schemes.public_key import PublicKeyScheme
@@ -10,9 +11,12 @@ from hookguard.schemes.token import InEvery, TokenScheme
 __all__ = [
     "CallbackScheme",
     "Draft",
+    "FieldsScheme",
     "HashScheme",
     "HmacScheme",
+    "IfPresent",
     "InEvery",
+    "InSignature",
     "Key",
     "PublicKeyScheme",
     "Scheme",

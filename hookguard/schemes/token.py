@@ -37,9 +37,12 @@ class InEvery:
             raise MissingSignature(f"the body holds no list {self.items!r} whose members carry {self.field!r}")
         if len(document) > MAX_MEMBERS:
             raise MalformedSignature(f"the body lists {len(document)} members; {MAX_MEMBERS} are read at most")
-        found = [member.get(self.field) if isinstance(member, dict) else None for member in document]
-        if not all(isinstance(token, str) and token for token in found):
-            raise MissingSignature(f"a member of {self.items!r} carries no {self.field!r}")
+        found: list[str] = []
+        for member in document:
+            token = member.get(self.field) if isinstance(member, dict) else None
+            if not isinstance(token, str) or not token:
+                raise MissingSignature(f"a member of {self.items!r} carries no {self.field!r}")
+            found.append(token)
         return found
 
 
