@@ -84,7 +84,8 @@ def starlette(settings, handle):
 
     return Starlette(
         routes=[
-            Route(f"/hooks/{name}", view, methods=["POST"], middleware=[hooks.middleware(name)]) for name in settings["endpoints"]
+            Route(f"/hooks/{name}", view, methods=hooks.methods(name), middleware=[hooks.middleware(name)])
+            for name in settings["endpoints"]
         ]
     )
 
@@ -97,7 +98,7 @@ def fastapi_dependency(settings, handle):
     app.add_middleware(hooks.Middleware)
 
     def add(name):
-        @app.post(f"/hooks/{name}", name=name)
+        @app.api_route(f"/hooks/{name}", name=name, methods=hooks.methods(name))
         async def view(event=Depends(hooks.event(name))):
             return Response(status_code=handle(event))
 

@@ -1,16 +1,55 @@
 """Deliveries and what every framework must answer: one list for all of them."""
 
 import base64
+import hashlib
+import hmac
 import json
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
-from hookguard import Delivery, MemoryStore, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard import Delivery, InBody, InHeader, InQuery, MemoryStore, Reply, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard.challenge import AnyOf, Computed, Echo, Fixed, NewSecret
 
 SECRET = "a-secret-that-is-long-enough"
 OTHER = "another-secret-of-some-length"
 WHSEC = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+#: Every kind of challenge there is, in one provider that never was.
+ASKING = replace(
+    presets.GITHUB,
+    name="asking",
+    challenge=AnyOf(
+        Echo(InQuery("challenge"), method="GET", comes_unsigned=True),
+        Echo(InHeader("Asked"), method="GET", comes_unsigned=True, as_field="verification"),
+        Fixed(Reply(200), method="HEAD", comes_unsigned=True),
+        Echo(InHeader("Origin-Asked"), method="OPTIONS", comes_unsigned=True, as_header="Origin-Allowed"),
+        Echo(InQuery("validationToken"), comes_unsigned=True),
+        Echo(InBody("challenge"), comes_unsigned=True, alone=True, as_field="challenge"),
+        NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
+        Fixed(Reply.json(200, {"type": 1}), when={InBody("type"): "1"}),
+        Fixed(Reply(204, (("Content-Type", "application/json"),)), when={InBody("type"): "0"}),
+        Computed(
+            InBody("plain"),
+            answer=lambda token, key: Reply.json(200, {"made": key.prepared.digest(token.encode()).hex()}),
+            when={InBody("event"): "validate"},
+        ),
+    ),
+)
+
+
+def accept(secret, delivery):
+    return secret == "expected-secret"
+
+
+def asking(method="POST", query="", document=None, *, sign=False, **headers):
+    """A delivery to the endpoint that asks; its URL is the query alone."""
+    body = b"" if document is None else json.dumps(document).encode()
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    delivery = ASKING.sign(body, SECRET, id="1", headers=headers) if sign else Delivery(body, headers)
+    return delivery._replace(method=method, url=query)
 
 
 class Answer(NamedTuple):
@@ -31,6 +70,8 @@ class Step(NamedTuple):
 
 
 PROBLEM = (("content-type", "application/problem+json"),)
+TEXT = (("content-type", "text/plain; charset=utf-8"),)
+JSON = (("content-type", "application/json"),)
 DUPLICATE = (("hookguard-duplicate", "1"),)
 
 
@@ -118,6 +159,7 @@ ENDPOINTS = {
     "strict": {"preset": "stripe", "secrets": [SECRET], "on_reused_id": "reject"},
     "https": {"preset": "github", "secrets": [SECRET], "require_https": True},
     "office": {"preset": "github", "secrets": [SECRET], "allow_from": ["192.0.2.0/24"]},
+    "asking": {"preset": "same_scenarios.ASKING", "secrets": [SECRET], "accept_secret": "same_scenarios.accept"},
     "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
 }
 #: A function cannot go through the environment to a server's process.
@@ -156,6 +198,19 @@ def scenarios():
         "a handler that cannot read the JSON": [Step("github", bad_json, refused(400, 1)), Step("github", bad_json, refused(400, 2))],
         "a challenge": [Step("slack", slack(type="url_verification", challenge="abc"), Answer(200, 0, (("content-type", "text/plain; charset=utf-8"),), b"abc"))],
         "a forged challenge": [Step("slack", changed(slack(type="url_verification", challenge="abc"), x_slack_signature="v0=" + "ab" * 32), refused(401))],
+        "a challenge in the query": [Step("asking", asking("GET", "?challenge=a-b_1"), Answer(200, 0, TEXT, b"a-b_1")), Step("asking", asking("GET", "?challenge=%3Cb%3E"), refused(400))],
+        "one in a header": [Step("asking", asking("GET", Asked="abc"), Answer(200, 0, JSON, b'{"verification":"abc"}'))],
+        "a GET that asks nothing": [Step("asking", asking("GET"), refused(401))],
+        "a signed GET": [Step("asking", asking("GET", document={"id": 1}, sign=True), refused(405, 0, ("allow", "GET, HEAD, OPTIONS, POST")))],
+        "a probe": [Step("asking", asking("HEAD"), Answer(200, 0, (), b""))],
+        "OPTIONS that ask": [Step("asking", asking("OPTIONS", Origin_Asked="abc"), Answer(200, 0, (("origin-allowed", "abc"),), b"")), Step("asking", asking("OPTIONS"), refused(401))],
+        "an unsigned challenge in a POST's query": [Step("asking", asking(query="?validationToken=abc", document=[]), Answer(200, 0, TEXT, b"abc"))],
+        "one in its body": [Step("asking", asking(document={"challenge": "abc"}), Answer(200, 0, JSON, b'{"challenge":"abc"}')), Step("asking", asking(document={"challenge": "abc", "id": 1}), refused(401))],
+        "a new secret": [Step("asking", asking(X_Hook_Secret="expected-secret"), Answer(200, 0, (("x-hook-secret", "expected-secret"),), b"")), Step("asking", asking(X_Hook_Secret="another"), refused(401))],
+        "a ping": [Step("asking", asking(document={"type": 1}, sign=True), Answer(200, 0, JSON, b'{"type":1}')), Step("asking", asking(document={"type": 1}), refused(401))],
+        "one that wants an empty answer": [Step("asking", asking(document={"type": 0}, sign=True), Answer(204, 0, JSON, b""))],
+        "a challenge that takes the secret": [Step("asking", asking(document={"event": "validate", "plain": "abc"}, sign=True), Answer(200, 0, JSON, json.dumps({"made": hmac.new(SECRET.encode(), b"abc", hashlib.sha256).hexdigest()}, separators=(",", ":")).encode()))],
+        "an event of who asks": [Step("asking", asking(document={"event": "x"}, sign=True), ok())],
         "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
         "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
         "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
