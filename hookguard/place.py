@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from hookguard.errors import ConfigurationError, MalformedDelivery
 from hookguard.headers import Headers
 
-__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable", "exact_part"]
+__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable", "exact_part", "in_words"]
 
 #: Longest query string that is looked into, and the parameters it may have.
 MAX_QUERY = 8192
@@ -204,3 +204,20 @@ def exact_part(place: object) -> str | None:
     if isinstance(place, InQuery):
         return f"query:{place.parameter}"
     return place.name.lower() if isinstance(place, InHeader) else None
+
+
+def in_words(place: object) -> str:
+    """Return where a place is, for people: ``header `X-Id```, ``body `data.id```."""
+    if isinstance(place, FirstOf):
+        return ", else ".join(map(in_words, place.places))
+    if isinstance(place, Joined):
+        return " with ".join(map(in_words, place.places))
+    for kind, word, attribute in (
+        (InHeader, "header", "name"),
+        (InBody, "body", "path"),
+        (InForm, "form", "field"),
+        (InQuery, "query", "parameter"),
+    ):
+        if isinstance(place, kind):
+            return f"{word} `{getattr(place, attribute)}`"
+    return str(place) if type(place).__str__ is not object.__str__ else type(place).__name__

@@ -60,6 +60,16 @@ class Scheme(Protocol):
     #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
     required_header: str | None = None
 
+    @property
+    def where(self) -> str:
+        """Where a delivery carries the signature, for the table of providers."""
+        return f"header `{self.required_header}`" if self.required_header else type(self).__name__
+
+    @property
+    def what(self) -> str:
+        """How the signature is made and what of, for the table of providers."""
+        return type(self).__name__
+
     def prepare(self, secret: Secret) -> Any:
         """Make a secret ready for use; ConfigurationError when it is not one of this scheme's."""
 

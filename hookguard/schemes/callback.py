@@ -47,6 +47,16 @@ class CallbackScheme(Scheme):
         self.audience = audience
         self.parameter = parameter
 
+    @property
+    def where(self) -> str:
+        """The parameter."""
+        return f"none: `?{self.parameter}=` in the URL"
+
+    @property
+    def what(self) -> str:
+        """Only the token itself is signed."""
+        return "the URL's token"
+
     def prepare(self, secret: Secret) -> bytes:
         """Return the key's bytes."""
         return secret.key(self.secret_format)

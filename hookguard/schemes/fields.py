@@ -22,7 +22,7 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.layout import Layout
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part
+from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import DIGESTS, HmacKey
 from hookguard.schemes.template import SignatureHeader
@@ -47,6 +47,9 @@ class IfPresent:
 @dataclass(frozen=True, slots=True)
 class InSignature:
     """The timestamp among what is signed, where the signature header carries it."""
+
+    def __str__(self) -> str:
+        return "the timestamp"
 
 
 #: A piece of what is signed: literal text, the value found at a place, or one that may be missing.
@@ -124,6 +127,22 @@ class FieldsScheme(Scheme):
         # Of the body only the named fields are covered, which is not the body. What the first of several places holds is
         # signed, but none of them is whenever it is there.
         self.covers = frozenset(part for place in places if (part := exact_part(place)) is not None)
+
+    @property
+    def where(self) -> str:
+        """The header or the place."""
+        return f"`{self.signature.name}`" if isinstance(self.signature, SignatureHeader) else in_words(self.signature)
+
+    @property
+    def what(self) -> str:
+        """The hash and the fields."""
+        fields = [
+            in_words(piece.place if isinstance(piece, IfPresent) else piece)
+            for piece in self.signed
+            if not isinstance(piece, str)
+        ]
+        which = " of every member" if self.each is not None else ""
+        return f"HMAC-{self.digest.upper().replace('SHA', 'SHA-')} of {', '.join(fields)}{which}"
 
     def prepare(self, secret: Secret) -> HmacKey:
         """Hash the key's two blocks once."""

@@ -47,6 +47,11 @@ class HashScheme(HmacScheme):
         if not self._signs_secret:
             raise ConfigurationError(f"signed={self.signed!r}: a hash without {{secret}} in it proves nothing; or is it an HMAC?")
 
+    @property
+    def what(self) -> str:
+        """The hash and the template."""
+        return f"{self.digest.upper().replace('SHA', 'SHA-')} of {self._template}"
+
     def prepare(self, secret: Secret) -> HashKey:
         """Keep the secret's text."""
         return HashKey(secret_text(secret.key(self.secret_format, self.secret_fields[0])), self.digest)

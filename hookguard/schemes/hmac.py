@@ -98,6 +98,11 @@ class HmacScheme(TemplateScheme):
         self.secret_format: SecretFormat = secret_format
         self._size = hashlib.new(digest).digest_size
 
+    @property
+    def what(self) -> str:
+        """The hash and the template."""
+        return f"HMAC-{self.digest.upper().replace('SHA', 'SHA-')} of {self._template}"
+
     def prepare(self, secret: Secret) -> HmacKey:
         """Hash the key's two blocks once."""
         key = secret.key(self.secret_format, self.secret_fields[0])

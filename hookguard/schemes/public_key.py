@@ -24,7 +24,14 @@ __all__ = ["ALGORITHMS", "Algorithm", "PublicKey", "PublicKeyScheme", "need_cryp
 
 #: How a signature is made. SHA-1 is there for the few providers that have nothing better, and never a fallback.
 Algorithm = Literal["ed25519", "ecdsa-p256-sha256", "rsa-sha256", "rsa-sha512", "rsa-sha1"]
-ALGORITHMS = ("ed25519", "ecdsa-p256-sha256", "rsa-sha256", "rsa-sha512", "rsa-sha1")
+NAMES: dict[str, str] = {
+    "ed25519": "Ed25519",
+    "ecdsa-p256-sha256": "ECDSA (P-256, SHA-256)",
+    "rsa-sha256": "RSA (SHA-256)",
+    "rsa-sha512": "RSA (SHA-512)",
+    "rsa-sha1": "RSA (SHA-1)",
+}
+ALGORITHMS = tuple(NAMES)
 
 #: Bits an RSA key must have at the least: shorter ones have been factored, or nearly so.
 SHORTEST_RSA = 1024
@@ -220,6 +227,11 @@ class PublicKeyScheme(TemplateScheme):
             any_header=any_header,
         )
         self.algorithm: Algorithm = algorithm
+
+    @property
+    def what(self) -> str:
+        """The algorithm and the template."""
+        return f"{NAMES[self.algorithm]} of {self._template}"
 
     def prepare(self, secret: Secret) -> PublicKey:
         """Read the key."""

@@ -179,6 +179,18 @@ class TemplateScheme(Scheme):
         self._gathers = len(self.signature) > 1 or any_header or self.signature[0].repeated
         self._whole = not self._gathers and self._layout.compared_whole
 
+    @property
+    def where(self) -> str:
+        """The headers, the first and the last where there are many."""
+        names = [f"`{header.name}`" for header in self.signature]
+        if len(names) > 3:
+            return f"{names[0]} to {names[-1]}"
+        return (" or " if self.any_header else ", ").join(names)
+
+    @property
+    def _template(self) -> str:
+        return "`" + self.signed.replace("\n", "\\n") + "`"
+
     def _check(self, signed: str, names: Sequence[str], timestamp: StampPlace | None, id_header: InHeader | None) -> None:
         known = (*_FIELDS, *self._more_fields)
         for name in names:

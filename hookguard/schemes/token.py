@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, put_form, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.place import InBody, InForm, InHeader, InQuery
+from hookguard.place import InBody, InForm, InHeader, InQuery, in_words
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
 
@@ -72,6 +72,19 @@ class TokenScheme(Scheme):
         self.token = token
         self.form = form
         self.required_header = token.name.lower() if isinstance(token, InHeader) else None
+
+    @property
+    def where(self) -> str:
+        """The place."""
+        if isinstance(self.token, InEvery):
+            return f"body `{self.token.items or 'every item'}[*].{self.token.field}`"
+        return f"`{self.token.name}`" if isinstance(self.token, InHeader) else in_words(self.token)
+
+    @property
+    def what(self) -> str:
+        """Nothing is signed."""
+        how = {"plain": "the secret as it is", "bearer": "Bearer and the secret", "basic": "Basic authentication"}[self.form]
+        return f"nothing: {how}"
 
     def prepare(self, secret: Secret) -> bytes:
         """Return the token's bytes as they come over the wire."""
