@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, read_json
+from hookguard.documents import Reading, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
 from hookguard.place import InBody, Joined
 from hookguard.preset import Preset
@@ -46,6 +45,9 @@ class AdyenScheme(Scheme):
 
     __slots__ = ()
 
+    where = "body `additionalData.hmacSignature` of each item"
+    what = "HMAC-SHA-256 of eight fields of each item"
+
     secret_format: SecretFormat = "hex"
 
     def prepare(self, secret: Secret) -> HmacKey:
@@ -75,14 +77,13 @@ class AdyenScheme(Scheme):
         """Write a signature into every item of the body."""
         if len(keys) != 1:
             raise ConfigurationError("a notification item carries one signature: sign with one secret")
+        body = draft.body
         try:
-            document = read_json(draft.body)
-            for item in _items(document):
-                additional = item.setdefault("additionalData", {})
-                additional["hmacSignature"] = _sign(keys[0], _signed(item))
-        except (MalformedBody, MalformedSignature, MissingSignature, TypeError) as error:
+            for position, item in enumerate(_items(read_json(body))):
+                path = f"notificationItems.{position}.NotificationRequestItem.additionalData.hmacSignature"
+                body = put_json(body, path, _sign(keys[0], _signed(item)))
+        except (MalformedBody, MalformedSignature, MissingSignature) as error:
             raise ConfigurationError(f"this is no Adyen notification: {error}") from None
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         return Delivery(body, draft.headers, draft.method, draft.url)
 
     def __repr__(self) -> str:

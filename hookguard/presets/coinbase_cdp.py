@@ -39,6 +39,9 @@ class Hook0Scheme(Scheme):
 
     __slots__ = ("headers",)
 
+    where = "header `X-Hook0-Signature`"
+    what = "HMAC-SHA-256 of `{timestamp}.{body}`, or of named headers as well"
+
     covers = frozenset({"body"})
     signs_timestamp = True
     required_header = _HEADER.lower()

@@ -38,6 +38,9 @@ class MercadoPagoScheme(Scheme):
 
     __slots__ = ()
 
+    where = "header `x-signature`"
+    what = "HMAC-SHA-256 of the query's `data.id`, `x-request-id` and the time"
+
     covers = frozenset({_REQUEST})
     signs_timestamp = True
     required_header = _HEADER

@@ -15,8 +15,8 @@ MODERN_TREASURY = Preset(
     scheme=HmacScheme(signature=SignatureHeader("X-Signature", "{hex}")),
     event_id=InHeader("X-Webhook-ID"),
     event_type=InBody("event"),
-    # The id is not signed, and two changes of one object may look alike.
-    identity="id+content",
+    # The id is not signed, and no page read names its header; a body holds when its object was changed.
+    identity="content",
     profile=Profile(
         schedule=_DOCS.silent("for some days, with exponential backoff"),
         horizon=_DOCS.silent(4 * DAY),

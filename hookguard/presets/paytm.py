@@ -42,6 +42,9 @@ class PaytmScheme(Scheme):
 
     __slots__ = ()
 
+    where = "form `CHECKSUMHASH`"
+    what = "SHA-256 of the form's values, encrypted with AES"
+
     covers = frozenset({"body"})
 
     def prepare(self, secret: Secret) -> bytes:
@@ -100,6 +103,9 @@ class SignedValues:
     def find(self, event: Readable) -> str | None:
         """Return the digest; None when the body is no form."""
         return f"sha256:{hashlib.sha256(_values(event.form)).hexdigest()}" if event.form else None
+
+    def __str__(self) -> str:
+        return "the form's signed values"
 
     def __repr__(self) -> str:
         return "SignedValues()"

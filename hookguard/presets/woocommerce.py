@@ -1,15 +1,39 @@
 """WooCommerce."""
 
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hookguard.challenge import Challenge
+from hookguard.delivery import Delivery
 from hookguard.place import InHeader
 from hookguard.preset import Preset
 from hookguard.profile import MINUTE, Profile, Source
+from hookguard.reply import Reply
+from hookguard.schemes.base import Key
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
-__all__ = ["WOOCOMMERCE"]
+__all__ = ["WOOCOMMERCE", "Ping"]
+
+_PING = re.compile(rb"webhook_id=[0-9]{1,20}")
 
 _SENDER = Source(
     "https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/class-wc-webhook.php", "2026-11-24"
 )
+
+
+class Ping(Challenge):
+    """The unsigned form ``webhook_id=<number>`` that a webhook sends when it is made: it wants a 200 and tells nothing."""
+
+    __slots__ = ()
+
+    comes_unsigned = True
+
+    def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Reply | None:
+        """Answer 200 without handing anything over; None for any other body."""
+        return Reply(200) if delivery.method == "POST" and _PING.fullmatch(delivery.body) else None
+
 
 WOOCOMMERCE = Preset(
     name="woocommerce",
@@ -19,6 +43,7 @@ WOOCOMMERCE = Preset(
     event_id=InHeader("X-WC-Webhook-Delivery-ID"),
     event_type=InHeader("X-WC-Webhook-Topic"),
     identity="id+content",
+    challenge=Ping(),
     profile=Profile(
         schedule=_SENDER.says("never: each delivery is sent once"),
         horizon=_SENDER.says(0.0),
