@@ -2,6 +2,7 @@
 
 from hookguard.presets.adyen_platform import ADYEN_PLATFORM
 from hookguard.presets.airtable import AIRTABLE
+from hookguard.presets.alipay import ALIPAY
 from hookguard.presets.anthropic import ANTHROPIC
 from hookguard.presets.asana import ASANA
 from hookguard.presets.authorize_net import AUTHORIZE_NET
@@ -10,14 +11,17 @@ from hookguard.presets.box import BOX
 from hookguard.presets.buildkite import BUILDKITE, BUILDKITE_TOKEN
 from hookguard.presets.calendly import CALENDLY
 from hookguard.presets.cashfree import CASHFREE
+from hookguard.presets.chargebee import CHARGEBEE
 from hookguard.presets.checkout_com import CHECKOUT_COM
 from hookguard.presets.circleci import CIRCLECI
 from hookguard.presets.clerk import CLERK
 from hookguard.presets.cloudinary import CLOUDINARY
 from hookguard.presets.coinbase_cdp import COINBASE_CDP
 from hookguard.presets.coinbase_commerce import COINBASE_COMMERCE
+from hookguard.presets.contentful import CONTENTFUL
 from hookguard.presets.convoy import CONVOY, CONVOY_ADVANCED
 from hookguard.presets.docusign import DOCUSIGN
+from hookguard.presets.dropbox import DROPBOX
 from hookguard.presets.elevenlabs import ELEVENLABS
 from hookguard.presets.figma import FIGMA
 from hookguard.presets.flutterwave import FLUTTERWAVE, FLUTTERWAVE_V3
@@ -31,6 +35,7 @@ from hookguard.presets.gogs import GOGS
 from hookguard.presets.grafana import GRAFANA
 from hookguard.presets.heroku import HEROKU
 from hookguard.presets.hookdeck import HOOKDECK
+from hookguard.presets.hubspot import HUBSPOT, HUBSPOT_V1, HUBSPOT_V2
 from hookguard.presets.increase import INCREASE, INCREASE_OLDER
 from hookguard.presets.intercom import INTERCOM
 from hookguard.presets.jira import JIRA
@@ -39,6 +44,7 @@ from hookguard.presets.lemon_squeezy import LEMON_SQUEEZY
 from hookguard.presets.linear import LINEAR
 from hookguard.presets.lithic import LITHIC
 from hookguard.presets.mailersend import MAILERSEND
+from hookguard.presets.mandrill import MANDRILL
 from hookguard.presets.mercado_pago import MERCADO_PAGO
 from hookguard.presets.meta import MESSENGER, META, WHATSAPP
 from hookguard.presets.modern_treasury import MODERN_TREASURY
@@ -50,6 +56,7 @@ from hookguard.presets.paddle import PADDLE
 from hookguard.presets.pagerduty import PAGERDUTY
 from hookguard.presets.paystack import PAYSTACK
 from hookguard.presets.paytm import PAYTM
+from hookguard.presets.plivo import PLIVO
 from hookguard.presets.polar import POLAR
 from hookguard.presets.postmark import POSTMARK
 from hookguard.presets.pusher import PUSHER
@@ -66,11 +73,13 @@ from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, SVIX
 from hookguard.presets.stripe import STRIPE
 from hookguard.presets.telegram import TELEGRAM
 from hookguard.presets.trello import TRELLO
+from hookguard.presets.twilio import TWILIO
 from hookguard.presets.twitch import TWITCH
 from hookguard.presets.typeform import TYPEFORM
 from hookguard.presets.vercel import VERCEL
 from hookguard.presets.viber import VIBER
 from hookguard.presets.webflow import WEBFLOW
+from hookguard.presets.wise import WISE
 from hookguard.presets.woocommerce import WOOCOMMERCE
 from hookguard.presets.workos import WORKOS
 from hookguard.presets.worldpay import WORLDPAY
@@ -82,6 +91,7 @@ from hookguard.registry import get, names, register
 __all__ = [
     "ADYEN_PLATFORM",
     "AIRTABLE",
+    "ALIPAY",
     "ANTHROPIC",
     "ASANA",
     "AUTHORIZE_NET",
@@ -93,15 +103,18 @@ __all__ = [
     "BUILT_IN",
     "CALENDLY",
     "CASHFREE",
+    "CHARGEBEE",
     "CHECKOUT_COM",
     "CIRCLECI",
     "CLERK",
     "CLOUDINARY",
     "COINBASE_CDP",
     "COINBASE_COMMERCE",
+    "CONTENTFUL",
     "CONVOY",
     "CONVOY_ADVANCED",
     "DOCUSIGN",
+    "DROPBOX",
     "ELEVENLABS",
     "FIGMA",
     "FLUTTERWAVE",
@@ -117,6 +130,9 @@ __all__ = [
     "GRAFANA",
     "HEROKU",
     "HOOKDECK",
+    "HUBSPOT",
+    "HUBSPOT_V1",
+    "HUBSPOT_V2",
     "INCREASE",
     "INCREASE_OLDER",
     "INTERCOM",
@@ -126,6 +142,7 @@ __all__ = [
     "LINEAR",
     "LITHIC",
     "MAILERSEND",
+    "MANDRILL",
     "MERCADO_PAGO",
     "MESSENGER",
     "META",
@@ -138,6 +155,7 @@ __all__ = [
     "PAGERDUTY",
     "PAYSTACK",
     "PAYTM",
+    "PLIVO",
     "POLAR",
     "POSTMARK",
     "PUSHER",
@@ -155,12 +173,14 @@ __all__ = [
     "SVIX",
     "TELEGRAM",
     "TRELLO",
+    "TWILIO",
     "TWITCH",
     "TYPEFORM",
     "VERCEL",
     "VIBER",
     "WEBFLOW",
     "WHATSAPP",
+    "WISE",
     "WOOCOMMERCE",
     "WORKOS",
     "WORLDPAY",
@@ -177,6 +197,7 @@ __all__ = [
 BUILT_IN = (
     ADYEN_PLATFORM,
     AIRTABLE,
+    ALIPAY,
     ANTHROPIC,
     ASANA,
     AUTHORIZE_NET,
@@ -187,15 +208,18 @@ BUILT_IN = (
     BUILDKITE_TOKEN,
     CALENDLY,
     CASHFREE,
+    CHARGEBEE,
     CHECKOUT_COM,
     CIRCLECI,
     CLERK,
     CLOUDINARY,
     COINBASE_CDP,
     COINBASE_COMMERCE,
+    CONTENTFUL,
     CONVOY,
     CONVOY_ADVANCED,
     DOCUSIGN,
+    DROPBOX,
     ELEVENLABS,
     FIGMA,
     FLUTTERWAVE,
@@ -211,6 +235,9 @@ BUILT_IN = (
     GRAFANA,
     HEROKU,
     HOOKDECK,
+    HUBSPOT,
+    HUBSPOT_V1,
+    HUBSPOT_V2,
     INCREASE,
     INCREASE_OLDER,
     INTERCOM,
@@ -220,6 +247,7 @@ BUILT_IN = (
     LINEAR,
     LITHIC,
     MAILERSEND,
+    MANDRILL,
     MERCADO_PAGO,
     MESSENGER,
     META,
@@ -232,6 +260,7 @@ BUILT_IN = (
     PAGERDUTY,
     PAYSTACK,
     PAYTM,
+    PLIVO,
     POLAR,
     POSTMARK,
     PUSHER,
@@ -249,12 +278,14 @@ BUILT_IN = (
     SVIX,
     TELEGRAM,
     TRELLO,
+    TWILIO,
     TWITCH,
     TYPEFORM,
     VERCEL,
     VIBER,
     WEBFLOW,
     WHATSAPP,
+    WISE,
     WOOCOMMERCE,
     WORKOS,
     WORLDPAY,

@@ -26,6 +26,15 @@ def again(make: Any) -> Any:
     return case
 
 
+def public(make: Any) -> Any:
+    """A vector with a public key: nobody published the private one, so it cannot be signed again."""
+
+    def case(vector: dict[str, Any]) -> dict[str, Any]:
+        return make(vector) | {"signer": False}
+
+    return case
+
+
 #: The collection's name of a provider, and what makes a case of its vectors.
 CASES = {
     "paddle": plain("paddle"),
@@ -42,10 +51,12 @@ CASES = {
     "mollie": plain("mollie"),
     "polar": plain("polar"),
     "mercadopago": plain("mercado-pago"),
+    "wise": public(plain("wise")),
+    "alipay": public(plain("alipay")),
 }
 
 #: Those that are not made into cases, and why.
 LEFT: dict[str, str] = {}
 
 #: Presets whose only vectors are long ones.
-LONG = {"adyen-platform", "coinbase-commerce", "razorpay"}
+LONG = {"alipay", "wise", "adyen-platform", "coinbase-commerce", "razorpay"}
