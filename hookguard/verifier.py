@@ -6,21 +6,24 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError, SignatureMismatch, TimestampOutOfTolerance, UnconfirmedPresetWarning
 from hookguard.event import Event
 from hookguard.headers import Headers
+from hookguard.keys import Wanted
 from hookguard.preset import Preset, make_keys
 from hookguard.presets import get
-from hookguard.schemes.base import Key
+from hookguard.schemes.base import Key, Verified
 from hookguard.secret import SecretLike
 
 __all__ = ["SecretLookup", "Tenant", "Verifier"]
 
 #: The widest tolerance that is taken for a tolerance: a year.
 WIDEST = 366 * 86400.0
+#: Seconds that two clocks may differ where what was signed has dates of its own.
+LEEWAY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,19 @@ class Verifier:
     UnconfirmedPresetWarning when no official source confirms the preset.
     """
 
-    __slots__ = ("_clock", "_dated", "_keys", "_verify", "allow_stale", "lookup", "preset", "tenant", "tolerance")
+    __slots__ = (
+        "_clock",
+        "_dated",
+        "_keys",
+        "_validity",
+        "_verify",
+        "_wants",
+        "allow_stale",
+        "lookup",
+        "preset",
+        "tenant",
+        "tolerance",
+    )
 
     def __init__(
         self,
@@ -73,7 +88,10 @@ class Verifier:
         self.tenant: str | None = None
         self.lookup: SecretLookup | None = None
         self._clock = clock
-        self._verify = self.preset.scheme.verify
+        self._verify: Callable[..., Verified] = self.preset.scheme.verify
+        # What only a few schemes have: keys to fetch, and bounds of their own to when they hold.
+        self._wants = getattr(self.preset.scheme, "wants", None)
+        self._validity = getattr(self.preset.scheme, "validity", None)
         if callable(secrets):
             self.lookup = secrets
             self._keys: tuple[Key, ...] = ()
@@ -106,7 +124,7 @@ class Verifier:
     def for_tenant(self, tenant: Tenant) -> Verifier:
         """Return a verifier with the tenant's secrets, otherwise like this one."""
         verifier = Verifier.__new__(Verifier)
-        for name in ("_clock", "_verify", "allow_stale", "preset", "tolerance"):
+        for name in ("_clock", "_validity", "_verify", "_wants", "allow_stale", "preset", "tolerance"):
             setattr(verifier, name, getattr(self, name))
         verifier.lookup = None
         verifier.tenant = tenant.name
@@ -122,17 +140,42 @@ class Verifier:
         """Return the key of that name: an event's ``secret`` is the name of the one that matched."""
         return next(key for key in self._keys if key.name == name)
 
-    def verify(self, delivery: Delivery) -> Event:
-        """Return the delivery's event, or raise Rejected.
+    @property
+    def fetches(self) -> bool:
+        """Whether deliveries need keys that the provider publishes: see ``wants``."""
+        return self._wants is not None
 
-        The order is signature, then timestamp: a stale delivery is called stale only when it is genuine.
+    def wants(self, delivery: Delivery) -> Wanted | None:
+        """Return which key the delivery needs fetched, or None; raise Rejected when no key could make it genuine.
+
+        Guards fetch it by themselves. Without one: ``verifier.verify(delivery, found=source.get(wanted))``.
         """
+        return self._wants(delivery, self._usable()) if self._wants is not None else None
+
+    def _usable(self) -> tuple[Key, ...]:
         keys = self.keys() if self._dated else self._keys
         if not keys:
             if self.lookup is not None:
                 raise ConfigurationError("this verifier looks its secrets up per tenant: pass deliveries to a guard")
             raise SignatureMismatch("every secret of this endpoint is outside its dates: configure a current one")
-        secret, timestamp = self._verify(delivery, keys)
+        return keys
+
+    def verify(self, delivery: Delivery, *, found: Any = None) -> Event:
+        """Return the delivery's event, or raise Rejected.
+
+        The order is signature, then timestamp: a stale delivery is called stale only when it is genuine. ``found`` is the key
+        that ``wants`` asked for.
+        """
+        keys = self._usable()
+        if self._wants is None:
+            secret, timestamp = self._verify(delivery, keys)
+        else:
+            if found is None and self._wants(delivery, keys) is not None:
+                raise ConfigurationError(
+                    f"{self.preset.name} deliveries need a key that is fetched: pass them to a guard, which does that,"
+                    " or have verifier.wants(delivery) fetched and pass found= here"
+                )
+            secret, timestamp = self._verify(delivery, keys, found)
         if timestamp is not None and self.tolerance is not None:
             off = self._clock() - timestamp
             if not -self.tolerance <= off <= self.tolerance:
@@ -141,6 +184,11 @@ class Verifier:
                     f"the signed timestamp is {abs(off):.0f} s {side}; {self.tolerance:.0f} s are allowed."
                     " If every delivery says so, this machine's clock is off."
                 )
+        if self._validity is not None and not self.allow_stale:
+            start, end = self._validity(delivery)
+            now = self._clock()
+            if (start is not None and now < start - LEEWAY) or (end is not None and now > end + LEEWAY):
+                raise TimestampOutOfTolerance("what was signed does not hold yet, or no more, by its own dates")
         return Event(delivery, self.preset, secret, timestamp, self.tenant)
 
     def __repr__(self) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, Union
 
 from hookguard.delivery import Delivery
+from hookguard.keys import Wanted
 from hookguard.secret import Secret, SecretFormat
 
-__all__ = ["Draft", "Key", "Scheme", "Verified"]
+__all__ = ["Draft", "FetchingScheme", "Key", "Scheme", "Validity", "Verified"]
 
 
 class Key(NamedTuple):
@@ -25,6 +26,10 @@ class Key(NamedTuple):
 
 #: What a scheme found: the name of the secret that matched, and the signed timestamp in seconds since 1970 if there is one.
 Verified = tuple[str, Union[float, None]]
+
+
+#: Seconds since 1970 before and after which what was signed does not hold; None where it says nothing.
+Validity = tuple[Union[float, None], Union[float, None]]
 
 
 class Draft(NamedTuple):
@@ -78,3 +83,18 @@ class Scheme(Protocol):
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with every key (more than one where the scheme can carry more than one signature)."""
+
+
+class FetchingScheme(Scheme, Protocol):
+    """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""
+
+    __slots__ = ()
+
+    def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
+        """Say which key the delivery needs; None when it needs none.
+
+        Raises UntrustedKeySource for an address that is not the provider's, and any other Rejected that needs no key.
+        """
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
+        """Check the delivery with the key that was found for it."""
