@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -107,6 +108,11 @@ class Event:
         return self._preset.name
 
     @property
+    def delivery(self) -> Delivery:
+        """The HTTP attempt it came by."""
+        return self._delivery
+
+    @property
     def covers(self) -> frozenset[str]:
         """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
         return self._preset.scheme.covers
@@ -159,7 +165,7 @@ class Event:
         return (place.find(self) if place is not None else None) or ""
 
     def fingerprint(self) -> bytes:
-        """Return the SHA-256 of the body: what tells an honest retry from another body under the same id.
+        """Return the SHA-256 of the body, or of this event in it: what tells an honest retry from another body under the same id.
 
         Of the body alone, not of all that was signed: a retry that is signed anew has another timestamp.
         """
@@ -173,8 +179,16 @@ class Event:
         """Return the fingerprint in hex."""
         return self.fingerprint().hex()
 
+    def member(self, document: Any) -> Event:
+        """Return one of several events that came in this delivery: its own JSON, fingerprint, id and type."""
+        event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant)
+        event._document = document
+        # The same however the provider writes it the next time: its neighbours may be other ones then.
+        event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
+        return event
+
     def json(self) -> Any:
-        """Return the body parsed as JSON, or the JSON in the form field where the provider puts it.
+        """Return the body parsed as JSON (this event alone, of several), or the JSON in the form field of providers that use one.
 
         Strict, because what the signature proves is the bytes and every reader must read the same out of them: UTF-8
         without a byte order mark, no repeated keys, no NaN or Infinity, at most 64 levels and 1,000 digits. Raises

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import secrets
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
+from hookguard.batch import Batch
 from hookguard.challenge import Offer
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
@@ -29,13 +31,15 @@ from hookguard.errors import (
     StoreUnavailable,
     TransactionFailed,
     UnexpectedSecret,
+    UnknownKey,
     UnknownTenant,
     VerificationUnavailable,
 )
 from hookguard.event import Event
 from hookguard.heartbeat import Heartbeat, TaskHeartbeat, ThreadHeartbeat
+from hookguard.keys import AsyncHttpKeySource, AsyncKeySource, HttpKeySource, KeySource, Wanted
 from hookguard.outcome import Outcome, OutcomeName, report
-from hookguard.receipt import Receipt, reply_to_claim, reply_to_error
+from hookguard.receipt import Members, Receipt, reply_to_claim, reply_to_error
 from hookguard.reply import Reply
 from hookguard.store import AsyncStore, Claim, ClaimStatus, Store, StoreKey
 from hookguard.verifier import Tenant, Verifier
@@ -44,6 +48,8 @@ __all__ = ["AsyncGuard", "Guard", "InThread"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger("hookguard")
+
 #: Runs a blocking call elsewhere and awaits it, as ``asyncio.to_thread`` and ``anyio.to_thread.run_sync`` do.
 InThread = Callable[..., Awaitable[Any]]
 
@@ -51,11 +57,17 @@ InThread = Callable[..., Awaitable[Any]]
 class AsyncGuard:
     """Receives deliveries of one endpoint on an event loop.
 
-    ``store`` may be asynchronous or not; one that may block is called in a thread, through ``in_thread``.
+    ``store`` may be asynchronous or not; one that may block is called in a thread, through ``in_thread``. ``keys`` is where
+    keys come from that a provider publishes, for the few presets that need one: over HTTPS by default, asynchronous or not.
     """
 
     def __init__(
-        self, endpoint: Endpoint | Verifier, store: Store | AsyncStore, *, in_thread: InThread = asyncio.to_thread
+        self,
+        endpoint: Endpoint | Verifier,
+        store: Store | AsyncStore,
+        *,
+        in_thread: InThread = asyncio.to_thread,
+        keys: KeySource | AsyncKeySource | None = None,
     ) -> None:
         self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
         self.store = store
@@ -72,7 +84,12 @@ class AsyncGuard:
         if self.endpoint.heartbeat:
             kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
             heartbeat = kind(store.extend, self.endpoint.lease)  # type: ignore[arg-type]  # one awaits, the other does not
-        self._flow = _Flow(self.endpoint, awaited, heartbeat)
+        source: AsyncKeySource | None = None
+        if self.endpoint.verifier.fetches:
+            keys = AsyncHttpKeySource() if keys is None else keys
+            awaits = inspect.iscoroutinefunction(keys.get)
+            source = cast("AsyncKeySource", keys) if awaits else _AwaitedKeys(cast("KeySource", keys), in_thread)
+        self._flow = _Flow(self.endpoint, awaited, heartbeat, source)
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         """Refuse by the head alone, before the body is read; None when it should be read. Never suspends."""
@@ -98,11 +115,23 @@ class AsyncGuard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
+        if receipt.members is not None:
+            return await self._flow.settle_member(receipt.members, receipt, status, error, reply)
         return await self._flow.settle(receipt, status, error, reply)
+
+    async def next(self, receipt: Receipt) -> Receipt | None:
+        """Return the receipt of the next event that came in the same delivery; None when there is none and all is said.
+
+        For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
+        failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
+        again and only what is not done runs.
+        """
+        return None if receipt.members is None else await self._flow.next(receipt.members)
 
     @asynccontextmanager
     async def receive(self, delivery: Delivery) -> AsyncIterator[Receipt]:
         """Open and settle around a block; see :meth:`Guard.receive`."""
+        _refuse_batch(self.endpoint)
         receipt = await self.open(delivery)
         try:
             yield receipt
@@ -118,9 +147,12 @@ class AsyncGuard:
 
 
 class Guard:
-    """Receives deliveries of one endpoint, with a store that is not asynchronous. Safe to share between threads."""
+    """Receives deliveries of one endpoint, with a store that is not asynchronous. Safe to share between threads.
 
-    def __init__(self, endpoint: Endpoint | Verifier, store: Store) -> None:
+    ``keys`` is where keys come from that a provider publishes, for the few presets that need one: over HTTPS by default.
+    """
+
+    def __init__(self, endpoint: Endpoint | Verifier, store: Store, *, keys: KeySource | None = None) -> None:
         self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
         self.store = store
         if inspect.iscoroutinefunction(store.claim):
@@ -130,7 +162,13 @@ class Guard:
             if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
                 raise ConfigurationError(f"endpoint {self.endpoint.name!r} {what} with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
-        self._flow = _Flow(self.endpoint, _Awaited(store, _at_once), heartbeat)
+        source: AsyncKeySource | None = None
+        if self.endpoint.verifier.fetches:
+            keys = HttpKeySource() if keys is None else keys
+            if inspect.iscoroutinefunction(keys.get):
+                raise ConfigurationError(f"{keys!r} is asynchronous and Guard does not await: use AsyncGuard or another source")
+            source = _AwaitedKeys(keys, _at_once)
+        self._flow = _Flow(self.endpoint, _Awaited(store, _at_once), heartbeat, source)
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         """Refuse by the head alone, before the body is read; None when it should be read."""
@@ -156,15 +194,28 @@ class Guard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
+        if receipt.members is not None:
+            return _finish(self._flow.settle_member(receipt.members, receipt, status, error, reply))
         return _finish(self._flow.settle(receipt, status, error, reply))
+
+    def next(self, receipt: Receipt) -> Receipt | None:
+        """Return the receipt of the next event that came in the same delivery; None when there is none and all is said.
+
+        For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
+        failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
+        again and only what is not done runs.
+        """
+        return None if receipt.members is None else _finish(self._flow.next(receipt.members))
 
     @contextmanager
     def receive(self, delivery: Delivery) -> Iterator[Receipt]:
         """Open and settle around a block.
 
         An exception in the block, an answer other than 2xx, or no answer at all gives the event back. When the event
-        cannot be completed at the end of the block, StoreUnavailable or LeaseLost is raised: answer 503 then.
+        cannot be completed at the end of the block, StoreUnavailable or LeaseLost is raised: answer 503 then. One block is one
+        event: where a delivery may carry several, ConfigurationError says to use ``open``, ``settle`` and ``next``.
         """
+        _refuse_batch(self.endpoint)
         receipt = self.open(delivery)
         try:
             yield receipt
@@ -182,10 +233,17 @@ class Guard:
 class _Flow:
     """The order of things, for both guards."""
 
-    def __init__(self, endpoint: Endpoint, store: AsyncStore, heartbeat: Heartbeat | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        store: AsyncStore,
+        heartbeat: Heartbeat | None = None,
+        keys: AsyncKeySource | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._store = store
         self._heartbeat = heartbeat
+        self._keys = keys
         self._running = 0
         self._lock = threading.Lock()
 
@@ -211,11 +269,14 @@ class _Flow:
                 verifier = await self._find_tenant(verifier, delivery)
             if asked is not None and asked.needs_keys and (answer := asked.unsigned(delivery, verifier.keys())) is not None:
                 return await self._meet(answer, started, delivery)
-            event = verifier.verify(delivery)
+            found = None if self._keys is None else await self._fetch(self._keys, verifier, delivery)
+            event = verifier.verify(delivery, found=found)
             if challenge is not None and (answer := challenge.signed(event, verifier.key(event.secret))) is not None:
                 return await self._meet(answer, started, delivery, event)
             if delivery.method not in self._endpoint.preset.methods:
                 raise MethodNotAllowed(f"{delivery.method[:16]!r} is for challenges alone, and this is none")
+            if self._endpoint.preset.batch is not None:
+                return await self._open_members(self._endpoint.preset.batch, event, started)
             key = self._endpoint.key(event)
             receipt = Receipt(started, event=event)
             self._take_slot(receipt)
@@ -276,6 +337,87 @@ class _Flow:
         reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None))
         reason = "" if claim.same_fingerprint else "the body differs from the first one's"
         return self._answer(receipt.started, outcome, reply, event, reason)
+
+    async def _open_members(self, batch: Batch, event: Event, started: float) -> Receipt:
+        """Take in a delivery of several events. One without an identity refuses all of them, before any is run."""
+        events = [event.member(document) for document in batch.members(event.document())]
+        members = Members([(member, self._endpoint.key(member)) for member in events])
+        if not events:
+            return self._answer(started, "challenge", members.done, event, "no event is in it")
+        self._take_slot(members)
+        following = await self._advance(members)
+        if following is not None:
+            return following
+        return Receipt(started, event=event, reply=members.worst or members.done)
+
+    async def next(self, members: Members) -> Receipt | None:
+        following = await self._advance(members)
+        if following is not None or members.worst is None or members.failed:
+            return following
+        return Receipt(time.perf_counter(), reply=members.worst)
+
+    async def _advance(self, members: Members) -> Receipt | None:
+        """The next event that is to be run; None when there is none left."""
+        try:
+            while members.left:
+                event, key = members.left.pop()
+                receipt = Receipt(time.perf_counter(), event=event)
+                receipt.members = members
+                opened = await self._claim_member(receipt, members, event, key)
+                if opened.reply is None:
+                    members.failed = False
+                    return receipt
+                if 200 <= opened.reply.status < 300:
+                    members.done = opened.reply
+                else:
+                    members.note(opened.reply)
+        except BaseException:
+            self._give_slot(members)
+            raise
+        self._give_slot(members)
+        return None
+
+    async def _claim_member(self, receipt: Receipt, members: Members, event: Event, key: StoreKey) -> Receipt:
+        first = members.seen.setdefault(key, event)
+        try:
+            if first is not event:
+                if first.fingerprint() != event.fingerprint() and self._endpoint.reject_reused_id:
+                    raise EventIdReused("this id came before in the same delivery, with another content")
+                return self._answer(receipt.started, "duplicate", members.done, event, "it came before in the same delivery")
+            if members.unprotected is not None:
+                event.idempotency_key = key.idempotency_key
+                receipt.unprotected = members.unprotected
+                return receipt
+            opened = await self._claim(receipt, event, key)
+        except HookguardError as error:
+            if not isinstance(error, Rejected):
+                # The store will not answer for the others either: the provider brings them again.
+                members.left.clear()
+            return self.refuse(error, receipt.started, event.delivery, event)
+        members.unprotected = receipt.unprotected
+        return opened
+
+    async def settle_member(
+        self, members: Members, receipt: Receipt, status: int | None, error: BaseException | None, answer: Reply | None
+    ) -> Reply | None:
+        """Settle one of several events, and remember what the provider must hear of it."""
+        if receipt.key is None and receipt.unprotected is None:
+            return None
+        if status is None and answer is not None:
+            status = answer.status
+        if error is not None and not isinstance(error, Exception):
+            members.left.clear()
+            self._give_slot(members)
+        elif error is not None and not isinstance(error, HookguardError):
+            if members.tracebacks:
+                _log.error("one more event of the same delivery failed", exc_info=error)
+            members.tracebacks = True
+        reply = await self.settle(receipt, status, error, answer)
+        if reply is not None:
+            members.note(reply, ran=True)
+        elif error is not None or status is None or not 200 <= status < 300:
+            members.note(Reply.problem(status if error is None and status is not None and status >= 400 else 500), ran=True)
+        return reply
 
     async def settle(
         self, receipt: Receipt, status: int | None, error: BaseException | None, answer: Reply | None = None
@@ -402,6 +544,22 @@ class _Flow:
         # Which URL was checked is what one needs to know when a scheme that signs it refuses; it is not secret there.
         return isinstance(error, Rejected) and "url" in self._endpoint.preset.scheme.covers
 
+    async def _fetch(self, keys: AsyncKeySource, verifier: Verifier, delivery: Delivery) -> Any:
+        """The key the delivery needs, if it needs one that is fetched."""
+        wanted = verifier.wants(delivery)
+        if wanted is None:
+            return None
+        try:
+            found = await keys.get(wanted)
+        except HookguardError:
+            raise
+        except Exception as error:
+            # A source of the user's own; unknown is not invalid.
+            raise VerificationUnavailable(f"the key source failed: {type(error).__name__}: {error}") from error
+        if found is None:
+            raise UnknownKey(f"the delivery names the key {wanted.id[:64]!r}, which the provider's list does not hold")
+        return found
+
     async def _find_tenant(self, verifier: Verifier, delivery: Delivery) -> Verifier:
         path = delivery.url.partition("#")[0].partition("?")[0]
         if "://" in path:
@@ -418,7 +576,7 @@ class _Flow:
             # Unknown is not invalid: a database that is down must not turn genuine deliveries away for good.
             raise VerificationUnavailable(f"the secret lookup failed: {type(error).__name__}: {error}") from error
 
-    def _take_slot(self, receipt: Receipt) -> None:
+    def _take_slot(self, receipt: Receipt | Members) -> None:
         # Taken after verifying, so that forged deliveries cannot use the places up.
         limit = self._endpoint.max_concurrent
         if limit is None:
@@ -429,7 +587,7 @@ class _Flow:
             self._running += 1
         receipt.slot = True
 
-    def _give_slot(self, receipt: Receipt) -> None:
+    def _give_slot(self, receipt: Receipt | Members) -> None:
         if receipt.slot:
             receipt.slot = False
             with self._lock:
@@ -469,6 +627,14 @@ class _Flow:
                 duration=time.perf_counter() - started,
             ),
             endpoint.observers,
+        )
+
+
+def _refuse_batch(endpoint: Endpoint) -> None:
+    if endpoint.preset.batch is not None:
+        raise ConfigurationError(
+            f"a delivery of {endpoint.preset.name!r} may carry several events, and receive() is for one: call open(), then"
+            " settle() and next() for each, until next() returns None"
         )
 
 
@@ -515,6 +681,17 @@ class _Awaited:
 
     async def forget(self, key: StoreKey) -> bool:
         return cast("bool", await self._run(lambda: self._store.forget(key)))
+
+
+class _AwaitedKeys:
+    """A source of keys that does not await, in the clothes of one that does."""
+
+    def __init__(self, keys: KeySource, run: InThread) -> None:
+        self._keys = keys
+        self._run = run
+
+    async def get(self, wanted: Wanted) -> Any | None:
+        return await self._run(lambda: self._keys.get(wanted))
 
 
 async def _at_once(call: Callable[[], T]) -> T:

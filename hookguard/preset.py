@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from hookguard.batch import Batch
 from hookguard.challenge import Challenge
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError
@@ -43,6 +44,7 @@ class Preset:
     tolerance: float = 300.0  #: seconds a signed timestamp may be off, both ways
     json_field: str | None = None  #: the form field that holds the JSON, where the provider also sends forms
     challenge: Challenge | None = None
+    batch: Batch | None = None  #: where the events are, if a delivery carries several; id and type are then each event's own
     methods: frozenset[str] = frozenset({"POST"})
     profile: Profile | None = None  #: None for a provider nobody has written the facts down for
     docs: str = ""  #: the provider's own page on its signatures

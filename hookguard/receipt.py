@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from hookguard.errors import (
@@ -20,13 +21,34 @@ from hookguard.event import Event
 from hookguard.reply import Reply
 from hookguard.store import Claim, ClaimStatus, StoreKey
 
-__all__ = ["Receipt", "reply_to_claim", "reply_to_error"]
+__all__ = ["Members", "Receipt", "reply_to_claim", "reply_to_error"]
 
 _log = logging.getLogger("hookguard")
 
 #: Seconds a provider is asked to wait when the store is down, and when too much is going on at once.
 STORE_DOWN: Final = 30
 BUSY: Final = 1
+
+
+class Members:
+    """The events of one delivery that are still to be looked at, and what became of those before."""
+
+    __slots__ = ("done", "failed", "left", "seen", "slot", "tracebacks", "unprotected", "worst")
+
+    def __init__(self, events: Iterable[tuple[Event, StoreKey]]) -> None:
+        self.left = list(events)[::-1]
+        self.seen: dict[StoreKey, Event] = {}  #: what was looked at
+        self.slot = False  #: whether a place under the concurrency limit is taken, for all of them
+        self.worst: Reply | None = None  #: what the provider must hear, if not all is well
+        self.failed = False  #: whether that is about the event that ran last
+        self.done = Reply(200)  #: the answer when nothing was left to do
+        self.unprotected: StoreUnavailable | None = None  #: why claims are not tried any more, where events run without
+        self.tracebacks = False  #: whether a handler raised before: the framework shows the first exception only
+
+    def note(self, reply: Reply, *, ran: bool = False) -> None:
+        """Remember a reply that is no success; one that surely brings a retry wins."""
+        if self.worst is None or (self.worst.status < 500 <= reply.status):
+            self.worst, self.failed = reply, ran
 
 
 class Receipt:
@@ -36,7 +58,7 @@ class Receipt:
     be sent and nothing is to be run.
     """
 
-    __slots__ = ("_event", "answer", "error", "key", "reply", "slot", "started", "status", "token", "unprotected")
+    __slots__ = ("_event", "answer", "error", "key", "members", "reply", "slot", "started", "status", "token", "unprotected")
 
     def __init__(
         self, started: float, *, event: Event | None = None, reply: Reply | None = None, error: HookguardError | None = None
@@ -50,6 +72,7 @@ class Receipt:
         self.error = error  #: why it was refused, or why a handled event could not be marked as done; for the operator
         self.unprotected: StoreUnavailable | None = None  #: why the event runs without a claim, where the endpoint allows it
         self.slot = False  #: whether a place under the concurrency limit is taken
+        self.members: Members | None = None  #: the other events of the same delivery, where it may carry several
         self._event = event
 
     @property
