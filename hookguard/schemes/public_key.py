@@ -20,7 +20,7 @@ from hookguard.schemes.template import SignatureHeader, TemplateScheme
 from hookguard.secret import Secret
 from hookguard.timestamp import TimestampUnit
 
-__all__ = ["ALGORITHMS", "Algorithm", "PublicKey", "PublicKeyScheme", "need_cryptography", "read_public_key"]
+__all__ = ["ALGORITHMS", "Algorithm", "PublicKey", "PublicKeyScheme", "need_cryptography", "read_key", "read_public_key"]
 
 #: How a signature is made. SHA-1 is there for the few providers that have nothing better, and never a fallback.
 Algorithm = Literal["ed25519", "ecdsa-p256-sha256", "rsa-sha256", "rsa-sha512", "rsa-sha1"]
@@ -116,31 +116,41 @@ def _functions(key: Any, private: Any, algorithm: Algorithm) -> tuple[Check, Sig
 
 
 def read_public_key(text: str | bytes, algorithm: Algorithm) -> PublicKey:
-    """Read a key as providers show it; ConfigurationError when it is none, or of another kind.
+    """Read a key as providers show it; ConfigurationError when it is none, or of another kind than the algorithm's.
 
-    PEM (a public key, a certificate, or a private key for signing), the base64 of the same without armour, for Ed25519 also
-    64 hex digits, and ``whpk_`` or ``whsk_`` with base64 behind it (Standard Webhooks).
+    What :func:`read_key` reads; for Ed25519 also 64 hex digits, and ``whpk_`` or ``whsk_`` with base64 behind it (Standard
+    Webhooks).
+    """
+    need_cryptography()
+    if algorithm == "ed25519" and isinstance(text, str):
+        stripped = text.strip()
+        if _HEX_ED25519.fullmatch(stripped):
+            return PublicKey(_ed25519(bytes.fromhex(stripped)), algorithm)
+        for prefix, sizes in (("whpk_", (32,)), ("whsk_", (32, 64))):
+            if stripped.startswith(prefix):
+                raw = _base64(stripped.removeprefix(prefix))
+                if len(raw) not in sizes:
+                    raise ConfigurationError(f"the key behind {prefix} has {len(raw)} bytes: was it cut when it was copied?")
+                return PublicKey(_ed25519(raw, private=prefix == "whsk_"), algorithm)
+    return PublicKey(read_key(text), algorithm)
+
+
+def read_key(text: str | bytes) -> Any:
+    """Read PEM (a public key, a certificate, or a private key for signing), or the base64 of the same without its armour.
+
+    Returns a key of the package cryptography; ConfigurationError when it is none.
     """
     need_cryptography()
     if isinstance(text, bytes):
         if not text.isascii():
-            return PublicKey(_from_der(text), algorithm)
+            return _from_der(text)
         text = text.decode()
     text = text.strip()
     if text.startswith("-----BEGIN "):
-        return PublicKey(_from_pem(text.encode()), algorithm)
-    if algorithm == "ed25519":
-        if _HEX_ED25519.fullmatch(text):
-            return PublicKey(_ed25519(bytes.fromhex(text)), algorithm)
-        for prefix, sizes in (("whpk_", (32,)), ("whsk_", (32, 64))):
-            if text.startswith(prefix):
-                raw = _base64(text.removeprefix(prefix))
-                if len(raw) not in sizes:
-                    raise ConfigurationError(f"the key behind {prefix} has {len(raw)} bytes: was it cut when it was copied?")
-                return PublicKey(_ed25519(raw, private=prefix == "whsk_"), algorithm)
-    elif text.startswith("whsec_"):
+        return _from_pem(text.encode())
+    if text.startswith("whsec_"):
         raise ConfigurationError("the key is a shared secret (whsec_…); this preset needs a public key")
-    return PublicKey(_from_der(_base64("".join(text.split()))), algorithm)
+    return _from_der(_base64("".join(text.split())))
 
 
 def _base64(text: str) -> bytes:
