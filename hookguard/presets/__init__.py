@@ -1,5 +1,6 @@
 """Ready presets, one provider a file, and the registry of names."""
 
+from hookguard.presets.adyen import ADYEN
 from hookguard.presets.adyen_platform import ADYEN_PLATFORM
 from hookguard.presets.airtable import AIRTABLE
 from hookguard.presets.alipay import ALIPAY
@@ -20,9 +21,12 @@ from hookguard.presets.coinbase_cdp import COINBASE_CDP
 from hookguard.presets.coinbase_commerce import COINBASE_COMMERCE
 from hookguard.presets.contentful import CONTENTFUL
 from hookguard.presets.convoy import CONVOY, CONVOY_ADVANCED
+from hookguard.presets.dingtalk_robot import DINGTALK_ROBOT
+from hookguard.presets.discord import DISCORD, DISCORD_EVENTS
 from hookguard.presets.docusign import DOCUSIGN
 from hookguard.presets.dropbox import DROPBOX
 from hookguard.presets.elevenlabs import ELEVENLABS
+from hookguard.presets.event_grid import EVENT_GRID
 from hookguard.presets.figma import FIGMA
 from hookguard.presets.flutterwave import FLUTTERWAVE, FLUTTERWAVE_V3
 from hookguard.presets.forgejo import FORGEJO
@@ -31,6 +35,7 @@ from hookguard.presets.gitea import GITEA
 from hookguard.presets.gitee import GITEE, GITEE_PASSWORD
 from hookguard.presets.github import GITHUB
 from hookguard.presets.gitlab import GITLAB, GITLAB_TOKEN
+from hookguard.presets.gocardless import GOCARDLESS
 from hookguard.presets.gogs import GOGS
 from hookguard.presets.grafana import GRAFANA
 from hookguard.presets.heroku import HEROKU
@@ -41,12 +46,15 @@ from hookguard.presets.intercom import INTERCOM
 from hookguard.presets.jira import JIRA
 from hookguard.presets.klarna import KLARNA
 from hookguard.presets.lemon_squeezy import LEMON_SQUEEZY
+from hookguard.presets.line import LINE
 from hookguard.presets.linear import LINEAR
 from hookguard.presets.lithic import LITHIC
 from hookguard.presets.mailersend import MAILERSEND
+from hookguard.presets.mailgun import MAILGUN
 from hookguard.presets.mandrill import MANDRILL
 from hookguard.presets.mercado_pago import MERCADO_PAGO
 from hookguard.presets.meta import MESSENGER, META, WHATSAPP
+from hookguard.presets.microsoft_graph import MICROSOFT_GRAPH
 from hookguard.presets.modern_treasury import MODERN_TREASURY
 from hookguard.presets.mollie import MOLLIE
 from hookguard.presets.notion import NOTION
@@ -54,6 +62,7 @@ from hookguard.presets.okta import OKTA
 from hookguard.presets.openai import OPENAI
 from hookguard.presets.paddle import PADDLE
 from hookguard.presets.pagerduty import PAGERDUTY
+from hookguard.presets.paypal import PAYPAL
 from hookguard.presets.paystack import PAYSTACK
 from hookguard.presets.paytm import PAYTM
 from hookguard.presets.plivo import PLIVO
@@ -64,15 +73,18 @@ from hookguard.presets.razorpay import RAZORPAY
 from hookguard.presets.recurly import RECURLY
 from hookguard.presets.resend import RESEND
 from hookguard.presets.sanity import SANITY
+from hookguard.presets.sendgrid import SENDGRID
 from hookguard.presets.sentry import SENTRY
 from hookguard.presets.shopify import SHOPIFY
 from hookguard.presets.signed_url import SIGNED_URL
 from hookguard.presets.slack import SLACK
 from hookguard.presets.square import SQUARE
-from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, SVIX
+from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, STANDARD_WEBHOOKS_V1A, SVIX, SVIX_V1A, standard_v1a_scheme
 from hookguard.presets.stripe import STRIPE
 from hookguard.presets.telegram import TELEGRAM
+from hookguard.presets.telnyx import TELNYX
 from hookguard.presets.trello import TRELLO
+from hookguard.presets.truelayer import TRUELAYER
 from hookguard.presets.twilio import TWILIO
 from hookguard.presets.twitch import TWITCH
 from hookguard.presets.typeform import TYPEFORM
@@ -89,6 +101,7 @@ from hookguard.presets.zoom import ZOOM
 from hookguard.registry import get, names, register
 
 __all__ = [
+    "ADYEN",
     "ADYEN_PLATFORM",
     "AIRTABLE",
     "ALIPAY",
@@ -113,9 +126,13 @@ __all__ = [
     "CONTENTFUL",
     "CONVOY",
     "CONVOY_ADVANCED",
+    "DINGTALK_ROBOT",
+    "DISCORD",
+    "DISCORD_EVENTS",
     "DOCUSIGN",
     "DROPBOX",
     "ELEVENLABS",
+    "EVENT_GRID",
     "FIGMA",
     "FLUTTERWAVE",
     "FLUTTERWAVE_V3",
@@ -126,6 +143,7 @@ __all__ = [
     "GITHUB",
     "GITLAB",
     "GITLAB_TOKEN",
+    "GOCARDLESS",
     "GOGS",
     "GRAFANA",
     "HEROKU",
@@ -139,13 +157,16 @@ __all__ = [
     "JIRA",
     "KLARNA",
     "LEMON_SQUEEZY",
+    "LINE",
     "LINEAR",
     "LITHIC",
     "MAILERSEND",
+    "MAILGUN",
     "MANDRILL",
     "MERCADO_PAGO",
     "MESSENGER",
     "META",
+    "MICROSOFT_GRAPH",
     "MODERN_TREASURY",
     "MOLLIE",
     "NOTION",
@@ -153,6 +174,7 @@ __all__ = [
     "OPENAI",
     "PADDLE",
     "PAGERDUTY",
+    "PAYPAL",
     "PAYSTACK",
     "PAYTM",
     "PLIVO",
@@ -163,16 +185,21 @@ __all__ = [
     "RECURLY",
     "RESEND",
     "SANITY",
+    "SENDGRID",
     "SENTRY",
     "SHOPIFY",
     "SIGNED_URL",
     "SLACK",
     "SQUARE",
     "STANDARD_WEBHOOKS",
+    "STANDARD_WEBHOOKS_V1A",
     "STRIPE",
     "SVIX",
+    "SVIX_V1A",
     "TELEGRAM",
+    "TELNYX",
     "TRELLO",
+    "TRUELAYER",
     "TWILIO",
     "TWITCH",
     "TYPEFORM",
@@ -191,10 +218,12 @@ __all__ = [
     "get",
     "names",
     "register",
+    "standard_v1a_scheme",
 ]
 
 #: Every preset that ships.
 BUILT_IN = (
+    ADYEN,
     ADYEN_PLATFORM,
     AIRTABLE,
     ALIPAY,
@@ -218,9 +247,13 @@ BUILT_IN = (
     CONTENTFUL,
     CONVOY,
     CONVOY_ADVANCED,
+    DINGTALK_ROBOT,
+    DISCORD,
+    DISCORD_EVENTS,
     DOCUSIGN,
     DROPBOX,
     ELEVENLABS,
+    EVENT_GRID,
     FIGMA,
     FLUTTERWAVE,
     FLUTTERWAVE_V3,
@@ -231,6 +264,7 @@ BUILT_IN = (
     GITHUB,
     GITLAB,
     GITLAB_TOKEN,
+    GOCARDLESS,
     GOGS,
     GRAFANA,
     HEROKU,
@@ -244,13 +278,16 @@ BUILT_IN = (
     JIRA,
     KLARNA,
     LEMON_SQUEEZY,
+    LINE,
     LINEAR,
     LITHIC,
     MAILERSEND,
+    MAILGUN,
     MANDRILL,
     MERCADO_PAGO,
     MESSENGER,
     META,
+    MICROSOFT_GRAPH,
     MODERN_TREASURY,
     MOLLIE,
     NOTION,
@@ -258,6 +295,7 @@ BUILT_IN = (
     OPENAI,
     PADDLE,
     PAGERDUTY,
+    PAYPAL,
     PAYSTACK,
     PAYTM,
     PLIVO,
@@ -268,16 +306,21 @@ BUILT_IN = (
     RECURLY,
     RESEND,
     SANITY,
+    SENDGRID,
     SENTRY,
     SHOPIFY,
     SIGNED_URL,
     SLACK,
     SQUARE,
     STANDARD_WEBHOOKS,
+    STANDARD_WEBHOOKS_V1A,
     STRIPE,
     SVIX,
+    SVIX_V1A,
     TELEGRAM,
+    TELNYX,
     TRELLO,
+    TRUELAYER,
     TWILIO,
     TWITCH,
     TYPEFORM,

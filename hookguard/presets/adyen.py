@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
+from hookguard.batch import Batch
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
@@ -17,7 +18,7 @@ from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import HmacKey
 from hookguard.secret import Secret, SecretFormat
 
-__all__ = ["ADYEN_PROFILE", "AdyenScheme"]
+__all__ = ["ADYEN", "ADYEN_PROFILE", "AdyenScheme"]
 
 _DOCS = Source("https://docs.adyen.com/development-resources/webhooks/troubleshoot", "2026-11-24")
 _SIGNATURES = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
@@ -130,4 +131,24 @@ ADYEN_PROFILE = Profile(
     timeout=_DOCS.says(10.0),
     statuses=_DOCS.says("2xx succeeds; anything else is tried again, and further events wait behind it"),
     networks=_DOCS.silent(None),
+)
+
+_ITEM = "NotificationRequestItem"
+
+ADYEN = Preset(
+    name="adyen",
+    title="Adyen (payments)",
+    scheme=AdyenScheme(),
+    # Adyen's own rule for duplicates; all three are signed.
+    event_id=Joined(InBody(f"{_ITEM}.pspReference"), InBody(f"{_ITEM}.eventCode"), InBody(f"{_ITEM}.success")),
+    event_type=InBody(f"{_ITEM}.eventCode"),
+    identity="id",
+    batch=Batch("notificationItems"),
+    profile=ADYEN_PROFILE,
+    proof=("vector", "sdk"),
+    docs=_SIGNATURES,
+    note=(
+        "The HMAC key is hex and is decoded. Eight fields of each item are signed; the reason, the payment method, the time and the"
+        " rest are not. Other products sign the body in a header: preset adyen-platform."
+    ),
 )

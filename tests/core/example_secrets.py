@@ -5,9 +5,15 @@ They are the same wherever a provider signs with a shared secret, which is nearl
 
 from collections.abc import Callable
 
-from scheme_keys import rsa_pair
+from scheme_keys import ec_pair, ed25519_pair, rsa_pair
 
 from hookguard import Preset, Secret
+
+
+def _with_private(field: str, value: str, private: str) -> tuple[Secret, Secret]:
+    """For schemes whose key is published: only what signs has the private one."""
+    return Secret.of(**{field: value, "private_key": private}), Secret.of(**{field: value})
+
 
 #: Bytes are the key itself, however a provider shows it; these also make a text, and a user and a password.
 KEY = Secret.exact(b"example:0123456789abcdef01234567")
@@ -17,6 +23,14 @@ SHARED: dict[str, Secret | str] = {}
 #: Presets whose provider signs with a private key: what makes it and what it is checked with.
 PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "alipay": rsa_pair,
+    "discord": ed25519_pair,
+    "discord-events": ed25519_pair,
+    "paypal": lambda: _with_private("webhook_id", "96605875FF6516633", rsa_pair()[0]),
+    "sendgrid": ec_pair,
+    "standard-webhooks-v1a": ed25519_pair,
+    "svix-v1a": ed25519_pair,
+    "telnyx": ed25519_pair,
+    "truelayer": lambda: _with_private("environment", "sandbox", ec_pair(curve="p521")[0]),
     "wise": rsa_pair,
 }
 

@@ -16,8 +16,8 @@ HOOKGUARD_VECTORS names: ``elsewhere_payments.py`` and ``elsewhere_platforms.py`
     the clock; without it the delivery is looked at when it was signed
 ``valid``
     what must be said; ``error`` names the refusal's class where it matters
-``found``
-    what a fetched key document held: a public key or certificate as text, a JWK as an object
+``document``
+    the text of the key document that the guard would fetch: it is read as then, at the case's time
 ``event``
     what the event must tell: any of ``id``, ``type`` and ``timestamp``; ``content`` is the opened envelope's text
 ``reply``
@@ -43,7 +43,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ from hookguard import Delivery, Event, Preset, Secret, Verifier, presets, secret
 from hookguard.errors import ConfigurationError
 from hookguard.preset import make_keys
 from hookguard.presets.convoy import convoy_scheme
-from hookguard.schemes import Draft
+from hookguard.schemes import Draft, Key
 
 Case = dict[str, Any]
 
@@ -98,8 +98,12 @@ def secrets_of(given: Any) -> list[Secret]:
     return [Secret.of(**one) if isinstance(one, dict) else Secret(one) for one in (given if isinstance(given, list) else [given])]
 
 
-def found_of(case: Case) -> dict[str, Any]:
-    return {"found": case["found"]} if "found" in case else {}
+def found_of(case: Case, keys: Sequence[Key]) -> dict[str, Any]:
+    """What the guard would fetch for this delivery."""
+    if "document" not in case:
+        return {}
+    wanted = preset_of(case).scheme.wants(delivery_of(case), keys)  # type: ignore[attr-defined]
+    return {"found": wanted.read(case["document"].encode(), case["now"])[wanted.id]}
 
 
 @contextmanager
@@ -131,9 +135,9 @@ def verify(case: Case) -> Event:
         if "now" in case:
             clock = lambda: case["now"]  # noqa: E731
         else:
-            signed = preset.scheme.verify(delivery, keys, **found_of(case))[1] or 0.0
+            signed = preset.scheme.verify(delivery, keys, **found_of(case, keys))[1] or 0.0
             clock = lambda: signed  # noqa: E731
-        return Verifier(preset, secrets_of(case["secret"]), clock=clock).verify(delivery, **found_of(case))
+        return Verifier(preset, secrets_of(case["secret"]), clock=clock).verify(delivery, **found_of(case, keys))
 
 
 def sign_again(case: Case) -> tuple[dict[str, str], Delivery]:
