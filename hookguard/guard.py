@@ -124,7 +124,7 @@ class AsyncGuard:
 
         For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
         failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
-        again and only what is not done runs.
+        again and only what is not done runs. Otherwise the last handler's answer or exception stands.
         """
         return None if receipt.members is None else await self._flow.next(receipt.members)
 
@@ -203,7 +203,7 @@ class Guard:
 
         For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
         failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
-        again and only what is not done runs.
+        again and only what is not done runs. Otherwise the last handler's answer or exception stands.
         """
         return None if receipt.members is None else _finish(self._flow.next(receipt.members))
 
@@ -352,9 +352,13 @@ class _Flow:
 
     async def next(self, members: Members) -> Receipt | None:
         following = await self._advance(members)
-        if following is not None or members.worst is None or members.failed:
-            return following
-        return Receipt(time.perf_counter(), reply=members.worst)
+        raised, members.raised = members.raised, None
+        if following is None and (members.worst is None or members.failed):
+            return None
+        if raised is not None:
+            # The framework shows what is raised for the last event alone.
+            _log.error("the handler raised for one of several events", exc_info=raised)
+        return following or Receipt(time.perf_counter(), reply=members.worst)
 
     async def _advance(self, members: Members) -> Receipt | None:
         """The next event that is to be run; None when there is none left."""
@@ -409,9 +413,7 @@ class _Flow:
             members.left.clear()
             self._give_slot(members)
         elif error is not None and not isinstance(error, HookguardError):
-            if members.tracebacks:
-                _log.error("one more event of the same delivery failed", exc_info=error)
-            members.tracebacks = True
+            members.raised = error
         reply = await self.settle(receipt, status, error, answer)
         if reply is not None:
             members.note(reply, ran=True)

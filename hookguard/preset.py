@@ -63,6 +63,11 @@ class Preset:
             )
         if self.event_id is None and self.identity != "content":
             raise ConfigurationError(f'preset {self.name!r}: an event without an id needs identity="content"')
+        if self.batch is not None and self.event_id is not None and "body" not in self.event_id.parts:
+            raise ConfigurationError(
+                f"preset {self.name!r}: every event of a batch would have the same id, so all but the first were lost:"
+                " look for it in the body"
+            )
         if not self.tolerance > 0:
             raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
 

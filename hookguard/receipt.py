@@ -33,7 +33,7 @@ BUSY: Final = 1
 class Members:
     """The events of one delivery that are still to be looked at, and what became of those before."""
 
-    __slots__ = ("done", "failed", "left", "seen", "slot", "tracebacks", "unprotected", "worst")
+    __slots__ = ("done", "failed", "left", "raised", "seen", "slot", "unprotected", "worst")
 
     def __init__(self, events: Iterable[tuple[Event, StoreKey]]) -> None:
         self.left = list(events)[::-1]
@@ -43,7 +43,7 @@ class Members:
         self.failed = False  #: whether that is about the event that ran last
         self.done = Reply(200)  #: the answer when nothing was left to do
         self.unprotected: StoreUnavailable | None = None  #: why claims are not tried any more, where events run without
-        self.tracebacks = False  #: whether a handler raised before: the framework shows the first exception only
+        self.raised: Exception | None = None  #: by the handler of the event that ran last
 
     def note(self, reply: Reply, *, ran: bool = False) -> None:
         """Remember a reply that is no success; one that surely brings a retry wins."""

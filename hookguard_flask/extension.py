@@ -46,7 +46,9 @@ class HookGuard:
         guards = Guards(app)
         for owner in (app, *app.blueprints.values(), *app.view_functions.values()):
             for mark in marks_on(owner):
-                guards.endpoint(mark.endpoint)
+                endpoint = guards.endpoint(mark.endpoint)
+                if isinstance(owner, (Flask, Blueprint)):
+                    _refuse_batch(endpoint)
         app.extensions["hookguard"] = guards
         self._apps.add(app)
         if unreachable := next(unreachable_challenges(app, guards), None):
@@ -75,16 +77,20 @@ class HookGuard:
                 receipt = _open(guard)
                 if receipt.reply is not None:
                     return answer(receipt.reply, receipt.error)
-                try:
-                    response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
-                    answered = reply_of(response) if guard.endpoint.store_reply else None
-                except BaseException as error:
-                    reply = guard.settle(receipt, error=error)
-                    if reply is None or not isinstance(error, Rejected):
-                        raise
-                    return answer(reply, error)
-                reply = guard.settle(receipt, status=response.status_code, reply=answered)
-                return response if reply is None else response_of(reply)
+
+                def attempt(receipt: Receipt) -> Response:
+                    try:
+                        response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
+                        answered = reply_of(response) if guard.endpoint.store_reply else None
+                    except BaseException as error:
+                        reply = guard.settle(receipt, error=error)
+                        if reply is None or not isinstance(error, Rejected):
+                            raise
+                        return answer(reply, error)
+                    reply = guard.settle(receipt, status=response.status_code, reply=answered)
+                    return response if reply is None else response_of(reply)
+
+                return attempt(receipt) if receipt.members is None else _each(guard, receipt, attempt)
 
             set_mark(guarded, Mark(endpoint))
             methods = _Methods(self, endpoint)
@@ -102,9 +108,9 @@ class HookGuard:
         if prefix and (isinstance(scaffold, Blueprint) or not prefix.startswith("/")):
             # Taken otherwise than it was meant, it would leave views unguarded.
             raise ConfigurationError(f"prefix is {prefix!r}: give a path from the root, for an app; a blueprint is guarded whole")
-        self._check(endpoint)
+        self._check_whole(endpoint)
         if isinstance(scaffold, Blueprint):
-            scaffold.record(lambda _: self._check(endpoint))
+            scaffold.record(lambda _: self._check_whole(endpoint))
         set_mark(scaffold, Mark(endpoint, prefix))
 
         def before() -> Response | None:
@@ -150,6 +156,10 @@ class HookGuard:
 
     def _check(self, named: Named) -> None:
         self._find(named)
+
+    def _check_whole(self, named: Named) -> None:
+        if (found := self._find(named)) is not None:
+            _refuse_batch(found)
 
     def _find(self, named: Named) -> Endpoint | None:
         """The endpoint, in the first app that has it; None while there is no app; ConfigurationError when none has it."""
@@ -210,6 +220,33 @@ def _open(guard: Guard) -> Receipt:
     if receipt.reply is None:
         set_current_webhook(receipt.event)
     return receipt
+
+
+def _each(guard: Guard, receipt: Receipt, attempt: Callable[[Receipt], Response]) -> Response:
+    """Run the view for every event of a delivery that carries several."""
+    while True:
+        failure: Exception | None = None
+        try:
+            response = attempt(receipt)
+        except Exception as error:
+            failure = error
+        following = guard.next(receipt)
+        if following is None:
+            if failure is not None:
+                raise failure
+            return response
+        if following.reply is not None:
+            return response_of(following.reply)
+        receipt = following
+        set_current_webhook(receipt.event)
+
+
+def _refuse_batch(endpoint: Endpoint) -> None:
+    if endpoint.preset.batch is not None:
+        raise ConfigurationError(
+            f"a delivery of {endpoint.preset.name!r} may carry several events, and protect() runs a view once: put"
+            f" @hooks.guard({endpoint.name!r}) under the routes instead"
+        )
 
 
 def _held() -> dict[Guard, Receipt]:

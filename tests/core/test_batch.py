@@ -294,9 +294,13 @@ def test_the_heartbeat_follows_the_event_that_runs(make):
 
 def test_a_traceback_that_the_framework_will_not_show_is_logged(make, caplog):
     with caplog.at_level(logging.ERROR, "hookguard"):
-        handle(make(), carry(events(1, 2, 3)), {"evt_1": ValueError("first"), "evt_2": KeyError("second")})
+        handle(make(), carry(events(1, 2, 3)), {f"evt_{number}": ValueError(number) for number in (1, 3)})
     shown = [record.exc_info[1] for record in caplog.records if record.exc_info]
-    assert [str(error) for error in shown] == ["'second'"]
+    assert [str(error) for error in shown] == ["1", "3"]
+    caplog.clear()
+    with caplog.at_level(logging.ERROR, "hookguard"):
+        assert handle(make(), carry(events(4, 5)), {"evt_5": ValueError("the framework's")})[0] is None
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_block_is_for_one_event(make):
@@ -363,6 +367,11 @@ def test_where_the_events_are(batch, document, members):
 def test_where_they_are_not(batch, document):
     with pytest.raises(MalformedBody, match="no list of events"):
         batch.members(document)
+
+
+def test_an_id_that_all_of_them_would_share_is_refused():
+    with pytest.raises(ConfigurationError, match="all but the first were lost"):
+        replace(presets.GITHUB, name="x", batch=Batch())
 
 
 def test_the_limit_counts_all_of_them():

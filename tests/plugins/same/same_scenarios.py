@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hookguard import Delivery, InBody, InHeader, InQuery, MemoryStore, Reply, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard.batch import Batch
 from hookguard.challenge import AnyOf, Computed, Echo, Fixed, NewSecret
 
 SECRET = "a-secret-that-is-long-enough"
@@ -38,6 +39,19 @@ ASKING = replace(
         ),
     ),
 )
+
+
+#: A provider of batches.
+LISTED = replace(presets.STRIPE, name="listed", batch=Batch("events"))
+
+
+def listed(*numbers, then=None, **fields):
+    """A delivery of events; ``then`` maps a number to the answer of its first run."""
+    events = [{"id": f"evt_{number}", "type": "t", **fields} for number in numbers]
+    for event, number in zip(events, numbers, strict=True):
+        if number in (then or {}):
+            event["then"] = {"1": then[number]}
+    return LISTED.sign(json.dumps({"events": events}).encode(), SECRET, timestamp=int(time.time()))
 
 
 def accept(secret, delivery):
@@ -80,6 +94,11 @@ def refused(status, ran=0, *headers):
         {"type": "about:blank", "title": "webhook rejected" if status < 500 else "try again later", "status": status}
     )
     return Answer(status, ran, (*PROBLEM, *headers), body.encode())
+
+
+def failed(status, ran):
+    body = json.dumps({"type": "about:blank", "title": "error", "status": status}).encode()
+    return Answer(status, ran, PROBLEM, body)
 
 
 def ok(ran=1, status=204):
@@ -136,10 +155,10 @@ class Faulty(MemoryStore):
         return super().complete(key, **arguments)
 
 
-def busy():
-    """A store in which another worker holds evt_1."""
+def busy(scope="stripe/stripe", event_id="evt_1"):
+    """A store in which another worker holds an event."""
     store = MemoryStore()
-    store.claim(StoreKey("stripe/stripe", "evt_1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
+    store.claim(StoreKey(scope, event_id), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
     return store
 
 
@@ -160,6 +179,7 @@ ENDPOINTS = {
     "https": {"preset": "github", "secrets": [SECRET], "require_https": True},
     "office": {"preset": "github", "secrets": [SECRET], "allow_from": ["192.0.2.0/24"]},
     "asking": {"preset": "same_scenarios.ASKING", "secrets": [SECRET], "accept_secret": "same_scenarios.accept"},
+    "listed": {"preset": "same_scenarios.LISTED", "secrets": [SECRET]},
     "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
 }
 #: A function cannot go through the environment to a server's process.
@@ -211,6 +231,15 @@ def scenarios():
         "one that wants an empty answer": [Step("asking", asking(document={"type": 0}, sign=True), Answer(204, 0, JSON, b""))],
         "a challenge that takes the secret": [Step("asking", asking(document={"event": "validate", "plain": "abc"}, sign=True), Answer(200, 0, JSON, json.dumps({"made": hmac.new(SECRET.encode(), b"abc", hashlib.sha256).hexdigest()}, separators=(",", ":")).encode()))],
         "an event of who asks": [Step("asking", asking(document={"event": "x"}, sign=True), ok())],
+        "a batch": [Step("listed", listed(1, 2, 3), ok(3)), Step("listed", listed(1, 2, 3), duplicate(3)), Step("listed", listed(3, 4), ok(4))],
+        "one event of a batch that fails": [Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), failed(500, 5)), Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), ok(6)), Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), duplicate(6))],
+        "one that raises": [Step("listed", listed(1, 2, 3, then={1: "raise"}), failed(500, 3)), Step("listed", listed(1, 2, 3, then={1: "raise"}), ok(4))],
+        "the last one fails": [Step("listed", listed(1, 2, then={2: 503}), Answer(503, 2)), Step("listed", listed(1, 2, then={2: 503}), ok(3))],
+        "the last one raises": [Step("listed", listed(1, 2, then={2: "raise"}), Answer(500, 2)), Step("listed", listed(1, 2, then={2: "raise"}), ok(3))],
+        "the same event twice in a batch": [Step("listed", listed(1, 1), ok())],
+        "an empty batch": [Step("listed", listed(), Answer(200, 0, (), b""))],
+        "a batch without an id": [Step("listed", LISTED.sign(b'{"events": [{"id": "a"}, {}]}', SECRET, timestamp=int(time.time())), refused(400))],
+        "a body that is no batch": [Step("listed", LISTED.sign(b"{}", SECRET, timestamp=int(time.time())), refused(400))],
         "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
         "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
         "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
@@ -230,6 +259,14 @@ def special():
     """Those that need a store of their own, or a function in the settings: how the store is made, and the steps."""
     return {
         "an event another worker is at": (busy, [Step("stripe", stripe(), refused(503, 0, ("retry-after", "20")))]),
+        "a batch of which another worker is at one": (
+            lambda: busy("listed/listed", "evt_2"),
+            [Step("listed", listed(1, 2, 3), refused(503, 2, ("retry-after", "20"))), Step("listed", listed(1, 3), duplicate(2))],
+        ),
+        "a batch and a store that is down": (
+            lambda: Faulty("claim"),
+            [Step("listed", listed(1, 2), refused(503, 0, ("retry-after", "30")))],
+        ),
         "a store that is down": (lambda: Faulty("claim"), [Step("stripe", stripe(), refused(503, 0, ("retry-after", "30")))]),
         "a store that goes down": (
             lambda: Faulty("complete"),
