@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,19 @@ from urllib.parse import parse_qsl
 from hookguard.errors import ConfigurationError, MalformedDelivery
 from hookguard.headers import Headers
 
-__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "InQuery", "Joined", "Place", "Readable", "exact_part", "in_words"]
+__all__ = [
+    "EachDelivery",
+    "FirstOf",
+    "InBody",
+    "InForm",
+    "InHeader",
+    "InQuery",
+    "Joined",
+    "Place",
+    "Readable",
+    "exact_part",
+    "in_words",
+]
 
 #: Longest query string that is looked into, and the parameters it may have.
 MAX_QUERY = 8192
@@ -144,6 +157,26 @@ class InQuery:
         if len(values) > 1:
             raise MalformedDelivery(f"the URL carries {len(values)} {self.parameter!r} parameters")
         return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class EachDelivery:
+    """An id of our own for each event that arrives: for senders whose honest deliveries cannot be told from one another.
+
+    Nothing is a duplicate then, a provider's retry neither.
+    """
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Nothing that a delivery carries."""
+        return frozenset({"arrival"})
+
+    def find(self, event: Readable) -> str:
+        """Return a new id."""
+        return secrets.token_hex(16)
+
+    def __str__(self) -> str:
+        return "none: each delivery counts"
 
 
 class FirstOf:

@@ -1,5 +1,7 @@
 """Asana."""
 
+from hookguard.challenge import NewSecret
+from hookguard.place import InHeader
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
@@ -15,6 +17,7 @@ ASANA = Preset(
     # There is none: a body is a list of changes, each with its time. Empty ones come every eight hours to see who is there.
     event_id=None,
     identity="content",
+    challenge=NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
     profile=Profile(
         schedule=_DOCS.silent("with growing gaps, for 24 hours"),
         horizon=_DOCS.silent(DAY),
@@ -27,6 +30,6 @@ ASANA = Preset(
     docs="https://developers.asana.com/docs/webhooks-guide",
     note=(
         "The secret comes once, in the header X-Hook-Secret of the first request, while the call that makes the webhook is"
-        " still open; answer it with the same header and keep the value. Whoever can reach the URL can send such a request."
+        " still open. Whoever can reach the URL can send such a request: take it with accept_secret, and only then."
     ),
 )

@@ -1,31 +1,14 @@
 """Dropbox."""
 
-from __future__ import annotations
-
-import secrets
-from dataclasses import dataclass
-
 from hookguard.challenge import Echo
-from hookguard.place import InQuery, Readable
+from hookguard.place import EachDelivery, InQuery
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
-__all__ = ["DROPBOX", "EachDelivery"]
+__all__ = ["DROPBOX"]
 
 _DOCS = Source("https://www.dropbox.com/developers/reference/webhooks", "2026-11-24")
-
-
-@dataclass(frozen=True, slots=True)
-class EachDelivery:
-    """An id of our own for each delivery: for senders whose honest deliveries cannot be told from one another."""
-
-    parts: frozenset[str] = frozenset({"delivery"})
-
-    def find(self, event: Readable) -> str:
-        """Return a new id."""
-        return secrets.token_hex(16)
-
 
 DROPBOX = Preset(
     name="dropbox",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hookguard.batch import Batch
 from hookguard.delivery import Delivery
-from hookguard.place import InBody, InHeader
+from hookguard.place import FirstOf, InBody, InHeader, Joined
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hash import HashScheme
@@ -28,6 +29,16 @@ _PROFILE = Profile(
     timeout=_WEBHOOKS.silent(5.0),
     statuses=_WEBHOOKS.silent("2xx succeeds; anything else is tried again"),
     networks=_WEBHOOKS.silent(None),
+)
+
+#: A list of events; other products send one object.
+_BATCH = Batch(may_be_one=True)
+
+# eventId alone is not promised to be unique, and the body counts the attempts.
+_EVENT_ID = FirstOf(
+    Joined(InBody("subscriptionId"), InBody("eventId"), InBody("occurredAt"), InBody("objectId")),
+    Joined(InBody("subscriptionId"), InBody("eventId"), InBody("occurredAt")),
+    InBody("callbackId"),
 )
 
 #: The escapes that are undone in the URL before it is signed, and no other.
@@ -56,15 +67,16 @@ HUBSPOT = Preset(
     name="hubspot",
     title="HubSpot (v3)",
     scheme=HubspotScheme(),
-    event_id=None,
-    event_type=InBody("0.subscriptionType"),
-    identity="content",
+    batch=_BATCH,
+    event_id=_EVENT_ID,
+    event_type=InBody("subscriptionType"),
     profile=_PROFILE,
     proof=("vector", "sdk"),
     docs=_DOCS.address,
     note=(
         "The secret is the app's client secret. A space in the signature header is a plus sign that a proxy or framework has"
-        " decoded: have it leave headers alone."
+        " decoded: have it leave headers alone. Requests that are no webhooks (cards, workflow actions) carry no event id and are"
+        " refused."
     ),
 )
 
@@ -72,10 +84,9 @@ HUBSPOT_V2 = Preset(
     name="hubspot-v2",
     title="HubSpot (v2)",
     scheme=HashScheme(signature=SignatureHeader("X-HubSpot-Signature", "{hex}"), signed="{secret}{method}{url}{body}"),
-    event_id=None,
-    event_type=InBody("0.subscriptionType"),
-    identity="content",
-    methods=frozenset({"POST", "GET", "PUT", "PATCH", "DELETE"}),
+    batch=_BATCH,
+    event_id=_EVENT_ID,
+    event_type=InBody("subscriptionType"),
     profile=_PROFILE,
     proof=("vector", "sdk"),
     docs=_DOCS.address,
@@ -86,9 +97,9 @@ HUBSPOT_V1 = Preset(
     name="hubspot-v1",
     title="HubSpot (v1)",
     scheme=HashScheme(signature=SignatureHeader("X-HubSpot-Signature", "{hex}"), signed="{secret}{body}"),
-    event_id=None,
-    event_type=InBody("0.subscriptionType"),
-    identity="content",
+    batch=_BATCH,
+    event_id=_EVENT_ID,
+    event_type=InBody("subscriptionType"),
     profile=_PROFILE,
     proof=("vector", "sdk"),
     docs=_DOCS.address,

@@ -1,6 +1,8 @@
 """Mailchimp Transactional, also called Mandrill."""
 
+from hookguard.batch import Batch
 from hookguard.challenge import Fixed
+from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.reply import Reply
@@ -17,7 +19,10 @@ MANDRILL = Preset(
     name="mandrill",
     title="Mailchimp Transactional (Mandrill)",
     scheme=FormScheme("X-Mandrill-Signature", digest="sha1", json_field="mandrill_events"),
+    # An event's _id is its message's: one message is sent, opened and clicked. Events carry the time.
+    batch=Batch(),
     event_id=None,
+    event_type=InBody("event"),
     identity="content",
     json_field="mandrill_events",
     # Whether the URL is there is asked before a webhook is made.

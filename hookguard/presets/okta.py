@@ -1,5 +1,6 @@
 """Okta's event hooks."""
 
+from hookguard.batch import Batch
 from hookguard.challenge import Echo
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
@@ -14,9 +15,10 @@ OKTA = Preset(
     name="okta",
     title="Okta event hooks",
     scheme=TokenScheme(token=InHeader("Authorization")),
-    event_id=InBody("eventId"),
-    event_type=InBody("data.events.0.eventType"),
-    # Nothing is signed, so whoever has the token can send anything; the id is the delivery's own.
+    batch=Batch("data.events"),
+    event_id=InBody("uuid"),
+    event_type=InBody("eventType"),
+    # Nothing is signed, so whoever has the token can send anything; the id is the event's own.
     identity="id",
     challenge=Echo(InHeader("X-Okta-Verification-Challenge"), method="GET", comes_unsigned=True, as_field="verification"),
     profile=Profile(
@@ -29,8 +31,5 @@ OKTA = Preset(
         networks=_DOCS.silent(None),
     ),
     docs="https://developer.okta.com/docs/concepts/event-hooks/",
-    note=(
-        "The secret is the value of the authentication field, which is sent in the Authorization header as it stands. A delivery"
-        " may hold several events; the type is the first one's."
-    ),
+    note="The secret is the value of the authentication field, which is sent in the Authorization header as it stands.",
 )

@@ -1,8 +1,10 @@
 """Trello."""
 
+from hookguard.challenge import Fixed
 from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, Profile, Source
+from hookguard.reply import Reply
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["TRELLO"]
@@ -15,6 +17,8 @@ TRELLO = Preset(
     scheme=HmacScheme(signature=SignatureHeader("X-Trello-Webhook", "{base64}"), digest="sha1", signed="{body}{url}"),
     event_id=InBody("action.id"),
     event_type=InBody("action.type"),
+    # Asked before a webhook is made.
+    challenge=Fixed(Reply(200), method="HEAD", comes_unsigned=True),
     profile=Profile(
         schedule=_DOCS.silent("three times, after 30, 60 and 120 seconds"),
         horizon=_DOCS.silent(HOUR),

@@ -3,7 +3,7 @@
 from functools import cache
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from hookguard import Secret
 from hookguard.schemes import Draft, Key
@@ -30,6 +30,11 @@ def rsa_pair(name="first"):
 @cache
 def ec_pair(name="first", curve="p256"):
     return _pair(ec.generate_private_key({"p256": ec.SECP256R1(), "p521": ec.SECP521R1()}[curve]))
+
+
+@cache
+def ed25519_pair(name="first"):
+    return _pair(ed25519.Ed25519PrivateKey.generate())
 
 
 def _pair(private):
