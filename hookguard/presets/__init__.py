@@ -65,6 +65,7 @@ from hookguard.presets.pagerduty import PAGERDUTY
 from hookguard.presets.paypal import PAYPAL
 from hookguard.presets.paystack import PAYSTACK
 from hookguard.presets.paytm import PAYTM
+from hookguard.presets.plaid import PLAID, PLAID_SANDBOX
 from hookguard.presets.plivo import PLIVO
 from hookguard.presets.polar import POLAR
 from hookguard.presets.postmark import POSTMARK
@@ -177,6 +178,8 @@ __all__ = [
     "PAYPAL",
     "PAYSTACK",
     "PAYTM",
+    "PLAID",
+    "PLAID_SANDBOX",
     "PLIVO",
     "POLAR",
     "POSTMARK",
@@ -298,6 +301,8 @@ BUILT_IN = (
     PAYPAL,
     PAYSTACK,
     PAYTM,
+    PLAID,
+    PLAID_SANDBOX,
     PLIVO,
     POLAR,
     POSTMARK,

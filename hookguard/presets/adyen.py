@@ -149,6 +149,6 @@ ADYEN = Preset(
     docs=_SIGNATURES,
     note=(
         "The HMAC key is hex and is decoded. Eight fields of each item are signed; the reason, the payment method, the time and the"
-        " rest are not. Other products sign the body in a header: preset adyen-platform."
+        " rest are not. Other products: preset adyen-platform."
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,12 +21,13 @@ from hookguard.errors import (
 )
 from hookguard.headers import Headers
 from hookguard.keys import Wanted
+from hookguard.layout import Layout
 from hookguard.place import FirstOf, InBody
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
-from hookguard.schemes.jws import EcKey, read_ec_key, read_jwk, read_token, write_token
-from hookguard.schemes.public_key import need_cryptography
+from hookguard.schemes.jwt import Jws, JwsKey, read_jwks, read_jws
+from hookguard.schemes.public_key import need_cryptography, read_key
 from hookguard.secret import Secret
 from hookguard.timestamp import read_timestamp
 
@@ -39,6 +41,7 @@ _KEYS = {
     "production": "https://webhooks.truelayer.com/.well-known/jwks",
     "sandbox": "https://webhooks.truelayer-sandbox.com/.well-known/jwks",
 }
+_BASE64URL = Layout("{base64url-nopad}")
 _NAME = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
 
 
@@ -46,7 +49,7 @@ class TrueLayerKey(NamedTuple):
     """Where the keys are, and what signs in tests."""
 
     source: str
-    private: EcKey | None
+    private: JwsKey | None
 
 
 class TrueLayerScheme(FetchingScheme):
@@ -73,36 +76,36 @@ class TrueLayerScheme(FetchingScheme):
         environment = secret.field("environment")
         if environment not in _KEYS:
             raise ConfigurationError(f"{environment!r} is no environment of TrueLayer's: give 'production' or 'sandbox'")
-        private = read_ec_key(secret.field("private_key"), "P-521") if secret.has("private_key") else None
+        private = JwsKey(read_key(secret.value("private_key")), "ES512") if secret.has("private_key") else None
         return TrueLayerKey(_KEYS[environment], private)
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted:
         """Ask for the key the token names, at the address of a configured environment."""
-        header = read_token(self._token(delivery), "ES512", b"").header
+        header = self._token(delivery).header
         source, kid = header.get("jku"), header.get("kid")
-        if source not in {key.prepared.source for key in keys}:
+        if not isinstance(source, str) or source not in {key.prepared.source for key in keys}:
             raise UntrustedKeySource("the token's key is not at the address of a configured environment: nothing was fetched")
         if not isinstance(kid, str) or not 0 < len(kid) <= 128:
             raise MalformedSignature("the token names no key")
-        return Wanted(str(source), kid, _read_keys)
+        return Wanted(source, kid, _read_keys)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
         """Check the token with the key that was found."""
-        text = self._token(delivery)
-        header = read_token(text, "ES512", b"").header
+        token = self._token(delivery)
+        header = token.header
         names = _names(header)
         stamp = delivery.headers.whole(_TIMESTAMP.lower())
         if _TIMESTAMP.lower() not in [name.lower() for name in names] or not stamp:
             raise MissingTimestamp(f"no {_TIMESTAMP} header, or it is not signed")
         timestamp = read_timestamp(stamp, "rfc3339")
         matched = next((key.name for key in keys if key.prepared.source == header.get("jku")), None)
-        if matched is None or not isinstance(found, EcKey):
+        if matched is None or not isinstance(found, JwsKey):
             raise UntrustedKeySource("the token's key is not that of a configured environment")
         path = urlsplit(delivery.url).path
         # The signing side may write the path with a slash at its end or without.
         for spelt in (path, path.removesuffix("/") if path.endswith("/") else path + "/"):
-            token = read_token(text, "ES512", _payload(delivery.method, spelt, names, delivery.headers, delivery.body))
-            if found.verify(token.signature, token.signed):
+            payload = _payload(delivery.method, spelt, names, delivery.headers, delivery.body)
+            if found.verify(token._replace(payload=payload, signed=token.signed + _BASE64URL.encode(payload).encode())):
                 return matched, timestamp
         raise SignatureMismatch("the published key does not fit: are method, path, headers and body as they were sent?")
 
@@ -113,16 +116,21 @@ class TrueLayerScheme(FetchingScheme):
         key: TrueLayerKey = keys[0].prepared
         stamp = _rfc3339(draft.timestamp)
         headers = {**draft.headers, _TIMESTAMP: stamp}
-        header = {"alg": "ES512", "kid": keys[0].name, "tl_version": "2", "tl_headers": _TIMESTAMP, "jku": key.source}
+        header = {"typ": None, "kid": keys[0].name, "tl_version": "2", "tl_headers": _TIMESTAMP, "jku": key.source}
         payload = _payload(draft.method, urlsplit(draft.url).path, [_TIMESTAMP], Headers(headers), draft.body)
-        headers[_HEADER] = write_token(header, payload, key.private, detached=True) if key.private else ""
+        head, _, signature = key.private.sign(header, payload).split(".") if key.private else ("", "", "")
+        headers[_HEADER] = f"{head}..{signature}"
         return Delivery(draft.body, headers, draft.method, draft.url)
 
-    def _token(self, delivery: Delivery) -> str:
+    def _token(self, delivery: Delivery) -> Jws:
+        """The token, whose payload is left out (RFC 7515 appendix F)."""
         text = delivery.headers.one(self.required_header or "")
         if not text:
             raise MissingSignature(f"no {_HEADER} header")
-        return text
+        token = read_jws(text)
+        if token.payload or token.header.get("alg") != "ES512":
+            raise MalformedSignature("the token carries its payload, or is not signed with ES512")
+        return token
 
     def __repr__(self) -> str:
         return "TrueLayerScheme()"
@@ -146,17 +154,19 @@ def _payload(method: str, path: str, names: Sequence[str], headers: Headers, bod
     return "".join(lines).encode("utf-8", "surrogatepass") + body
 
 
-def _read_keys(document: bytes, _now: float) -> Mapping[str, EcKey]:
+def _read_keys(document: bytes, _now: float) -> Mapping[str, JwsKey]:
+    """Read the key set. TrueLayer writes a coordinate's leading zeros at times and at times not; they are put back."""
     try:
-        listed = list(read_json(document)["keys"])
-    except (MalformedBody, TypeError, KeyError):
-        raise ValueError("no list of keys") from None
-    # Keys of other kinds stand in the same list.
-    return {
-        jwk["kid"]: read_jwk(jwk, "P-521")
-        for jwk in listed
-        if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str) and jwk.get("crv") == "P-521"
-    }
+        listed = [dict(jwk) for jwk in read_json(document)["keys"]]
+    except (MalformedBody, TypeError, KeyError, ValueError):
+        raise ValueError("the document is no JSON Web Key Set") from None
+    for jwk in listed:
+        for part in ("x", "y"):
+            value = jwk.get(part)
+            raw = _BASE64URL.decode(value) if isinstance(value, str) and jwk.get("crv") == "P-521" else None
+            if raw is not None:
+                jwk[part] = _BASE64URL.encode(raw.rjust(66, b"\0"))
+    return read_jwks(json.dumps({"keys": listed}).encode(), "ES512")
 
 
 def _rfc3339(seconds: float) -> str:

@@ -148,11 +148,12 @@ class JwsKey:
             return False
 
     def sign(self, header: Mapping[str, Any], payload: bytes) -> str:
-        """Return a token; ConfigurationError without the private key."""
+        """Return a token, without what is None in its header; ConfigurationError without the private key."""
         key = self._key if isinstance(self._key, bytes) else self._private
         if key is None:
             raise ConfigurationError("signing needs the private key, and this is the public one: only the provider can sign")
-        head = json.dumps({"alg": self.algorithm, "typ": "JWT", **header}, separators=(",", ":")).encode()
+        header = {"alg": self.algorithm, "typ": "JWT", **header}
+        head = json.dumps({name: value for name, value in header.items() if value is not None}, separators=(",", ":")).encode()
         signed = f"{_write_base64url(head)}.{_write_base64url(payload)}"
         return f"{signed}.{_write_base64url(self._algorithm.sign(signed.encode(), key))}"
 

@@ -15,6 +15,11 @@ def _with_private(field: str, value: str, private: str) -> tuple[Secret, Secret]
     return Secret.of(**{field: value, "private_key": private}), Secret.of(**{field: value})
 
 
+def _plaid(private: str) -> tuple[Secret, Secret]:
+    account = {"client_id": "client", "secret": "0123456789abcdef"}
+    return Secret.of(**account, private_key=private, key_id="kid-1"), Secret.of(**account)
+
+
 #: Bytes are the key itself, however a provider shows it; these also make a text, and a user and a password.
 KEY = Secret.exact(b"example:0123456789abcdef01234567")
 
@@ -30,6 +35,8 @@ PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "standard-webhooks-v1a": ed25519_pair,
     "svix-v1a": ed25519_pair,
     "telnyx": ed25519_pair,
+    "plaid": lambda: _plaid(ec_pair()[0]),
+    "plaid-sandbox": lambda: _plaid(ec_pair()[0]),
     "truelayer": lambda: _with_private("environment", "sandbox", ec_pair(curve="p521")[0]),
     "wise": rsa_pair,
 }

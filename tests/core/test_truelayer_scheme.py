@@ -14,11 +14,12 @@ from hookguard.errors import (
     SignatureMismatch,
     UntrustedKeySource,
 )
-from hookguard.schemes.jws import EcKey, read_ec_key, write_token
+from hookguard.schemes.jwt import JwsKey
+from hookguard.schemes.public_key import read_key
 
 SCHEME = presets.TRUELAYER.scheme
 PRIVATE, PUBLIC = ec_pair(curve="p521")
-FOUND = read_ec_key(PUBLIC, "P-521")
+FOUND = JwsKey(read_key(PUBLIC), "ES512")
 KEYS = keys(SCHEME, "sandbox")
 SIGNER = keys(SCHEME, Secret.of(environment="sandbox", private_key=PRIVATE))
 URL = "/hooks/truelayer?x=1"
@@ -37,15 +38,16 @@ def changed(body=BODY, method="POST", url=URL, **headers):
 
 def token(**header):
     header = {"alg": "ES512", "kid": "k", "tl_version": "2", "tl_headers": "X-Tl-Webhook-Timestamp", "jku": JKU, **header}
-    header = {name: value for name, value in header.items() if value is not None}
     stamp = signed().headers["x-tl-webhook-timestamp"]
     payload = f"POST /hooks/truelayer\nX-Tl-Webhook-Timestamp: {stamp}\n".encode() + BODY
-    return write_token(header, payload, read_ec_key(PRIVATE, "P-521"), detached=True)
+    head, _, signature = JwsKey(read_key(PRIVATE), "ES512").sign({"typ": None, **header}, payload).split(".")
+    return f"{head}..{signature}"
 
 
 def jwk():
     numbers = load_pem_public_key(PUBLIC.encode()).public_numbers()
-    x, y = (base64.urlsafe_b64encode(n.to_bytes(66, "big")).decode().rstrip("=") for n in (numbers.x, numbers.y))
+    # Without leading zeros, as TrueLayer writes them at times.
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(66, "big").lstrip(b"\0")).decode().rstrip("=") for n in (numbers.x, numbers.y))
     return {"kty": "EC", "crv": "P-521", "kid": "#1", "x": x, "y": y}
 
 
@@ -75,7 +77,7 @@ def test_each_signed_part_counts(delivery):
 
 @pytest.mark.parametrize(
     "jku",
-    [None, 1, "https://attacker.example/.well-known/jwks", JKU + "?x", "https://webhooks.truelayer.com/.well-known/jwks"],
+    [None, 1, [], {}, "https://attacker.example/.well-known/jwks", JKU + "?x", "https://webhooks.truelayer.com/.well-known/jwks"],
 )
 def test_keys_come_from_the_configured_environment_only(jku):
     delivery = changed(tl_signature=token(jku=jku))
@@ -124,7 +126,7 @@ def test_none_no_key_and_another_key():
     with pytest.raises(UntrustedKeySource):
         SCHEME.verify(signed(), KEYS)
     with pytest.raises(SignatureMismatch):
-        SCHEME.verify(signed(), KEYS, read_ec_key(ec_pair("other", "p521")[1], "P-521"))
+        SCHEME.verify(signed(), KEYS, JwsKey(read_key(ec_pair("other", "p521")[1]), "ES512"))
     with pytest.raises(ConfigurationError, match="environment"):
         keys(SCHEME, "live")
     with pytest.raises(ConfigurationError, match="private_key"):
@@ -138,18 +140,9 @@ def test_none_no_key_and_another_key():
         b"[]",
         b"{}",
         b'{"keys":1}',
-        json.dumps({"keys": [{**jwk(), "x": "!"}]}).encode(),
-        json.dumps({"keys": [{**jwk(), "y": "AA"}]}).encode(),
     ],
 )
 def test_a_document_that_holds_no_keys_is_unknown_not_invalid(document):
     wanted = SCHEME.wants(signed(), KEYS)
     with pytest.raises(ValueError, match="."):
         wanted.read(document, NOW)
-
-
-def test_a_key_of_another_curve():
-    with pytest.raises(ConfigurationError):
-        read_ec_key(ec_pair()[1], "P-521")
-    with pytest.raises(ConfigurationError):
-        EcKey(object(), "P-256")
