@@ -6,6 +6,7 @@ The checking is the package cryptography's; it is imported when a certificate is
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -54,12 +55,14 @@ def read_roots(pem: str | bytes | None = None) -> list[Any]:
         except ValueError:
             raise ConfigurationError("the root certificate is no PEM that can be read") from None
     roots: list[Any] = []
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True) or _bundled():
-        # Some machines' bundles hold certificates that are no longer well formed.
-        try:
-            roots.append(x509.load_der_x509_certificate(der))
-        except ValueError:
-            continue
+    with warnings.catch_warnings():
+        # Some machines' bundles hold certificates that are no longer well formed, or will not be soon.
+        warnings.simplefilter("ignore")
+        for der in ssl.create_default_context().get_ca_certs(binary_form=True) or _bundled():
+            try:
+                roots.append(x509.load_der_x509_certificate(der))
+            except ValueError:
+                continue
     if not roots:
         raise ConfigurationError("this machine trusts no root certificates: install ca-certificates, or pip install certifi")
     return roots
