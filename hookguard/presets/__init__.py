@@ -7,6 +7,7 @@ from hookguard.presets.alipay import ALIPAY
 from hookguard.presets.anthropic import ANTHROPIC
 from hookguard.presets.asana import ASANA
 from hookguard.presets.authorize_net import AUTHORIZE_NET
+from hookguard.presets.aws_sns import AWS_SNS
 from hookguard.presets.bitbucket import BITBUCKET, BITBUCKET_SERVER
 from hookguard.presets.box import BOX
 from hookguard.presets.buildkite import BUILDKITE, BUILDKITE_TOKEN
@@ -37,6 +38,7 @@ from hookguard.presets.github import GITHUB
 from hookguard.presets.gitlab import GITLAB, GITLAB_TOKEN
 from hookguard.presets.gocardless import GOCARDLESS
 from hookguard.presets.gogs import GOGS
+from hookguard.presets.google_pubsub import GOOGLE_PUBSUB
 from hookguard.presets.grafana import GRAFANA
 from hookguard.presets.heroku import HEROKU
 from hookguard.presets.hookdeck import HOOKDECK
@@ -53,10 +55,13 @@ from hookguard.presets.mailersend import MAILERSEND
 from hookguard.presets.mailgun import MAILGUN
 from hookguard.presets.mandrill import MANDRILL
 from hookguard.presets.mercado_pago import MERCADO_PAGO
+from hookguard.presets.messagebird import MESSAGEBIRD
 from hookguard.presets.meta import MESSENGER, META, WHATSAPP
 from hookguard.presets.microsoft_graph import MICROSOFT_GRAPH
 from hookguard.presets.modern_treasury import MODERN_TREASURY
 from hookguard.presets.mollie import MOLLIE
+from hookguard.presets.monday import MONDAY
+from hookguard.presets.netlify import NETLIFY
 from hookguard.presets.notion import NOTION
 from hookguard.presets.okta import OKTA
 from hookguard.presets.openai import OPENAI
@@ -70,6 +75,7 @@ from hookguard.presets.plivo import PLIVO
 from hookguard.presets.polar import POLAR
 from hookguard.presets.postmark import POSTMARK
 from hookguard.presets.pusher import PUSHER
+from hookguard.presets.qstash import QSTASH
 from hookguard.presets.razorpay import RAZORPAY
 from hookguard.presets.recurly import RECURLY
 from hookguard.presets.resend import RESEND
@@ -84,6 +90,7 @@ from hookguard.presets.standard_webhooks import STANDARD_WEBHOOKS, STANDARD_WEBH
 from hookguard.presets.stripe import STRIPE
 from hookguard.presets.telegram import TELEGRAM
 from hookguard.presets.telnyx import TELNYX
+from hookguard.presets.travis import TRAVIS
 from hookguard.presets.trello import TRELLO
 from hookguard.presets.truelayer import TRUELAYER
 from hookguard.presets.twilio import TWILIO
@@ -91,6 +98,7 @@ from hookguard.presets.twitch import TWITCH
 from hookguard.presets.typeform import TYPEFORM
 from hookguard.presets.vercel import VERCEL
 from hookguard.presets.viber import VIBER
+from hookguard.presets.vonage import VONAGE
 from hookguard.presets.webflow import WEBFLOW
 from hookguard.presets.wise import WISE
 from hookguard.presets.woocommerce import WOOCOMMERCE
@@ -109,6 +117,7 @@ __all__ = [
     "ANTHROPIC",
     "ASANA",
     "AUTHORIZE_NET",
+    "AWS_SNS",
     "BITBUCKET",
     "BITBUCKET_SERVER",
     "BOX",
@@ -146,6 +155,7 @@ __all__ = [
     "GITLAB_TOKEN",
     "GOCARDLESS",
     "GOGS",
+    "GOOGLE_PUBSUB",
     "GRAFANA",
     "HEROKU",
     "HOOKDECK",
@@ -165,11 +175,14 @@ __all__ = [
     "MAILGUN",
     "MANDRILL",
     "MERCADO_PAGO",
+    "MESSAGEBIRD",
     "MESSENGER",
     "META",
     "MICROSOFT_GRAPH",
     "MODERN_TREASURY",
     "MOLLIE",
+    "MONDAY",
+    "NETLIFY",
     "NOTION",
     "OKTA",
     "OPENAI",
@@ -184,6 +197,7 @@ __all__ = [
     "POLAR",
     "POSTMARK",
     "PUSHER",
+    "QSTASH",
     "RAZORPAY",
     "RECURLY",
     "RESEND",
@@ -201,6 +215,7 @@ __all__ = [
     "SVIX_V1A",
     "TELEGRAM",
     "TELNYX",
+    "TRAVIS",
     "TRELLO",
     "TRUELAYER",
     "TWILIO",
@@ -208,6 +223,7 @@ __all__ = [
     "TYPEFORM",
     "VERCEL",
     "VIBER",
+    "VONAGE",
     "WEBFLOW",
     "WHATSAPP",
     "WISE",
@@ -233,6 +249,7 @@ BUILT_IN = (
     ANTHROPIC,
     ASANA,
     AUTHORIZE_NET,
+    AWS_SNS,
     BITBUCKET,
     BITBUCKET_SERVER,
     BOX,
@@ -269,6 +286,7 @@ BUILT_IN = (
     GITLAB_TOKEN,
     GOCARDLESS,
     GOGS,
+    GOOGLE_PUBSUB,
     GRAFANA,
     HEROKU,
     HOOKDECK,
@@ -288,11 +306,14 @@ BUILT_IN = (
     MAILGUN,
     MANDRILL,
     MERCADO_PAGO,
+    MESSAGEBIRD,
     MESSENGER,
     META,
     MICROSOFT_GRAPH,
     MODERN_TREASURY,
     MOLLIE,
+    MONDAY,
+    NETLIFY,
     NOTION,
     OKTA,
     OPENAI,
@@ -307,6 +328,7 @@ BUILT_IN = (
     POLAR,
     POSTMARK,
     PUSHER,
+    QSTASH,
     RAZORPAY,
     RECURLY,
     RESEND,
@@ -324,6 +346,7 @@ BUILT_IN = (
     SVIX_V1A,
     TELEGRAM,
     TELNYX,
+    TRAVIS,
     TRELLO,
     TRUELAYER,
     TWILIO,
@@ -331,6 +354,7 @@ BUILT_IN = (
     TYPEFORM,
     VERCEL,
     VIBER,
+    VONAGE,
     WEBFLOW,
     WHATSAPP,
     WISE,

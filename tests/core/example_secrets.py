@@ -20,6 +20,11 @@ def _plaid(private: str) -> tuple[Secret, Secret]:
     return Secret.of(**account, private_key=private, key_id="kid-1"), Secret.of(**account)
 
 
+def _google(private: str) -> tuple[Secret, Secret]:
+    account = {"audience": "https://example.com/hooks", "email": "push@project.iam.gserviceaccount.com"}
+    return Secret.of(**account, private_key=private, key_id="kid-1"), Secret.of(**account)
+
+
 #: Bytes are the key itself, however a provider shows it; these also make a text, and a user and a password.
 KEY = Secret.exact(b"example:0123456789abcdef01234567")
 
@@ -28,8 +33,10 @@ SHARED: dict[str, Secret | str] = {}
 #: Presets whose provider signs with a private key: what makes it and what it is checked with.
 PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "alipay": rsa_pair,
+    "aws-sns": lambda: _with_private("topic_arn", "arn:aws:sns:us-east-1:123456789012:orders", rsa_pair()[0]),
     "discord": ed25519_pair,
     "discord-events": ed25519_pair,
+    "google-pubsub": lambda: _google(rsa_pair()[0]),
     "paypal": lambda: _with_private("webhook_id", "96605875FF6516633", rsa_pair()[0]),
     "sendgrid": ec_pair,
     "standard-webhooks-v1a": ed25519_pair,
@@ -37,6 +44,7 @@ PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "telnyx": ed25519_pair,
     "plaid": lambda: _plaid(ec_pair()[0]),
     "plaid-sandbox": lambda: _plaid(ec_pair()[0]),
+    "travis": lambda: _with_private("owner", "travis-ci", rsa_pair()[0]),
     "truelayer": lambda: _with_private("environment", "sandbox", ec_pair(curve="p521")[0]),
     "wise": rsa_pair,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from typing import Any
 
 
@@ -52,6 +54,17 @@ def v1a(preset: str) -> Any:
     return case
 
 
+def aws_sns(vector: dict[str, Any]) -> dict[str, Any]:
+    """A vector whose "secret" is the certificate that SNS served; the topic is read off the message."""
+    message = json.loads(vector["body"])
+    made = plain("aws-sns")(vector) | {
+        "signer": False,
+        "document": vector["secret"],
+        "secret": {"topic_arn": message["TopicArn"]},
+    }
+    return made | {"now": datetime.fromisoformat(vector["timestamp"].replace("Z", "+00:00")).timestamp()}
+
+
 #: The collection's name of a provider, and what makes a case of its vectors.
 CASES = {
     "github": plain("github"),
@@ -75,6 +88,7 @@ CASES = {
     "hubspot-v3": plain("hubspot"),
     "contentful": plain("contentful"),
     "dropbox": plain("dropbox"),
+    "aws-sns": aws_sns,
     "line": plain("line"),
     "mailgun": plain("mailgun"),
     "sendgrid": sendgrid,
@@ -90,4 +104,4 @@ CASES = {
 LEFT: dict[str, str] = {"ed25519-primitive": "no delivery; the arithmetic is tested with the public keys"}
 
 #: Presets whose only vectors are long ones.
-LONG = {"bitbucket-server", "gitea", "mailgun", "pagerduty", "slack"}
+LONG = {"aws-sns", "bitbucket-server", "gitea", "mailgun", "pagerduty", "slack"}
