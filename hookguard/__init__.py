@@ -12,7 +12,7 @@ from hookguard.guard import AsyncGuard, Guard
 from hookguard.headers import Headers
 from hookguard.networks import Networks
 from hookguard.outcome import Outcome
-from hookguard.place import FirstOf, InBody, InForm, InHeader, InQuery, Joined
+from hookguard.place import FirstOf, InBody, InForm, InHeader, InQuery, InXml, Joined
 from hookguard.preset import Preset
 from hookguard.receipt import Receipt
 from hookguard.reply import Reply
@@ -41,6 +41,7 @@ __all__ = [
     "InForm",
     "InHeader",
     "InQuery",
+    "InXml",
     "Joined",
     "MemoryStore",
     "Networks",

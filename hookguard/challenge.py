@@ -93,7 +93,7 @@ class _Matched(Challenge):
 
     def signed(self, event: Event, key: Key) -> Answer:
         """Answer once the signature was checked, where the provider signs this."""
-        if self.comes_unsigned or event.method != self.method or not self._is_asked(event, event.body):
+        if self.comes_unsigned or event.method != self.method or not self._is_asked(event, event.content):
             return None
         return self._answer(event, (key,))
 

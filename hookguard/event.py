@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
+from xml.etree.ElementTree import Element
 
 from hookguard.delivery import Delivery
-from hookguard.documents import read_form, read_json, says_form
+from hookguard.documents import read_form, read_json, read_xml, says_form
 from hookguard.errors import MalformedBody, MissingEventId
 from hookguard.headers import Headers
 from hookguard.place import Place
@@ -72,7 +73,9 @@ class Event:
         "_fingerprint",
         "_form",
         "_id",
+        "_opened",
         "_preset",
+        "_xml",
         "attempt",
         "idempotency_key",
         "secret",
@@ -93,9 +96,11 @@ class Event:
         secret: str,
         timestamp: float | None,
         tenant: str | None,
+        opened: bytes | None = None,
     ) -> None:
         self._delivery = delivery
         self._preset = preset
+        self._opened = opened
         self.secret = secret
         self.timestamp = timestamp
         self.tenant = tenant
@@ -121,6 +126,11 @@ class Event:
     def body(self) -> bytes:
         """The raw bytes that were verified."""
         return self._delivery.body
+
+    @property
+    def content(self) -> bytes:
+        """What the event says: the body, or what was encrypted or wrapped in it."""
+        return self._delivery.body if self._opened is None else self._opened
 
     @property
     def headers(self) -> Headers:
@@ -172,7 +182,7 @@ class Event:
         try:
             return self._fingerprint
         except AttributeError:
-            self._fingerprint: bytes = hashlib.sha256(self._delivery.body).digest()
+            self._fingerprint: bytes = hashlib.sha256(self.content).digest()
             return self._fingerprint
 
     def digest(self) -> str:
@@ -181,7 +191,7 @@ class Event:
 
     def member(self, document: Any) -> Event:
         """Return one of several events that came in this delivery: its own JSON, fingerprint, id and type."""
-        event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant)
+        event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant, self._opened)
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.
         event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
@@ -206,8 +216,8 @@ class Event:
         except AttributeError:
             pass
         document: Any = None
-        if not says_form(self._delivery.headers):
-            document = read_json(self._delivery.body)
+        if self._opened is not None or not says_form(self._delivery.headers):
+            document = read_json(self.content)
         elif (field := self._preset.json_field) is not None and field in self.form:
             document = read_json(self.form[field].encode("utf-8", "surrogatepass"))
         self._document: Any = document
@@ -215,7 +225,7 @@ class Event:
 
     @property
     def form(self) -> Mapping[str, str]:
-        """The fields of a form body (``application/x-www-form-urlencoded``); empty for any other body.
+        """The fields of a form body (``application/x-www-form-urlencoded``), as it came; empty for any other body.
 
         Raises MalformedBody when the form is not UTF-8, repeats a field or has more than 1,000 of them.
         """
@@ -226,6 +236,17 @@ class Event:
                 read_form(self._delivery.body) if says_form(self._delivery.headers) else {}
             )
             return self._form
+
+    def xml(self) -> Element:
+        """Return the root of an XML body, for reading alone: every caller gets the same one.
+
+        Raises MalformedBody unless it is well-formed UTF-8 of at most 64 levels and without a document type.
+        """
+        try:
+            return self._xml
+        except AttributeError:
+            self._xml: Element = read_xml(self.content)
+            return self._xml
 
     def __repr__(self) -> str:
         return f"Event(provider={self.provider!r}, {len(self._delivery.body)} bytes, secret={self.secret!r})"

@@ -275,10 +275,15 @@ class _Flow:
                 return await self._meet(answer, started, delivery, event)
             if delivery.method not in self._endpoint.preset.methods:
                 raise MethodNotAllowed(f"{delivery.method[:16]!r} is for challenges alone, and this is none")
-            if self._endpoint.preset.batch is not None:
-                return await self._open_members(self._endpoint.preset.batch, event, started)
+            preset = self._endpoint.preset
+            said = preset.acknowledge
+            if said is not None and not isinstance(said, Reply):
+                said = said(event, verifier.key(event.secret))
+            if preset.batch is not None:
+                return await self._open_members(preset.batch, event, started, said)
             key = self._endpoint.key(event)
             receipt = Receipt(started, event=event)
+            receipt.acknowledgement = said
             self._take_slot(receipt)
             return await self._claim(receipt, event, key)
         except HookguardError as error:
@@ -334,14 +339,14 @@ class _Flow:
             return receipt
         self._give_slot(receipt)
         outcome: OutcomeName = "duplicate" if claim.status == ClaimStatus.DONE else "in_progress"
-        reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None))
+        reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None), receipt.acknowledgement)
         reason = "" if claim.same_fingerprint else "the body differs from the first one's"
         return self._answer(receipt.started, outcome, reply, event, reason)
 
-    async def _open_members(self, batch: Batch, event: Event, started: float) -> Receipt:
+    async def _open_members(self, batch: Batch, event: Event, started: float, said: Reply | None) -> Receipt:
         """Take in a delivery of several events. One without an identity refuses all of them, before any is run."""
         events = [event.member(document) for document in batch.members(event.document())]
-        members = Members([(member, self._endpoint.key(member)) for member in events])
+        members = Members([(member, self._endpoint.key(member)) for member in events], said)
         if not events:
             return self._answer(started, "challenge", members.done, event, "no event is in it")
         self._take_slot(members)
@@ -366,7 +371,7 @@ class _Flow:
             while members.left:
                 event, key = members.left.pop()
                 receipt = Receipt(time.perf_counter(), event=event)
-                receipt.members = members
+                receipt.members, receipt.acknowledgement = members, members.acknowledgement
                 opened = await self._claim_member(receipt, members, event, key)
                 if opened.reply is None:
                     members.failed = False
@@ -415,7 +420,7 @@ class _Flow:
         elif error is not None and not isinstance(error, HookguardError):
             members.raised = error
         reply = await self.settle(receipt, status, error, answer)
-        if reply is not None:
+        if reply is not None and not 200 <= reply.status < 300:
             members.note(reply, ran=True)
         elif error is not None or status is None or not 200 <= status < 300:
             members.note(Reply.problem(status if error is None and status is not None and status >= 400 else 500), ran=True)
@@ -444,7 +449,7 @@ class _Flow:
         if error is None and status is not None and 200 <= status < 300:
             if key is None:
                 self._run_unprotected(receipt, event, status, unprotected)
-                return None
+                return receipt.acknowledgement
             return await self._complete(receipt, key, event, status, answer)
         trouble = ""
         try:
@@ -495,11 +500,11 @@ class _Flow:
             failure = error
         if failure is None:
             self._report("handled", receipt.started, event, status, reason=why_not)
-            return None
+            return receipt.acknowledgement
         rolled_back = self._store.capabilities.transactional
         if self._endpoint.runs_unprotected and isinstance(failure, StoreUnavailable) and not rolled_back:
             self._run_unprotected(receipt, event, status, failure)
-            return None
+            return receipt.acknowledgement
         receipt.error = failure
         outcome: OutcomeName = (
             "lease_lost"

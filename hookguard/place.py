@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+from xml.etree.ElementTree import Element
 
-from hookguard.errors import ConfigurationError, MalformedDelivery
+from hookguard.errors import ConfigurationError, MalformedBody, MalformedDelivery
 from hookguard.headers import Headers
 
 __all__ = [
@@ -47,6 +48,9 @@ class Readable(Protocol):
     @property
     def form(self) -> Mapping[str, str]:
         """The body as a form, empty when it is none."""
+
+    def xml(self) -> Element:
+        """The root of the XML the body holds."""
 
 
 class Place(Protocol):
@@ -177,6 +181,30 @@ class EachDelivery:
 
     def __str__(self) -> str:
         return "none: each delivery counts"
+
+
+@dataclass(frozen=True, slots=True)
+class InXml:
+    """The text of an element at a path under the root of an XML body: ``InXml("subject/transaction/id")``."""
+
+    path: str
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The body."""
+        return frozenset({"body"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the element's text, or None when it is missing or empty; MalformedBody when it came more than once."""
+        element = event.xml()
+        for step in self.path.split("/"):
+            found = [child for child in element if child.tag == step]
+            if not found:
+                return None
+            if len(found) > 1:
+                raise MalformedBody(f"the XML has {len(found)} elements {step!r} where one is meant")
+            element = found[0]
+        return None if len(element) else (element.text or None)
 
 
 class FirstOf:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Union
 
 from hookguard.batch import Batch
 from hookguard.challenge import Challenge
 from hookguard.delivery import Delivery
+from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
+from hookguard.event import Event
 from hookguard.place import FirstOf, InHeader, Joined, Place, exact_part
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
+from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
 from hookguard.secret import Secret, SecretLike
 
@@ -20,6 +23,9 @@ __all__ = ["Identity", "Preset", "Proof", "make_keys"]
 
 #: What makes two deliveries the same event: its id, its content, or both.
 Identity = Literal["id", "content", "id+content"]
+
+#: The answer to an event that was handled, now or before: always the same, or made for the event with the key that matched.
+Acknowledge = Union[Reply, Callable[[Event, Key], Reply]]
 
 #: What shows that a preset is right, besides ourselves: a published vector, or the provider's official package.
 Proof = Literal["vector", "sdk"]
@@ -45,6 +51,8 @@ class Preset:
     json_field: str | None = None  #: the form field that holds the JSON, where the provider also sends forms
     challenge: Challenge | None = None
     batch: Batch | None = None  #: where the events are, if a delivery carries several; id and type are then each event's own
+    envelope: Envelope | None = None  #: what the body is encrypted or wrapped in
+    acknowledge: Acknowledge | None = None  #: what success must look like, where a 2xx alone is none
     methods: frozenset[str] = frozenset({"POST"})
     profile: Profile | None = None  #: None for a provider nobody has written the facts down for
     docs: str = ""  #: the provider's own page on its signatures
@@ -135,7 +143,8 @@ class Preset:
                 if value and header.lower() not in self.scheme.covers and header not in carried:
                     carried[header] = value
         draft = Draft(body, carried, method, url, id or f"msg_{int(moment * 1_000_000):x}", moment)
-        return self.scheme.sign(draft, make_keys(self, secret))
+        keys = make_keys(self, secret)
+        return self.scheme.sign(draft if self.envelope is None else self.envelope.seal(draft, keys[0]), keys)
 
 
 def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tuple[Key, ...]:
@@ -148,6 +157,8 @@ def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tup
             secret = given if isinstance(given, Secret) else Secret(given)
             secret = secret.fit(preset.scheme.secret_fields, preset.scheme.optional_fields)
             prepared = preset.scheme.prepare(secret)
+            if preset.envelope is not None:
+                preset.envelope.check(secret)
         except ConfigurationError as error:
             label = given.name if isinstance(given, Secret) and given.name else f"#{position}"
             raise ConfigurationError(f"{preset.name} secret {label}: {error}") from None

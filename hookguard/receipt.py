@@ -33,15 +33,16 @@ BUSY: Final = 1
 class Members:
     """The events of one delivery that are still to be looked at, and what became of those before."""
 
-    __slots__ = ("done", "failed", "left", "raised", "seen", "slot", "unprotected", "worst")
+    __slots__ = ("acknowledgement", "done", "failed", "left", "raised", "seen", "slot", "unprotected", "worst")
 
-    def __init__(self, events: Iterable[tuple[Event, StoreKey]]) -> None:
+    def __init__(self, events: Iterable[tuple[Event, StoreKey]], acknowledgement: Reply | None = None) -> None:
+        self.acknowledgement = acknowledgement
         self.left = list(events)[::-1]
         self.seen: dict[StoreKey, Event] = {}  #: what was looked at
         self.slot = False  #: whether a place under the concurrency limit is taken, for all of them
         self.worst: Reply | None = None  #: what the provider must hear, if not all is well
         self.failed = False  #: whether that is about the event that ran last
-        self.done = Reply(200)  #: the answer when nothing was left to do
+        self.done = acknowledgement or Reply(200)  #: the answer when nothing was left to do
         self.unprotected: StoreUnavailable | None = None  #: why claims are not tried any more, where events run without
         self.raised: Exception | None = None  #: by the handler of the event that ran last
 
@@ -58,7 +59,20 @@ class Receipt:
     be sent and nothing is to be run.
     """
 
-    __slots__ = ("_event", "answer", "error", "key", "members", "reply", "slot", "started", "status", "token", "unprotected")
+    __slots__ = (
+        "_event",
+        "acknowledgement",
+        "answer",
+        "error",
+        "key",
+        "members",
+        "reply",
+        "slot",
+        "started",
+        "status",
+        "token",
+        "unprotected",
+    )
 
     def __init__(
         self, started: float, *, event: Event | None = None, reply: Reply | None = None, error: HookguardError | None = None
@@ -72,6 +86,7 @@ class Receipt:
         self.error = error  #: why it was refused, or why a handled event could not be marked as done; for the operator
         self.unprotected: StoreUnavailable | None = None  #: why the event runs without a claim, where the endpoint allows it
         self.slot = False  #: whether a place under the concurrency limit is taken
+        self.acknowledgement: Reply | None = None  #: what must be sent on success in place of the handler's own 2xx
         self.members: Members | None = None  #: the other events of the same delivery, where it may carry several
         self._event = event
 
@@ -97,14 +112,14 @@ class Receipt:
         return f"Receipt({self._event if self.reply is None else self.reply!r})"
 
 
-def reply_to_claim(claim: Claim) -> Reply | None:
+def reply_to_claim(claim: Claim, acknowledgement: Reply | None = None) -> Reply | None:
     """The reply for an event that is not to be run; None for one that is."""
     if claim.status == ClaimStatus.ACQUIRED:
         return None
     if claim.status == ClaimStatus.DONE:
         # 200, because one provider (Mailgun) counts nothing else as success.
-        first = Reply(200)
-        if claim.reply is not None:
+        first = acknowledgement or Reply(200)
+        if acknowledgement is None and claim.reply is not None:
             try:
                 first = Reply.from_bytes(claim.reply)
             except ValueError as error:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
 from hookguard.delivery import Delivery
-from hookguard.errors import ConfigurationError, SignatureMismatch, TimestampOutOfTolerance, UnconfirmedPresetWarning
+from hookguard.envelope import Envelope
+from hookguard.errors import (
+    ConfigurationError,
+    MalformedBody,
+    Rejected,
+    SignatureMismatch,
+    TimestampOutOfTolerance,
+    UnconfirmedPresetWarning,
+)
 from hookguard.event import Event
 from hookguard.headers import Headers
 from hookguard.keys import Wanted
@@ -189,7 +198,25 @@ class Verifier:
             now = self._clock()
             if (start is not None and now < start - LEEWAY) or (end is not None and now > end + LEEWAY):
                 raise TimestampOutOfTolerance("what was signed does not hold yet, or no more, by its own dates")
-        return Event(delivery, self.preset, secret, timestamp, self.tenant)
+        opened: bytes | None = None
+        if self.preset.envelope is not None:
+            secret, opened = self._open(self.preset.envelope, delivery, keys, secret)
+        return Event(delivery, self.preset, secret, timestamp, self.tenant, opened)
+
+    def _open(self, envelope: Envelope, delivery: Delivery, keys: tuple[Key, ...], secret: str) -> tuple[str, bytes]:
+        """What is in the envelope, and the name of the secret that opens it.
+
+        While only the key of the envelope is rotated, the signature says nothing about which one it is.
+        """
+        try:
+            return secret, envelope.open(delivery, self.key(secret))
+        except MalformedBody:
+            for key in keys:
+                if key.name != secret and self._wants is None:
+                    with suppress(Rejected):
+                        self._verify(delivery, (key,))
+                        return key.name, envelope.open(delivery, key)
+            raise
 
     def __repr__(self) -> str:
         return f"Verifier({self.preset.name!r}, {len(self._keys)} secrets, tolerance={self.tolerance})"

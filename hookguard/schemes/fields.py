@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any, Union
+from xml.etree.ElementTree import Element
 
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, put_form, put_json
@@ -283,6 +284,9 @@ class _Member:
 
     def document(self) -> Any:
         return self._member
+
+    def xml(self) -> Element:
+        raise MalformedBody("a member of a JSON body is no XML")
 
 
 def _first(place: Any) -> Any:
