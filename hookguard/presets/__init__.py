@@ -22,6 +22,7 @@ from hookguard.presets.coinbase_cdp import COINBASE_CDP
 from hookguard.presets.coinbase_commerce import COINBASE_COMMERCE
 from hookguard.presets.contentful import CONTENTFUL
 from hookguard.presets.convoy import CONVOY, CONVOY_ADVANCED
+from hookguard.presets.dingtalk import DINGTALK
 from hookguard.presets.dingtalk_robot import DINGTALK_ROBOT
 from hookguard.presets.discord import DISCORD, DISCORD_EVENTS
 from hookguard.presets.docusign import DOCUSIGN
@@ -47,6 +48,7 @@ from hookguard.presets.increase import INCREASE, INCREASE_OLDER
 from hookguard.presets.intercom import INTERCOM
 from hookguard.presets.jira import JIRA
 from hookguard.presets.klarna import KLARNA
+from hookguard.presets.lark import LARK, LARK_TOKEN
 from hookguard.presets.lemon_squeezy import LEMON_SQUEEZY
 from hookguard.presets.line import LINE
 from hookguard.presets.linear import LINEAR
@@ -100,6 +102,7 @@ from hookguard.presets.vercel import VERCEL
 from hookguard.presets.viber import VIBER
 from hookguard.presets.vonage import VONAGE
 from hookguard.presets.webflow import WEBFLOW
+from hookguard.presets.wecom import WECOM
 from hookguard.presets.wise import WISE
 from hookguard.presets.woocommerce import WOOCOMMERCE
 from hookguard.presets.workos import WORKOS
@@ -136,6 +139,7 @@ __all__ = [
     "CONTENTFUL",
     "CONVOY",
     "CONVOY_ADVANCED",
+    "DINGTALK",
     "DINGTALK_ROBOT",
     "DISCORD",
     "DISCORD_EVENTS",
@@ -167,6 +171,8 @@ __all__ = [
     "INTERCOM",
     "JIRA",
     "KLARNA",
+    "LARK",
+    "LARK_TOKEN",
     "LEMON_SQUEEZY",
     "LINE",
     "LINEAR",
@@ -225,6 +231,7 @@ __all__ = [
     "VIBER",
     "VONAGE",
     "WEBFLOW",
+    "WECOM",
     "WHATSAPP",
     "WISE",
     "WOOCOMMERCE",
@@ -267,6 +274,7 @@ BUILT_IN = (
     CONTENTFUL,
     CONVOY,
     CONVOY_ADVANCED,
+    DINGTALK,
     DINGTALK_ROBOT,
     DISCORD,
     DISCORD_EVENTS,
@@ -298,6 +306,8 @@ BUILT_IN = (
     INTERCOM,
     JIRA,
     KLARNA,
+    LARK,
+    LARK_TOKEN,
     LEMON_SQUEEZY,
     LINE,
     LINEAR,
@@ -356,6 +366,7 @@ BUILT_IN = (
     VIBER,
     VONAGE,
     WEBFLOW,
+    WECOM,
     WHATSAPP,
     WISE,
     WOOCOMMERCE,

@@ -29,7 +29,10 @@ def _google(private: str) -> tuple[Secret, Secret]:
 KEY = Secret.exact(b"example:0123456789abcdef01234567")
 
 #: Presets whose secret is not one key of bytes.
-SHARED: dict[str, Secret | str] = {}
+SHARED: dict[str, Secret | str] = {
+    "dingtalk": Secret.of(token="a-token", aes_key="0123456789abcdefghijklmnopqrstuvwxyzABCDEFE", owner_key="ding0123456789"),
+    "wecom": Secret.of(token="a-token", aes_key="0123456789abcdefghijklmnopqrstuvwxyzABCDEFE", corp_id="ww0123456789abcdef"),
+}
 #: Presets whose provider signs with a private key: what makes it and what it is checked with.
 PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "alipay": rsa_pair,

@@ -65,6 +65,19 @@ def aws_sns(vector: dict[str, Any]) -> dict[str, Any]:
     return made | {"now": datetime.fromisoformat(vector["timestamp"].replace("Z", "+00:00")).timestamp()}
 
 
+def wecom(vector: dict[str, Any]) -> dict[str, Any]:
+    """A handshake, with what it must be answered."""
+    secret = {"token": vector["secret"], "aes_key": vector["encoding_aes_key"], "corp_id": vector["receive_id"]}
+    answered = {"reply": {"body": vector["expected_response"]}} if vector["valid"] else {}
+    return plain("wecom")(vector) | {"secret": secret} | answered
+
+
+def dingtalk(vector: dict[str, Any]) -> dict[str, Any]:
+    """An encrypted event, with what is in it."""
+    secret = {"token": vector["secret"], "aes_key": vector["aes_key"], "owner_key": vector["receive_id"]}
+    return plain("dingtalk")(vector) | {"secret": secret, "event": {"content": vector["decrypted"]}}
+
+
 #: The collection's name of a provider, and what makes a case of its vectors.
 CASES = {
     "github": plain("github"),
@@ -89,7 +102,9 @@ CASES = {
     "contentful": plain("contentful"),
     "dropbox": plain("dropbox"),
     "aws-sns": aws_sns,
+    "dingtalk-callback": dingtalk,
     "line": plain("line"),
+    "wecom": wecom,
     "mailgun": plain("mailgun"),
     "sendgrid": sendgrid,
     "standard-webhooks-v1a": v1a("standard-webhooks-v1a"),
