@@ -40,7 +40,7 @@ class PlivoScheme(FormScheme):
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try every key against every signature."""
-        came = delivery.headers.one(self.required_header)
+        came = delivery.headers.one(self._lower)
         if not came:
             raise MissingSignature(f"no {self.header} header")
         signatures = came.encode("ascii", "replace").split(b",")

@@ -8,7 +8,7 @@ from hmac import compare_digest
 from urllib.parse import urlsplit
 
 from hookguard.delivery import Delivery
-from hookguard.documents import says_form
+from hookguard.documents import Reading, says_form
 from hookguard.errors import ConfigurationError, MalformedDelivery, MalformedSignature, SignatureMismatch
 from hookguard.headers import Headers
 from hookguard.place import FirstOf, InForm, InHeader, InQuery
@@ -58,7 +58,9 @@ class TwilioScheme(FormScheme):
         found = super().verify(delivery, [key._replace(prepared=key.prepared[digest]) for key in keys])
         if delivery.body and not says_form(delivery.headers):
             expected = hashlib.sha256(delivery.body).hexdigest()
-            if not compare_digest(expected, (_BODY_HASH.find(delivery) or "").lower().encode("ascii", "replace").decode()):
+            if not compare_digest(
+                expected, (_BODY_HASH.find(Reading(delivery)) or "").lower().encode("ascii", "replace").decode()
+            ):
                 raise SignatureMismatch("the URL is genuine, and its bodySHA256 is not the body's")
         return found
 
@@ -72,7 +74,7 @@ class TwilioScheme(FormScheme):
         if says_form(delivery.headers):
             # A pair that comes twice is signed once.
             return joined_fields(set(read_pairs(delivery.body)))
-        if _BODY_HASH.find(delivery) is None:
+        if _BODY_HASH.find(Reading(delivery)) is None:
             raise MalformedSignature("the body is no form and the URL carries no bodySHA256: nothing signs the body")
         return ""
 
@@ -80,7 +82,7 @@ class TwilioScheme(FormScheme):
         """Sign; a body that is no form puts its hash into the URL."""
         try:
             digest = _digest(Headers(draft.headers))
-            if draft.body and not says_form(Headers(draft.headers)) and _BODY_HASH.find(_at(draft)) is None:
+            if draft.body and not says_form(Headers(draft.headers)) and _BODY_HASH.find(Reading(_at(draft))) is None:
                 url = f"{draft.url}{'&' if '?' in draft.url else '?'}bodySHA256={hashlib.sha256(draft.body).hexdigest()}"
                 draft = draft._replace(url=url)
         except (MalformedDelivery, MalformedSignature) as error:

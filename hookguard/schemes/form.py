@@ -55,7 +55,7 @@ class FormScheme(Scheme):
     there is one. ConfigurationError for an unknown digest.
     """
 
-    __slots__ = ("digest", "header", "json_field", "required_header")
+    __slots__ = ("_lower", "digest", "header", "json_field", "required_header")
 
     covers = frozenset({"url", "body"})
     _encode = staticmethod(_encode)
@@ -66,7 +66,8 @@ class FormScheme(Scheme):
         self.header = header
         self.digest = digest
         self.json_field = json_field
-        self.required_header = header.lower()
+        self._lower = header.lower()
+        self.required_header = self._lower
 
     @property
     def what(self) -> str:
@@ -79,7 +80,7 @@ class FormScheme(Scheme):
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try every key against what the URL and the form make."""
-        came = delivery.headers.whole(self.required_header)
+        came = delivery.headers.whole(self._lower)
         if not came:
             raise MissingSignature(f"no {self.header} header")
         if not _BASE64.fullmatch(came):
