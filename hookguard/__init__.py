@@ -8,6 +8,7 @@ from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError, HookguardError, Rejected, StoreUnavailable
 from hookguard.event import Event
+from hookguard.gateway import GatewayVerifier
 from hookguard.guard import AsyncGuard, Guard
 from hookguard.headers import Headers
 from hookguard.networks import Networks
@@ -33,6 +34,7 @@ __all__ = [
     "Endpoint",
     "Event",
     "FirstOf",
+    "GatewayVerifier",
     "Guard",
     "Headers",
     "HmacScheme",

@@ -153,7 +153,7 @@ class Endpoint:
         self.allow_from = allow_from if allow_from is None or isinstance(allow_from, Networks) else Networks(allow_from)
         self.max_concurrent = max_concurrent
         self.lease = _seconds("lease", lease, preset.lease, self.name)
-        self.retention = _seconds("retention", retention, preset.retention(verifier.tolerance), self.name)
+        self.retention = _seconds("retention", retention, verifier.retention, self.name)
         self.heartbeat = bool(heartbeat)
         replayable = 2 * (verifier.tolerance or 0.0)
         for span, why in (

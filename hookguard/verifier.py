@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, ClassVar, Literal, Union
 
 from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
@@ -68,9 +68,21 @@ class Verifier:
         "_verify",
         "_wants",
         "allow_stale",
+        "held",
         "lookup",
         "preset",
         "tenant",
+        "tolerance",
+    )
+
+    _copied: ClassVar[tuple[str, ...]] = (
+        "_clock",
+        "_validity",
+        "_verify",
+        "_wants",
+        "allow_stale",
+        "held",
+        "preset",
         "tolerance",
     )
 
@@ -93,6 +105,7 @@ class Verifier:
                 stacklevel=2,
             )
         self.allow_stale = allow_stale
+        self.held = 0.0  #: seconds that somebody in between may have kept a delivery, besides the tolerance
         self.tolerance = self._judge(tolerance)
         self.tenant: str | None = None
         self.lookup: SecretLookup | None = None
@@ -127,13 +140,16 @@ class Verifier:
         return float(tolerance) if self.preset.scheme.signs_timestamp else None
 
     def _take(self, secrets: SecretLike | Iterable[SecretLike]) -> None:
-        self._keys = make_keys(self.preset, secrets)
-        self._dated = any(key.secret.not_before is not None or key.secret.not_after is not None for key in self._keys)
+        self._use(make_keys(self.preset, secrets))
+
+    def _use(self, keys: tuple[Key, ...]) -> None:
+        self._keys = keys
+        self._dated = any(key.secret.not_before is not None or key.secret.not_after is not None for key in keys)
 
     def for_tenant(self, tenant: Tenant) -> Verifier:
         """Return a verifier with the tenant's secrets, otherwise like this one."""
-        verifier = Verifier.__new__(Verifier)
-        for name in ("_clock", "_validity", "_verify", "_wants", "allow_stale", "preset", "tolerance"):
+        verifier = type(self).__new__(type(self))
+        for name in self._copied:
             setattr(verifier, name, getattr(self, name))
         verifier.lookup = None
         verifier.tenant = tenant.name
@@ -148,6 +164,11 @@ class Verifier:
     def key(self, name: str) -> Key:
         """Return the key of that name: an event's ``secret`` is the name of the one that matched."""
         return next(key for key in self._keys if key.name == name)
+
+    @property
+    def retention(self) -> float:
+        """How long an event must be remembered, in seconds, unless an endpoint says otherwise."""
+        return self.preset.retention(self.tolerance)
 
     @property
     def fetches(self) -> bool:
@@ -187,16 +208,17 @@ class Verifier:
             secret, timestamp = self._verify(delivery, keys, found)
         if timestamp is not None and self.tolerance is not None:
             off = self._clock() - timestamp
-            if not -self.tolerance <= off <= self.tolerance:
+            if not -self.tolerance <= off <= self.tolerance + self.held:
                 side = "old" if off > 0 else "in the future"
                 raise TimestampOutOfTolerance(
-                    f"the signed timestamp is {abs(off):.0f} s {side}; {self.tolerance:.0f} s are allowed."
+                    f"the signed timestamp is {abs(off):.0f} s {side};"
+                    f" {self.tolerance + (self.held if off > 0 else 0.0):.0f} s are allowed."
                     " If every delivery says so, this machine's clock is off."
                 )
         if self._validity is not None and not self.allow_stale:
             start, end = self._validity(delivery)
             now = self._clock()
-            if (start is not None and now < start - LEEWAY) or (end is not None and now > end + LEEWAY):
+            if (start is not None and now < start - LEEWAY) or (end is not None and now > end + LEEWAY + self.held):
                 raise TimestampOutOfTolerance("what was signed does not hold yet, or no more, by its own dates")
         opened: bytes | None = None
         if self.preset.envelope is not None:

@@ -119,6 +119,11 @@ def plain(name, body, secret=SECRET, off=0, then=None, headers=None, **options):
     return presets.get(name).sign(body, secret, timestamp=int(time.time()) + off, headers=headers, **options)
 
 
+def passed(delivery, secret=OTHER, hop="hop_1"):
+    """The same as a gateway passes it on."""
+    return plain("hookdeck", delivery.body, secret, headers=dict(delivery.headers.items()), id=hop)
+
+
 def changed(delivery, **headers):
     kept = dict(delivery.headers.items()) | {
         name.replace("_", "-"): value for name, value in headers.items() if value is not None
@@ -180,6 +185,7 @@ ENDPOINTS = {
     "office": {"preset": "github", "secrets": [SECRET], "allow_from": ["192.0.2.0/24"]},
     "asking": {"preset": "same_scenarios.ASKING", "secrets": [SECRET], "accept_secret": "same_scenarios.accept"},
     "listed": {"preset": "same_scenarios.LISTED", "secrets": [SECRET]},
+    "passed": {"preset": "stripe", "secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [OTHER]},
     "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
 }
 #: A function cannot go through the environment to a server's process.
@@ -240,6 +246,10 @@ def scenarios():
         "an empty batch": [Step("listed", listed(), Answer(200, 0, (), b""))],
         "a batch without an id": [Step("listed", LISTED.sign(b'{"events": [{"id": "a"}, {}]}', SECRET, timestamp=int(time.time())), refused(400))],
         "a body that is no batch": [Step("listed", LISTED.sign(b"{}", SECRET, timestamp=int(time.time())), refused(400))],
+        "what a gateway passes on": [Step("passed", passed(stripe()), ok()), Step("passed", passed(stripe(), hop="hop_2"), duplicate())],
+        "a day late": [Step("passed", passed(stripe(off=-86400)), ok())],
+        "not through the gateway": [Step("passed", stripe(), refused(401)), Step("passed", passed(stripe(), SECRET), refused(401))],
+        "through it and forged before": [Step("passed", passed(stripe(secret=OTHER)), refused(401))],
         "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
         "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
         "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
