@@ -5,11 +5,13 @@ from hookguard.presets.adyen_platform import ADYEN_PLATFORM
 from hookguard.presets.airtable import AIRTABLE
 from hookguard.presets.alipay import ALIPAY
 from hookguard.presets.anthropic import ANTHROPIC
+from hookguard.presets.app_store import APP_STORE
 from hookguard.presets.asana import ASANA
 from hookguard.presets.authorize_net import AUTHORIZE_NET
 from hookguard.presets.aws_sns import AWS_SNS
 from hookguard.presets.bitbucket import BITBUCKET, BITBUCKET_SERVER
 from hookguard.presets.box import BOX
+from hookguard.presets.braintree import BRAINTREE
 from hookguard.presets.buildkite import BUILDKITE, BUILDKITE_TOKEN
 from hookguard.presets.calendly import CALENDLY
 from hookguard.presets.cashfree import CASHFREE
@@ -102,6 +104,7 @@ from hookguard.presets.vercel import VERCEL
 from hookguard.presets.viber import VIBER
 from hookguard.presets.vonage import VONAGE
 from hookguard.presets.webflow import WEBFLOW
+from hookguard.presets.wechat_pay import WECHAT_PAY
 from hookguard.presets.wecom import WECOM
 from hookguard.presets.wise import WISE
 from hookguard.presets.woocommerce import WOOCOMMERCE
@@ -118,12 +121,14 @@ __all__ = [
     "AIRTABLE",
     "ALIPAY",
     "ANTHROPIC",
+    "APP_STORE",
     "ASANA",
     "AUTHORIZE_NET",
     "AWS_SNS",
     "BITBUCKET",
     "BITBUCKET_SERVER",
     "BOX",
+    "BRAINTREE",
     "BUILDKITE",
     "BUILDKITE_TOKEN",
     "BUILT_IN",
@@ -231,6 +236,7 @@ __all__ = [
     "VIBER",
     "VONAGE",
     "WEBFLOW",
+    "WECHAT_PAY",
     "WECOM",
     "WHATSAPP",
     "WISE",
@@ -254,12 +260,14 @@ BUILT_IN = (
     AIRTABLE,
     ALIPAY,
     ANTHROPIC,
+    APP_STORE,
     ASANA,
     AUTHORIZE_NET,
     AWS_SNS,
     BITBUCKET,
     BITBUCKET_SERVER,
     BOX,
+    BRAINTREE,
     BUILDKITE,
     BUILDKITE_TOKEN,
     CALENDLY,
@@ -366,6 +374,7 @@ BUILT_IN = (
     VIBER,
     VONAGE,
     WEBFLOW,
+    WECHAT_PAY,
     WECOM,
     WHATSAPP,
     WISE,

@@ -20,6 +20,7 @@ from hookguard.layout import Layout
 from hookguard.place import FirstOf, InForm
 from hookguard.preset import Preset
 from hookguard.profile import DAY, HOUR, MINUTE, Profile, Source
+from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.public_key import PublicKey, read_public_key
 from hookguard.secret import Secret
@@ -129,6 +130,7 @@ ALIPAY = Preset(
     event_type=FirstOf(InForm("trade_status"), InForm("method"), InForm("notify_type")),
     # No page says whether a retry carries another time; retries go on for 25 hours.
     tolerance=2 * DAY,
+    acknowledge=Reply.text(200, "success"),
     profile=Profile(
         schedule=_GLOBAL.says("seven times: after 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h (openapi: 4 min first)"),
         horizon=_GLOBAL.says(24 * HOUR + 22 * MINUTE),

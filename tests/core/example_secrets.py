@@ -5,7 +5,7 @@ They are the same wherever a provider signs with a shared secret, which is nearl
 
 from collections.abc import Callable
 
-from scheme_keys import ec_pair, ed25519_pair, rsa_pair
+from scheme_keys import app_store_pair, ec_pair, ed25519_pair, rsa_pair
 
 from hookguard import Preset, Secret
 
@@ -30,12 +30,14 @@ KEY = Secret.exact(b"example:0123456789abcdef01234567")
 
 #: Presets whose secret is not one key of bytes.
 SHARED: dict[str, Secret | str] = {
+    "braintree": Secret.of(public_key="a-public-key", private_key="0123456789abcdef"),
     "dingtalk": Secret.of(token="a-token", aes_key="0123456789abcdefghijklmnopqrstuvwxyzABCDEFE", owner_key="ding0123456789"),
     "wecom": Secret.of(token="a-token", aes_key="0123456789abcdefghijklmnopqrstuvwxyzABCDEFE", corp_id="ww0123456789abcdef"),
 }
 #: Presets whose provider signs with a private key: what makes it and what it is checked with.
 PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "alipay": rsa_pair,
+    "app-store": app_store_pair,
     "aws-sns": lambda: _with_private("topic_arn", "arn:aws:sns:us-east-1:123456789012:orders", rsa_pair()[0]),
     "discord": ed25519_pair,
     "discord-events": ed25519_pair,
@@ -49,6 +51,9 @@ PAIRS: dict[str, Callable[[], tuple[Secret | str, Secret | str]]] = {
     "plaid-sandbox": lambda: _plaid(ec_pair()[0]),
     "travis": lambda: _with_private("owner", "travis-ci", rsa_pair()[0]),
     "truelayer": lambda: _with_private("environment", "sandbox", ec_pair(curve="p521")[0]),
+    "wechat-pay": lambda: tuple(
+        Secret.of(public_keys={"SERIAL": key}, api_v3_key="0123456789abcdef0123456789abcdef") for key in rsa_pair()
+    ),
     "wise": rsa_pair,
 }
 

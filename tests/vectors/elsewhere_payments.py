@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +50,25 @@ def paypal(vector: dict[str, Any]) -> dict[str, Any]:
     return made | {"document": vector["cert_pem"], "now": signed_at, "signer": False}
 
 
+def wechat_pay(vector: dict[str, Any]) -> dict[str, Any]:
+    """A vector with a platform certificate and what its resource says; its key for that is a short one."""
+    public = {vector["headers"]["Wechatpay-Serial"]: vector["secret"]}
+    secret = {"public_keys": public, "api_v3_key": vector.get("apiv3_key", "testMchAPIv3Key0")}
+    made = plain("wechat-pay")(vector) | {"secret": secret, "signer": False}
+    if vector["valid"]:
+        made["event"] = {"content": {**json.loads(vector["body"]), "resource": json.loads(vector["decrypted_resource"])}}
+    return made
+
+
+def braintree(vector: dict[str, Any]) -> dict[str, Any]:
+    """A form or a challenge, with both keys; a form that lists other keys as well is signed with ours alone."""
+    secret = {"public_key": "integration_public_key", "private_key": vector["secret"]}
+    made = plain("braintree")(vector) | {"secret": secret}
+    if "expected" in vector:
+        return made | {"body": "", "reply": {"body": vector["expected"]}}
+    return made | ({"random": True} if "other_key" in vector["body"] else {})
+
+
 #: The collection's name of a provider, and what makes a case of its vectors.
 CASES = {
     "paddle": plain("paddle"),
@@ -68,6 +88,9 @@ CASES = {
     "adyen_standard": plain("adyen"),
     "gocardless": plain("gocardless"),
     "paypal": paypal,
+    "wechatpay_v3": wechat_pay,
+    "braintree": braintree,
+    "braintree_challenge": braintree,
     "wise": public(plain("wise")),
     "alipay": public(plain("alipay")),
 }
@@ -76,4 +99,4 @@ CASES = {
 LEFT: dict[str, str] = {}
 
 #: Presets whose only vectors are long ones.
-LONG = {"adyen", "gocardless", "paypal", "alipay", "wise", "adyen-platform", "coinbase-commerce", "razorpay"}
+LONG = {"wechat-pay", "adyen", "gocardless", "paypal", "alipay", "wise", "adyen-platform", "coinbase-commerce", "razorpay"}

@@ -19,7 +19,8 @@ HOOKGUARD_VECTORS names: ``elsewhere_payments.py`` and ``elsewhere_platforms.py`
 ``document``
     the text of the key document that the guard would fetch: it is read as then, at the case's time
 ``event``
-    what the event must tell: any of ``id``, ``type`` and ``timestamp``; ``content`` is the opened envelope's text
+    what the event must tell: any of ``id``, ``type`` and ``timestamp``; ``content`` is what the opened
+    envelope holds: its text, or the JSON in it
 ``reply``
     for a challenge: what must be answered, ``status`` and ``body``
 ``signer``
