@@ -14,13 +14,14 @@ from typing import Final, NamedTuple, Protocol, Union
 
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading
-from hookguard.errors import MalformedBody, MalformedDelivery, SignatureMismatch
+from hookguard.errors import MalformedBody, MalformedDelivery, SignatureMismatch, UntrustedKeySource
 from hookguard.event import Event
+from hookguard.keys import MAX_URL, Wanted
 from hookguard.place import Place, Readable
 from hookguard.reply import Reply
 from hookguard.schemes.base import Key
 
-__all__ = ["TOKEN", "Answer", "AnyOf", "Challenge", "Computed", "Echo", "Fixed", "NewSecret", "Offer"]
+__all__ = ["TOKEN", "Answer", "AnyOf", "Challenge", "Computed", "Confirmation", "Echo", "Fixed", "NewSecret", "Offer", "Visit"]
 
 #: What a token may be unless a challenge says otherwise.
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
@@ -39,8 +40,18 @@ class Offer(NamedTuple):
         return "Offer()"
 
 
-#: What a challenge asks for: an answer, or that a secret is taken; None for a delivery that is no challenge.
-Answer = Union[Reply, Offer, None]
+class Visit(NamedTuple):
+    """An address that is fetched before the reply is sent, if the endpoint says ``confirm_subscription``."""
+
+    address: Wanted
+    reply: Reply
+
+    def __repr__(self) -> str:
+        return "Visit()"
+
+
+#: What a challenge asks for: an answer, that a secret is taken, or that an address is visited; None when it is no challenge.
+Answer = Union[Reply, Offer, Visit, None]
 
 
 class Challenge(Protocol):
@@ -56,6 +67,8 @@ class Challenge(Protocol):
     needs_keys: bool = False
     #: Whether the handshake may hand over a new secret.
     offers_secret: bool = False
+    #: Whether the handshake may ask for an address to be fetched.
+    confirms: bool = False
 
     def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Answer:
         """Answer a handshake that carries no signature; None when the delivery is not one.
@@ -237,16 +250,49 @@ class NewSecret(_Matched):
         return Offer(secret, Reply(200, ((self.as_header, secret),) if self.as_header else ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmation(_Matched):
+    """A subscription that begins when the address in the verified delivery is fetched, if the endpoint asks for that.
+
+    Otherwise it is answered all the same and logged. An address that ``trusted`` does not match from end to end is refused
+    with UntrustedKeySource: it must leave no host to choose.
+    """
+
+    token: Place
+    _: KW_ONLY
+    trusted: re.Pattern[str]
+    reply: Reply = Reply(200)  # noqa: RUF009 - frozen
+    method: str = "POST"
+    when: Mapping[Place, str] = field(default_factory=dict)
+    alone: bool = False
+    comes_unsigned: bool = field(default=False, init=False)
+    confirms: bool = field(default=True, init=False)
+
+    def _answer(self, reading: Readable, keys: Sequence[Key]) -> Answer:
+        url = self.token.find(reading)
+        if url is None:
+            return None
+        if len(url) > MAX_URL or not self.trusted.fullmatch(url):
+            raise UntrustedKeySource("the address to confirm the subscription at is not the provider's: nothing was fetched")
+        return Visit(Wanted(url, "confirmation", _confirmed), self.reply)
+
+
+def _confirmed(*_: object) -> Mapping[str, bool]:
+    """That it could be had is all there is to know."""
+    return {"confirmation": True}
+
+
 class AnyOf(Challenge):
     """Several challenges of one provider: the first that is meant answers."""
 
-    __slots__ = ("challenges", "comes_unsigned", "methods", "needs_keys", "offers_secret")
+    __slots__ = ("challenges", "comes_unsigned", "confirms", "methods", "needs_keys", "offers_secret")
 
     def __init__(self, *challenges: Challenge) -> None:
         self.challenges = challenges
         self.methods = frozenset().union(*(challenge.methods for challenge in challenges))
         self.comes_unsigned = any(challenge.comes_unsigned for challenge in challenges)
         self.needs_keys = any(challenge.needs_keys for challenge in challenges if challenge.comes_unsigned)
+        self.confirms = any(challenge.confirms for challenge in challenges)
         self.offers_secret = any(challenge.offers_secret for challenge in challenges)
 
     def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Answer:

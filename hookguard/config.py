@@ -25,7 +25,18 @@ __all__ = ["Settings", "store_from"]
 
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
 _ENDPOINT = frozenset(
-    {"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url", "accept_secret"}
+    {
+        "preset",
+        "secrets",
+        "tolerance",
+        "allow_stale",
+        "identity",
+        "on_reused_id",
+        "store_reply",
+        "public_url",
+        "accept_secret",
+        "confirm_subscription",
+    }
     | {"behind", "gateway_secrets", "gateway_holds", "verify_provider"}
 )
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})

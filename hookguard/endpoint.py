@@ -68,6 +68,8 @@ class Endpoint:
       beginning, which the raw path and query are put behind.
     - ``accept_secret``: takes the secret that some providers send with their first delivery, and the delivery; True keeps
       it. Whoever can reach the URL can send one, so answer True only while a registration of yours is under way.
+    - ``confirm_subscription``: fetch the address at which some providers want a subscription confirmed (Amazon SNS), once the
+      delivery is verified and the address is the provider's; otherwise such a delivery is answered and logged.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
     """
 
@@ -76,6 +78,7 @@ class Endpoint:
         "_scope",
         "accept_secret",
         "allow_from",
+        "confirm_subscription",
         "heartbeat",
         "identity",
         "lease",
@@ -113,6 +116,7 @@ class Endpoint:
         public_url: str | None = None,
         public_base_url: str | None = None,
         accept_secret: AcceptSecret | None = None,
+        confirm_subscription: bool = False,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.verifier = verifier
@@ -146,7 +150,12 @@ class Endpoint:
             )
         if accept_secret is not None and not (preset.challenge and preset.challenge.offers_secret):
             raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} sends no secret of its own: leave accept_secret out")
+        if confirm_subscription and not (preset.challenge and preset.challenge.confirms):
+            raise ConfigurationError(
+                f"endpoint {self.name!r}: {preset.name} asks for no confirmation: leave confirm_subscription out"
+            )
         profile = preset.profile
+        self.confirm_subscription = bool(confirm_subscription)
         self.accept_secret = accept_secret
         self.max_body = max_body
         self.require_https = bool(require_https)

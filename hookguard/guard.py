@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
 from hookguard.batch import Batch
-from hookguard.challenge import Offer
+from hookguard.challenge import Offer, Visit
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import (
@@ -85,7 +85,7 @@ class AsyncGuard:
             kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
             heartbeat = kind(store.extend, self.endpoint.lease)  # type: ignore[arg-type]  # one awaits, the other does not
         source: AsyncKeySource | None = None
-        if self.endpoint.verifier.fetches:
+        if self.endpoint.verifier.fetches or self.endpoint.confirm_subscription:
             keys = AsyncHttpKeySource() if keys is None else keys
             awaits = inspect.iscoroutinefunction(keys.get)
             source = cast("AsyncKeySource", keys) if awaits else _AwaitedKeys(cast("KeySource", keys), in_thread)
@@ -163,7 +163,7 @@ class Guard:
                 raise ConfigurationError(f"endpoint {self.endpoint.name!r} {what} with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
         source: AsyncKeySource | None = None
-        if self.endpoint.verifier.fetches:
+        if self.endpoint.verifier.fetches or self.endpoint.confirm_subscription:
             keys = HttpKeySource() if keys is None else keys
             if inspect.iscoroutinefunction(keys.get):
                 raise ConfigurationError(f"{keys!r} is asynchronous and Guard does not await: use AsyncGuard or another source")
@@ -293,10 +293,18 @@ class _Flow:
             self._give_slot(receipt)
             raise
 
-    async def _meet(self, answer: Reply | Offer, started: float, delivery: Delivery, event: Event | None = None) -> Receipt:
+    async def _meet(
+        self, answer: Reply | Offer | Visit, started: float, delivery: Delivery, event: Event | None = None
+    ) -> Receipt:
         """Answer a challenge, and hand a secret over where it brings one."""
         if isinstance(answer, Reply):
             return self._answer(started, "challenge", answer, event)
+        if isinstance(answer, Visit):
+            if self._keys is None or not self._endpoint.confirm_subscription:
+                reason = "a subscription is not confirmed: say confirm_subscription=True if it is yours, and send it again"
+                return self._answer(started, "challenge", answer.reply, event, reason)
+            await self._get(self._keys, answer.address)
+            return self._answer(started, "challenge", answer.reply, event, "a subscription was confirmed")
         accept = self._endpoint.accept_secret
         if accept is None:
             raise UnexpectedSecret(
@@ -554,8 +562,9 @@ class _Flow:
     async def _fetch(self, keys: AsyncKeySource, verifier: Verifier, delivery: Delivery) -> Any:
         """The key the delivery needs, if it needs one that is fetched."""
         wanted = verifier.wants(delivery)
-        if wanted is None:
-            return None
+        return None if wanted is None else await self._get(keys, wanted)
+
+    async def _get(self, keys: AsyncKeySource, wanted: Wanted) -> Any:
         try:
             found = await keys.get(wanted)
         except HookguardError:

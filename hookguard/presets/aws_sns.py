@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from hookguard.certificates import check_dates, read_certificates
-from hookguard.challenge import Fixed
+from hookguard.challenge import Confirmation
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, put_json
 from hookguard.errors import (
@@ -26,7 +26,6 @@ from hookguard.layout import Layout
 from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, Profile, Source
-from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
 from hookguard.schemes.public_key import Algorithm, PublicKey, need_cryptography, read_key
 from hookguard.secret import Secret
@@ -40,6 +39,10 @@ _RETRIES = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-message-deliver
 #: As Amazon's own packages have it.
 _HOSTS = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9_-]{1,200}\.pem", re.ASCII)
+_CONFIRM = re.compile(
+    r"https://sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?/\?Action=ConfirmSubscription&TopicArn=[A-Za-z0-9:_.%-]+&Token=[A-Za-z0-9]+",
+    re.ASCII,
+)
 _BASE64 = Layout("{base64}")
 
 #: Type to the fields that are signed, in this order; Subject only where there is one.
@@ -199,7 +202,7 @@ AWS_SNS = Preset(
     event_type=InBody("Type"),
     # The timestamp is that of publishing, and retries go on for an hour. The id is signed.
     tolerance=2 * HOUR,
-    challenge=Fixed(Reply(200), when={InBody("Type"): "SubscriptionConfirmation"}),
+    challenge=Confirmation(InBody("SubscribeURL"), when={InBody("Type"): "SubscriptionConfirmation"}, trusted=_CONFIRM),
     profile=Profile(
         schedule=_RETRIES.silent("50 times in about an hour: at once, after seconds, then every 20 seconds"),
         horizon=_RETRIES.silent(HOUR),
@@ -213,7 +216,7 @@ AWS_SNS = Preset(
     docs=_DOCS.address,
     note=(
         "The secret is the topic's ARN: anyone can have SNS sign a message of a topic of their own. Raw message delivery is not"
-        " signed and refused. A subscription's confirmation is checked, answered and given to nobody; to confirm in your handler,"
-        " use dataclasses.replace(AWS_SNS, challenge=None): its type is SubscriptionConfirmation, its SubscribeURL is at SNS."
+        " signed and refused. A subscription's confirmation is checked, answered and given to nobody; with"
+        " confirm_subscription=True its SubscribeURL is fetched."
     ),
 )
