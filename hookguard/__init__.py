@@ -8,11 +8,12 @@ from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError, HookguardError, Rejected, StoreUnavailable
 from hookguard.event import Event
+from hookguard.gateway import GatewayVerifier
 from hookguard.guard import AsyncGuard, Guard
 from hookguard.headers import Headers
 from hookguard.networks import Networks
 from hookguard.outcome import Outcome
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Joined
+from hookguard.place import FirstOf, InBody, InForm, InHeader, InQuery, InXml, Joined
 from hookguard.preset import Preset
 from hookguard.receipt import Receipt
 from hookguard.reply import Reply
@@ -33,6 +34,7 @@ __all__ = [
     "Endpoint",
     "Event",
     "FirstOf",
+    "GatewayVerifier",
     "Guard",
     "Headers",
     "HmacScheme",
@@ -40,6 +42,8 @@ __all__ = [
     "InBody",
     "InForm",
     "InHeader",
+    "InQuery",
+    "InXml",
     "Joined",
     "MemoryStore",
     "Networks",

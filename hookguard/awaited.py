@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, cast
 
+from hookguard.keys import KeySource, Wanted
 from hookguard.store import Capabilities, Checked, Claim, Store, StoreKey
 
-__all__ = ["Awaited", "InThread", "at_once", "finish"]
+__all__ = ["Awaited", "AwaitedKeys", "InThread", "at_once", "finish"]
 
 T = TypeVar("T")
 
@@ -58,6 +59,18 @@ class Awaited:
     async def check(self) -> list[str]:
         """Ask the store whether it is well, where it can say so."""
         return cast("list[str]", await self._run(self._store.check)) if isinstance(self._store, Checked) else []
+
+
+class AwaitedKeys:
+    """A source of keys that does not await, called through ``run``."""
+
+    def __init__(self, keys: KeySource, run: InThread) -> None:
+        self._keys = keys
+        self._run = run
+
+    async def get(self, wanted: Wanted) -> Any | None:
+        """Return the key, or None when its document was had and does not hold it."""
+        return await self._run(lambda: self._keys.get(wanted))
 
 
 async def at_once(call: Callable[[], T]) -> T:

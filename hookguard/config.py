@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
+from hookguard.gateway import GatewayVerifier
 from hookguard.networks import Networks
 from hookguard.outcome import Observer
 from hookguard.preset import Preset
@@ -23,7 +24,21 @@ from hookguard.verifier import SecretLookup, Verifier
 __all__ = ["Settings", "store_from"]
 
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
-_ENDPOINT = frozenset({"preset", "secrets", "tolerance", "allow_stale", "identity", "on_reused_id", "store_reply", "public_url"})
+_ENDPOINT = frozenset(
+    {
+        "preset",
+        "secrets",
+        "tolerance",
+        "allow_stale",
+        "identity",
+        "on_reused_id",
+        "store_reply",
+        "public_url",
+        "accept_secret",
+        "confirm_subscription",
+    }
+    | {"behind", "gateway_secrets", "gateway_holds", "verify_provider"}
+)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
 _SHARED = _LIMITS | {"lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
@@ -124,16 +139,42 @@ def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable
         raise ConfigurationError(f"{where} must be a mapping of settings, not {type(given).__name__}")
     own = {**shared, **_known(given, _ENDPOINT | _SHARED, where)}
     try:
-        if "secrets" not in own:
-            raise ConfigurationError("secrets are missing: give a list, newest first")
-        verifier_options = {key: own.pop(key) for key in ("tolerance", "allow_stale") if key in own}
-        verifier = Verifier(_preset(own.pop("preset", name)), _secrets(own.pop("secrets")), **verifier_options)
+        verifier = _verifier(name, own)
         if isinstance(own.get("allow_from"), Mapping):
             listed = _known(own["allow_from"], frozenset({"file", "field"}), where)
             own["allow_from"] = Networks.from_file(listed.get("file", ""), field=listed.get("field"))
+        if "accept_secret" in own:
+            own["accept_secret"] = _imported(own["accept_secret"], "accept_secret")
         return Endpoint(verifier, name=name, observers=observers, **own)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _verifier(name: str, own: dict[str, Any]) -> Verifier:
+    """The verifier that the settings describe, taken out of them."""
+    options: dict[str, Any] = {key: own.pop(key) for key in ("tolerance", "allow_stale") if key in own}
+    preset = _preset(own.pop("preset", name))
+    given = (
+        [own.pop("secrets")] if "secrets" in own else []
+    )  # a setting may be there and hold None, which has a sentence of its own
+    behind, secrets, held = (own.pop(key, None) for key in ("behind", "gateway_secrets", "gateway_holds"))
+    verify_provider = own.pop("verify_provider", True)
+    if not isinstance(verify_provider, bool):
+        raise ConfigurationError(f"verify_provider is {verify_provider!r}; choose True or False")
+    if behind is None:
+        if secrets is not None or held is not None or not verify_provider:
+            raise ConfigurationError("which gateway does it stand behind? Give the gateway's preset as behind")
+        if not given:
+            raise ConfigurationError("secrets are missing: give a list, newest first")
+        return Verifier(preset, _secrets(given[0]), **options)
+    if secrets is None:
+        raise ConfigurationError("gateway_secrets are missing: give a list, newest first")
+    if verify_provider and not given:
+        raise ConfigurationError(
+            "secrets are missing: give the provider's, or say verify_provider=False, and the gateway alone vouches for deliveries"
+        )
+    options |= {"gateway": Verifier(_preset(behind), _secrets(secrets)), "held": held, "verify_provider": verify_provider}
+    return GatewayVerifier(preset, _secrets(given[0]) if given else None, **options)
 
 
 def _preset(given: Any) -> str | Preset:
@@ -150,8 +191,9 @@ def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
     if callable(given):
         return cast("SecretLookup", given)
     if isinstance(given, Mapping):
-        named = _known(given, frozenset({"lookup"}), "secrets")
-        return cast("SecretLookup", _imported(named.get("lookup"), "secrets"))
+        if {str(key).lower() for key in given} == {"lookup"}:
+            return cast("SecretLookup", _imported(next(iter(given.values())), "secrets"))
+        return _secret(given)
     if isinstance(given, (str, bytes, Secret)) or not isinstance(given, Iterable):
         return cast("SecretLike", given)
     return [_secret(entry) for entry in given]
@@ -160,8 +202,11 @@ def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
 def _secret(given: Any) -> SecretLike:
     if not isinstance(given, Mapping):
         return cast("SecretLike", given)
-    named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
-    return Secret(named.pop("value", None), **named)
+    if any(str(key).lower() == "value" for key in given):
+        named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
+        return Secret(named.pop("value"), **named)
+    # Several values that belong together; which ones, the preset says.
+    return Secret.of(**{str(key).lower(): value for key, value in given.items()})
 
 
 def _known(given: Mapping[Any, Any], allowed: frozenset[str], where: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Literal, Union
 from urllib.parse import quote
 
 from hookguard.delivery import Delivery
@@ -40,6 +40,9 @@ OnReusedId = Literal["duplicate", "reject"]
 #: What to do with an event while the store is down: turn it away for the provider to try again, or run it all the same.
 OnOutage = Literal["closed", "open"]
 
+#: Takes a secret that a provider sends with its first delivery: True keeps it.
+AcceptSecret = Callable[[str, Delivery], Union[bool, Awaitable[bool]]]
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _URL = re.compile(r"https?://[^/?#\s]+[^\s]*")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -66,13 +69,19 @@ class Endpoint:
       64 KiB, kept for ``retention``), not a plain 200.
     - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it; ``public_base_url`` is its
       beginning, which the raw path and query are put behind.
+    - ``accept_secret``: takes the secret that some providers send with their first delivery, and the delivery; True keeps
+      it. Whoever can reach the URL can send one, so answer True only while a registration of yours is under way.
+    - ``confirm_subscription``: fetch the address at which some providers want a subscription confirmed (Amazon SNS), once the
+      delivery is verified and the address is the provider's; otherwise such a delivery is answered and logged.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
     """
 
     __slots__ = (
         "_public_base_url",
         "_scope",
+        "accept_secret",
         "allow_from",
+        "confirm_subscription",
         "heartbeat",
         "identity",
         "lease",
@@ -110,6 +119,8 @@ class Endpoint:
         store_reply: bool = False,
         public_url: str | None = None,
         public_base_url: str | None = None,
+        accept_secret: AcceptSecret | None = None,
+        confirm_subscription: bool = False,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.verifier = verifier
@@ -141,22 +152,23 @@ class Endpoint:
                 f"endpoint {self.name!r}: {preset.name} signs the URL and no framework knows it exactly:"
                 " set public_url to what the provider's dashboard says"
             )
+        if accept_secret is not None and not (preset.challenge and preset.challenge.offers_secret):
+            raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} sends no secret of its own: leave accept_secret out")
+        if confirm_subscription and not (preset.challenge and preset.challenge.confirms):
+            raise ConfigurationError(
+                f"endpoint {self.name!r}: {preset.name} asks for no confirmation: leave confirm_subscription out"
+            )
         profile = preset.profile
+        self.confirm_subscription = bool(confirm_subscription)
+        self.accept_secret = accept_secret
         self.max_body = max_body
         self.require_https = bool(require_https)
         self.allow_from = allow_from if allow_from is None or isinstance(allow_from, Networks) else Networks(allow_from)
         self.max_concurrent = max_concurrent
         self.lease = _seconds("lease", lease, preset.lease, self.name)
-        self.retention = _seconds("retention", retention, preset.retention(verifier.tolerance), self.name)
+        self.retention = _seconds("retention", retention, verifier.retention, self.name)
         self.heartbeat = bool(heartbeat)
-        patience = declared_timeout() if worker_timeout is None else _seconds("worker_timeout", worker_timeout, 0.0, self.name)
-        if patience is not None and self.lease < patience and not self.heartbeat:
-            warnings.warn(
-                f"endpoint {self.name!r} has a lease of {self.lease:.0f} s and its server lets a worker be busy for"
-                f" {patience:.0f} s: a slow handler would be run by a second worker while it still runs."
-                " Raise lease, or set heartbeat",
-                stacklevel=2,
-            )
+        self._compare_with_workers(worker_timeout)
         replayable = 2 * (verifier.tolerance or 0.0)
         for span, why in (
             (profile.horizon.value if profile else 0.0, f"{preset.name} retries"),
@@ -180,6 +192,17 @@ class Endpoint:
         self.methods = preset.all_methods
         self.observers = tuple(observers)
         self._scope = f"{quote(preset.name, safe='')}/{quote(self.name, safe='')}"
+
+    def _compare_with_workers(self, worker_timeout: float | None) -> None:
+        """Warn when a handler may still run after its lease."""
+        patience = declared_timeout() if worker_timeout is None else _seconds("worker_timeout", worker_timeout, 0.0, self.name)
+        if patience is not None and self.lease < patience and not self.heartbeat:
+            warnings.warn(
+                f"endpoint {self.name!r} has a lease of {self.lease:.0f} s and its server lets a worker be busy for"
+                f" {patience:.0f} s: a slow handler would be run by a second worker while it still runs."
+                " Raise lease, or set heartbeat",
+                stacklevel=3,
+            )
 
     def screen(self, delivery: Delivery, *, body_read: bool = True) -> None:
         """Refuse what can be refused without hashing: method, size, encoding, transport, source, no signature at all.
@@ -216,7 +239,8 @@ class Endpoint:
             )
         required = self.preset.scheme.required_header
         challenge = self.preset.challenge
-        if required is not None and required not in headers and not (challenge and challenge.comes_unsigned):
+        asked = challenge is not None and challenge.comes_unsigned and delivery.method in challenge.methods
+        if required is not None and not asked and required not in headers:
             raise MissingSignature(f"no {required} header")
 
     def key(self, event: Event) -> StoreKey:

@@ -23,6 +23,9 @@
     │   │   ├── MissingSignature       401
     │   │   ├── MalformedSignature     401
     │   │   ├── SignatureMismatch      401
+    │   │   ├── UntrustedKeySource     401
+    │   │   ├── UnknownKey             401
+    │   │   ├── UnexpectedSecret       401
     │   │   └── UnknownTenant          401
     │   ├── TimestampRejected          401
     │   │   ├── MissingTimestamp       401
@@ -78,8 +81,12 @@ __all__ = [
     "TransactionEscaped",
     "TransactionFailed",
     "TruncatedBody",
+    "UnconfirmedPresetWarning",
+    "UnexpectedSecret",
+    "UnknownKey",
     "UnknownTenant",
     "UnsupportedEncoding",
+    "UntrustedKeySource",
     "VerificationUnavailable",
     "WeakSecretWarning",
 ]
@@ -95,6 +102,10 @@ class ConfigurationError(HookguardError):
 
 class WeakSecretWarning(UserWarning):
     """A secret is shorter than 16 bytes."""
+
+
+class UnconfirmedPresetWarning(UserWarning):
+    """A preset is used of which something is not confirmed by its provider; the text says what."""
 
 
 class Rejected(HookguardError):
@@ -210,6 +221,24 @@ class SignatureMismatch(SignatureRejected):
     """No secret that is valid now makes any of the signatures that came."""
 
     code = "signature_mismatch"
+
+
+class UntrustedKeySource(SignatureRejected):
+    """The delivery names a key or certificate at an address that is not the provider's, so it is not fetched."""
+
+    code = "untrusted_key_source"
+
+
+class UnknownKey(SignatureRejected):
+    """The delivery names a key that the provider's own list of keys does not hold."""
+
+    code = "unknown_key"
+
+
+class UnexpectedSecret(SignatureRejected):
+    """The delivery brings a new secret, and no registration that would is under way."""
+
+    code = "unexpected_secret"
 
 
 class UnknownTenant(SignatureRejected):

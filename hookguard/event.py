@@ -8,21 +8,16 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from xml.etree.ElementTree import Element
 
 from hookguard.delivery import Delivery
+from hookguard.documents import read_form, read_json, read_xml, says_form
 from hookguard.errors import MalformedBody, MissingEventId
 from hookguard.headers import Headers
 from hookguard.place import Place
 
 __all__ = ["Event"]
 
-#: Containers inside containers that a JSON body may hold. Python's own parser stops near 1,000 or kills the stack.
-MAX_DEPTH = 64
-#: Digits of one number. Converting text to int takes quadratic time.
-MAX_DIGITS = 1000
-#: Fields of one form.
-MAX_FIELDS = 1000
 #: Longest id kept as it came; a longer one is hashed, never cut, because two long ids may share a beginning.
 MAX_ID = 255
 
@@ -78,7 +73,9 @@ class Event:
         "_fingerprint",
         "_form",
         "_id",
+        "_opened",
         "_preset",
+        "_xml",
         "attempt",
         "idempotency_key",
         "secret",
@@ -99,9 +96,11 @@ class Event:
         secret: str,
         timestamp: float | None,
         tenant: str | None,
+        opened: bytes | None = None,
     ) -> None:
         self._delivery = delivery
         self._preset = preset
+        self._opened = opened
         self.secret = secret
         self.timestamp = timestamp
         self.tenant = tenant
@@ -114,6 +113,11 @@ class Event:
         return self._preset.name
 
     @property
+    def delivery(self) -> Delivery:
+        """The HTTP attempt it came by."""
+        return self._delivery
+
+    @property
     def covers(self) -> frozenset[str]:
         """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
         return self._preset.scheme.covers
@@ -124,9 +128,19 @@ class Event:
         return self._delivery.body
 
     @property
+    def content(self) -> bytes:
+        """What the event says: the body, or what was encrypted or wrapped in it."""
+        return self._delivery.body if self._opened is None else self._opened
+
+    @property
     def headers(self) -> Headers:
         """The delivery's headers. The signature covers only those named in ``covers``."""
         return self._delivery.headers
+
+    @property
+    def method(self) -> str:
+        """The delivery's HTTP method."""
+        return self._delivery.method
 
     @property
     def url(self) -> str:
@@ -161,22 +175,30 @@ class Event:
         return (place.find(self) if place is not None else None) or ""
 
     def fingerprint(self) -> bytes:
-        """Return the SHA-256 of the body: what tells an honest retry from another body under the same id.
+        """Return the SHA-256 of the body, or of this event in it: what tells an honest retry from another body under the same id.
 
         Of the body alone, not of all that was signed: a retry that is signed anew has another timestamp.
         """
         try:
             return self._fingerprint
         except AttributeError:
-            self._fingerprint: bytes = hashlib.sha256(self._delivery.body).digest()
+            self._fingerprint: bytes = hashlib.sha256(self.content).digest()
             return self._fingerprint
 
     def digest(self) -> str:
         """Return the fingerprint in hex."""
         return self.fingerprint().hex()
 
+    def member(self, document: Any) -> Event:
+        """Return one of several events that came in this delivery: its own JSON, fingerprint, id and type."""
+        event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant, self._opened)
+        event._document = document
+        # The same however the provider writes it the next time: its neighbours may be other ones then.
+        event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
+        return event
+
     def json(self) -> Any:
-        """Return the body parsed as JSON, or the JSON in the form field where the provider puts it.
+        """Return the body parsed as JSON (this event alone, of several), or the JSON in the form field of providers that use one.
 
         Strict, because what the signature proves is the bytes and every reader must read the same out of them: UTF-8
         without a byte order mark, no repeated keys, no NaN or Infinity, at most 64 levels and 1,000 digits. Raises
@@ -194,97 +216,37 @@ class Event:
         except AttributeError:
             pass
         document: Any = None
-        if not self._is_form():
-            document = _strict_json(self._delivery.body)
+        if self._opened is not None or not says_form(self._delivery.headers):
+            document = read_json(self.content)
         elif (field := self._preset.json_field) is not None and field in self.form:
-            document = _strict_json(self.form[field].encode("utf-8", "surrogatepass"))
+            document = read_json(self.form[field].encode("utf-8", "surrogatepass"))
         self._document: Any = document
         return document
 
     @property
     def form(self) -> Mapping[str, str]:
-        """The fields of a form body (``application/x-www-form-urlencoded``); empty for any other body.
+        """The fields of a form body (``application/x-www-form-urlencoded``), as it came; empty for any other body.
 
         Raises MalformedBody when the form is not UTF-8, repeats a field or has more than 1,000 of them.
         """
         try:
             return self._form
         except AttributeError:
-            self._form: Mapping[str, str] = MappingProxyType(_form(self._delivery.body) if self._is_form() else {})
+            self._form: Mapping[str, str] = MappingProxyType(
+                read_form(self._delivery.body) if says_form(self._delivery.headers) else {}
+            )
             return self._form
 
-    def _is_form(self) -> bool:
-        content_type = self._delivery.headers.get("content-type") or ""
-        return content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    def xml(self) -> Element:
+        """Return the root of an XML body, for reading alone: every caller gets the same one.
+
+        Raises MalformedBody unless it is well-formed UTF-8 of at most 64 levels and without a document type.
+        """
+        try:
+            return self._xml
+        except AttributeError:
+            self._xml: Element = read_xml(self.content)
+            return self._xml
 
     def __repr__(self) -> str:
         return f"Event(provider={self.provider!r}, {len(self._delivery.body)} bytes, secret={self.secret!r})"
-
-
-def _form(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise MalformedBody(f"the form cannot be read ({type(error).__name__})") from None
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise MalformedBody("the form repeats a field")
-    return fields
-
-
-def _strict_json(body: bytes) -> Any:
-    try:
-        document = _DECODER.decode(body.decode("utf-8"))
-    except RecursionError:
-        raise MalformedBody("the JSON is nested too deeply") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors too
-        # The error's own text may quote the body.
-        raise MalformedBody(f"the body is not JSON as hookguard reads it ({type(error).__name__})") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth_exceeds(document, MAX_DEPTH):
-        raise MalformedBody(f"the JSON is nested more than {MAX_DEPTH} levels deep")
-    return document
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a repeated key")
-    return found
-
-
-def _number(text: str) -> int:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number of too many digits")
-    return int(text)
-
-
-def _float(text: str) -> float:
-    if len(text) > MAX_DIGITS:
-        raise ValueError("a number of too many digits")
-    return float(text)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_repeats, parse_int=_number, parse_float=_float, parse_constant=_no_constant)
-
-
-def _depth_exceeds(document: Any, limit: int) -> bool:
-    level = [document]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True

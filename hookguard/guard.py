@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from hookguard.awaited import Awaited, InThread, at_once, finish
+from hookguard.awaited import Awaited, AwaitedKeys, InThread, at_once, finish
+from hookguard.batch import Batch
+from hookguard.challenge import Offer, Visit
 from hookguard.checkup import look_once
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
@@ -24,17 +27,21 @@ from hookguard.errors import (
     EventIdReused,
     HookguardError,
     LeaseLost,
+    MethodNotAllowed,
     Overloaded,
     Rejected,
     StoreUnavailable,
     TransactionFailed,
+    UnexpectedSecret,
+    UnknownKey,
     UnknownTenant,
     VerificationUnavailable,
 )
 from hookguard.event import Event
 from hookguard.heartbeat import Heartbeat, TaskHeartbeat, ThreadHeartbeat
+from hookguard.keys import AsyncHttpKeySource, AsyncKeySource, HttpKeySource, KeySource, Wanted
 from hookguard.outcome import Outcome, OutcomeName, report
-from hookguard.receipt import Receipt, reply_to_claim, reply_to_error
+from hookguard.receipt import Members, Receipt, reply_to_claim, reply_to_error
 from hookguard.reply import Reply
 from hookguard.store import AsyncStore, ClaimStatus, Store, StoreKey
 from hookguard.verifier import Tenant, Verifier
@@ -43,15 +50,23 @@ __all__ = ["AsyncGuard", "Guard", "InThread"]
 
 T = TypeVar("T")
 
+_log = logging.getLogger("hookguard")
+
 
 class AsyncGuard:
     """Receives deliveries of one endpoint on an event loop.
 
-    ``store`` may be asynchronous or not; one that may block is called in a thread, through ``in_thread``.
+    ``store`` may be asynchronous or not; one that may block is called in a thread, through ``in_thread``. ``keys`` is where
+    keys come from that a provider publishes, for the few presets that need one: over HTTPS by default, asynchronous or not.
     """
 
     def __init__(
-        self, endpoint: Endpoint | Verifier, store: Store | AsyncStore, *, in_thread: InThread = asyncio.to_thread
+        self,
+        endpoint: Endpoint | Verifier,
+        store: Store | AsyncStore,
+        *,
+        in_thread: InThread = asyncio.to_thread,
+        keys: KeySource | AsyncKeySource | None = None,
     ) -> None:
         self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
         self.store = store
@@ -68,7 +83,12 @@ class AsyncGuard:
         if self.endpoint.heartbeat:
             kind = TaskHeartbeat if awaited is store else ThreadHeartbeat
             heartbeat = kind(store.extend, self.endpoint.lease)  # type: ignore[arg-type]  # one awaits, the other does not
-        self._flow = _Flow(self.endpoint, awaited, store, heartbeat)
+        source: AsyncKeySource | None = None
+        if self.endpoint.verifier.fetches or self.endpoint.confirm_subscription:
+            keys = AsyncHttpKeySource() if keys is None else keys
+            awaits = inspect.iscoroutinefunction(keys.get)
+            source = cast("AsyncKeySource", keys) if awaits else AwaitedKeys(cast("KeySource", keys), in_thread)
+        self._flow = _Flow(self.endpoint, awaited, store, heartbeat, source)
 
     async def start(self) -> None:
         """Look whether the store is well, once in a process; otherwise the first delivery does.
@@ -102,11 +122,23 @@ class AsyncGuard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
+        if receipt.members is not None:
+            return await self._flow.settle_member(receipt.members, receipt, status, error, reply)
         return await self._flow.settle(receipt, status, error, reply)
+
+    async def next(self, receipt: Receipt) -> Receipt | None:
+        """Return the receipt of the next event that came in the same delivery; None when there is none and all is said.
+
+        For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
+        failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
+        again and only what is not done runs. Otherwise the last handler's answer or exception stands.
+        """
+        return None if receipt.members is None else await self._flow.next(receipt.members)
 
     @asynccontextmanager
     async def receive(self, delivery: Delivery) -> AsyncIterator[Receipt]:
         """Open and settle around a block; see :meth:`Guard.receive`."""
+        _refuse_batch(self.endpoint)
         receipt = await self.open(delivery)
         try:
             yield receipt
@@ -122,18 +154,28 @@ class AsyncGuard:
 
 
 class Guard:
-    """Receives deliveries of one endpoint, with a store that is not asynchronous. Safe to share between threads."""
+    """Receives deliveries of one endpoint, with a store that is not asynchronous. Safe to share between threads.
 
-    def __init__(self, endpoint: Endpoint | Verifier, store: Store) -> None:
+    ``keys`` is where keys come from that a provider publishes, for the few presets that need one: over HTTPS by default.
+    """
+
+    def __init__(self, endpoint: Endpoint | Verifier, store: Store, *, keys: KeySource | None = None) -> None:
         self.endpoint = endpoint if isinstance(endpoint, Endpoint) else Endpoint(endpoint)
         self.store = store
         if inspect.iscoroutinefunction(store.claim):
             raise ConfigurationError(f"{store!r} is asynchronous and Guard does not await: use AsyncGuard or another store")
         lookup = self.endpoint.verifier.lookup
-        if inspect.iscoroutinefunction(lookup) or inspect.iscoroutinefunction(getattr(lookup, "__call__", None)):  # noqa: B004
-            raise ConfigurationError(f"endpoint {self.endpoint.name!r} looks secrets up with a coroutine: use AsyncGuard")
+        for what, function in (("looks secrets up", lookup), ("accepts secrets", self.endpoint.accept_secret)):
+            if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+                raise ConfigurationError(f"endpoint {self.endpoint.name!r} {what} with a coroutine: use AsyncGuard")
         heartbeat = ThreadHeartbeat(store.extend, self.endpoint.lease) if self.endpoint.heartbeat else None
-        self._flow = _Flow(self.endpoint, Awaited(store, at_once), store, heartbeat)
+        source: AsyncKeySource | None = None
+        if self.endpoint.verifier.fetches or self.endpoint.confirm_subscription:
+            keys = HttpKeySource() if keys is None else keys
+            if inspect.iscoroutinefunction(keys.get):
+                raise ConfigurationError(f"{keys!r} is asynchronous and Guard does not await: use AsyncGuard or another source")
+            source = AwaitedKeys(keys, at_once)
+        self._flow = _Flow(self.endpoint, Awaited(store, at_once), store, heartbeat, source)
 
     def start(self) -> None:
         """Look whether the store is well, once in a process; otherwise the first delivery does.
@@ -167,15 +209,28 @@ class Guard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
+        if receipt.members is not None:
+            return finish(self._flow.settle_member(receipt.members, receipt, status, error, reply))
         return finish(self._flow.settle(receipt, status, error, reply))
+
+    def next(self, receipt: Receipt) -> Receipt | None:
+        """Return the receipt of the next event that came in the same delivery; None when there is none and all is said.
+
+        For presets with a ``batch``: call it once a receipt is settled. Where it carries a reply, something of the delivery
+        failed or is under way elsewhere, and the reply goes out in place of the last handler's, so that the provider tries
+        again and only what is not done runs. Otherwise the last handler's answer or exception stands.
+        """
+        return None if receipt.members is None else finish(self._flow.next(receipt.members))
 
     @contextmanager
     def receive(self, delivery: Delivery) -> Iterator[Receipt]:
         """Open and settle around a block.
 
         An exception in the block, an answer other than 2xx, or no answer at all gives the event back. When the event
-        cannot be completed at the end of the block, StoreUnavailable or LeaseLost is raised: answer 503 then.
+        cannot be completed at the end of the block, StoreUnavailable or LeaseLost is raised: answer 503 then. One block is one
+        event: where a delivery may carry several, ConfigurationError says to use ``open``, ``settle`` and ``next``.
         """
+        _refuse_batch(self.endpoint)
         receipt = self.open(delivery)
         try:
             yield receipt
@@ -194,13 +249,19 @@ class _Flow:
     """The order of things, for both guards."""
 
     def __init__(
-        self, endpoint: Endpoint, store: AsyncStore, given: Store | AsyncStore, heartbeat: Heartbeat | None = None
+        self,
+        endpoint: Endpoint,
+        store: AsyncStore,
+        given: Store | AsyncStore,
+        heartbeat: Heartbeat | None = None,
+        keys: AsyncKeySource | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._store = store
         self._given = given
         self._started = False
         self._heartbeat = heartbeat
+        self._keys = keys
         self._running = 0
         self._lock = threading.Lock()
 
@@ -222,18 +283,31 @@ class _Flow:
         try:
             self._endpoint.screen(delivery)
             challenge = self._endpoint.preset.challenge
-            if challenge is not None and (reply := challenge.unsigned(delivery)) is not None:
-                return self._answer(started, "challenge", reply)
             verifier = self._endpoint.verifier
+            asked = challenge if challenge is not None and challenge.comes_unsigned else None
+            if asked is not None and not asked.needs_keys and (answer := asked.unsigned(delivery, ())) is not None:
+                return await self._meet(answer, started, delivery)
             if verifier.lookup is not None:
                 verifier = await self._find_tenant(verifier, delivery)
-            event = verifier.verify(delivery)
-            if challenge is not None and (reply := challenge.signed(event)) is not None:
-                return self._answer(started, "challenge", reply, event)
-            key = self._endpoint.key(event)
-            receipt = Receipt(started, event=event)
+            if asked is not None and asked.needs_keys and (answer := asked.unsigned(delivery, verifier.keys())) is not None:
+                return await self._meet(answer, started, delivery)
+            found = None if self._keys is None else await self._fetch(self._keys, verifier, delivery)
+            event = verifier.verify(delivery, found=found)
+            if challenge is not None and (answer := challenge.signed(event, verifier.key(event.secret))) is not None:
+                return await self._meet(answer, started, delivery, event)
+            if delivery.method not in self._endpoint.preset.methods:
+                raise MethodNotAllowed(f"{delivery.method[:16]!r} is for challenges alone, and this is none")
             if not self._started:
                 await self.start()
+            preset = self._endpoint.preset
+            said = preset.acknowledge
+            if said is not None and not isinstance(said, Reply):
+                said = said(event, verifier.key(event.secret))
+            if preset.batch is not None:
+                return await self._open_members(preset.batch, event, started, said)
+            key = self._endpoint.key(event)
+            receipt = Receipt(started, event=event)
+            receipt.acknowledgement = said
             self._take_slot(receipt)
             return await self._claim(receipt, event, key)
         except HookguardError as error:
@@ -242,6 +316,34 @@ class _Flow:
         except BaseException:
             self._give_slot(receipt)
             raise
+
+    async def _meet(
+        self, answer: Reply | Offer | Visit, started: float, delivery: Delivery, event: Event | None = None
+    ) -> Receipt:
+        """Answer a challenge, and hand a secret over where it brings one."""
+        if isinstance(answer, Reply):
+            return self._answer(started, "challenge", answer, event)
+        if isinstance(answer, Visit):
+            if self._keys is None or not self._endpoint.confirm_subscription:
+                reason = "a subscription is not confirmed: say confirm_subscription=True if it is yours, and send it again"
+                return self._answer(started, "challenge", answer.reply, event, reason)
+            await self._get(self._keys, answer.address)
+            return self._answer(started, "challenge", answer.reply, event, "a subscription was confirmed")
+        accept = self._endpoint.accept_secret
+        if accept is None:
+            raise UnexpectedSecret(
+                "the provider's first delivery brings a secret, and nothing here takes it: give the endpoint accept_secret"
+            )
+        try:
+            taken = accept(answer.secret, delivery)
+            taken = await taken if inspect.isawaitable(taken) else taken
+        except Rejected:
+            raise
+        except Exception as error:
+            raise VerificationUnavailable(f"accept_secret failed: {type(error).__name__}: {error}") from error
+        if taken is not True:
+            raise UnexpectedSecret("a delivery offers a secret that accept_secret does not take: is no registration under way?")
+        return self._answer(started, "challenge", answer.reply, event, "a new secret was taken")
 
     async def _claim(self, receipt: Receipt, event: Event, key: StoreKey) -> Receipt:
         endpoint = self._endpoint
@@ -269,9 +371,92 @@ class _Flow:
             return receipt
         self._give_slot(receipt)
         outcome: OutcomeName = "duplicate" if claim.status == ClaimStatus.DONE else "in_progress"
-        reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None))
+        reply = reply_to_claim(claim if endpoint.store_reply else claim._replace(reply=None), receipt.acknowledgement)
         reason = "" if claim.same_fingerprint else "the body differs from the first one's"
         return self._answer(receipt.started, outcome, reply, event, reason)
+
+    async def _open_members(self, batch: Batch, event: Event, started: float, said: Reply | None) -> Receipt:
+        """Take in a delivery of several events. One without an identity refuses all of them, before any is run."""
+        events = [event.member(document) for document in batch.members(event.document())]
+        members = Members([(member, self._endpoint.key(member)) for member in events], said)
+        if not events:
+            return self._answer(started, "challenge", members.done, event, "no event is in it")
+        self._take_slot(members)
+        following = await self._advance(members)
+        if following is not None:
+            return following
+        return Receipt(started, event=event, reply=members.worst or members.done)
+
+    async def next(self, members: Members) -> Receipt | None:
+        following = await self._advance(members)
+        raised, members.raised = members.raised, None
+        if following is None and (members.worst is None or members.failed):
+            return None
+        if raised is not None:
+            # The framework shows what is raised for the last event alone.
+            _log.error("the handler raised for one of several events", exc_info=raised)
+        return following or Receipt(time.perf_counter(), reply=members.worst)
+
+    async def _advance(self, members: Members) -> Receipt | None:
+        """The next event that is to be run; None when there is none left."""
+        try:
+            while members.left:
+                event, key = members.left.pop()
+                receipt = Receipt(time.perf_counter(), event=event)
+                receipt.members, receipt.acknowledgement = members, members.acknowledgement
+                opened = await self._claim_member(receipt, members, event, key)
+                if opened.reply is None:
+                    members.failed = False
+                    return receipt
+                if 200 <= opened.reply.status < 300:
+                    members.done = opened.reply
+                else:
+                    members.note(opened.reply)
+        except BaseException:
+            self._give_slot(members)
+            raise
+        self._give_slot(members)
+        return None
+
+    async def _claim_member(self, receipt: Receipt, members: Members, event: Event, key: StoreKey) -> Receipt:
+        first = members.seen.setdefault(key, event)
+        try:
+            if first is not event:
+                if first.fingerprint() != event.fingerprint() and self._endpoint.reject_reused_id:
+                    raise EventIdReused("this id came before in the same delivery, with another content")
+                return self._answer(receipt.started, "duplicate", members.done, event, "it came before in the same delivery")
+            if members.unprotected is not None:
+                event.idempotency_key = key.idempotency_key
+                receipt.unprotected = members.unprotected
+                return receipt
+            opened = await self._claim(receipt, event, key)
+        except HookguardError as error:
+            if not isinstance(error, Rejected):
+                # The store will not answer for the others either: the provider brings them again.
+                members.left.clear()
+            return self.refuse(error, receipt.started, event.delivery, event)
+        members.unprotected = receipt.unprotected
+        return opened
+
+    async def settle_member(
+        self, members: Members, receipt: Receipt, status: int | None, error: BaseException | None, answer: Reply | None
+    ) -> Reply | None:
+        """Settle one of several events, and remember what the provider must hear of it."""
+        if receipt.key is None and receipt.unprotected is None:
+            return None
+        if status is None and answer is not None:
+            status = answer.status
+        if error is not None and not isinstance(error, Exception):
+            members.left.clear()
+            self._give_slot(members)
+        elif error is not None and not isinstance(error, HookguardError):
+            members.raised = error
+        reply = await self.settle(receipt, status, error, answer)
+        if reply is not None and not 200 <= reply.status < 300:
+            members.note(reply, ran=True)
+        elif error is not None or status is None or not 200 <= status < 300:
+            members.note(Reply.problem(status if error is None and status is not None and status >= 400 else 500), ran=True)
+        return reply
 
     async def settle(
         self, receipt: Receipt, status: int | None, error: BaseException | None, answer: Reply | None = None
@@ -296,7 +481,7 @@ class _Flow:
         if error is None and status is not None and 200 <= status < 300:
             if key is None:
                 self._run_unprotected(receipt, event, status, unprotected)
-                return None
+                return receipt.acknowledgement
             return await self._complete(receipt, key, event, status, answer)
         trouble = ""
         try:
@@ -347,11 +532,11 @@ class _Flow:
             failure = error
         if failure is None:
             self._report("handled", receipt.started, event, status, reason=why_not)
-            return None
+            return receipt.acknowledgement
         rolled_back = self._store.capabilities.transactional
         if self._endpoint.runs_unprotected and isinstance(failure, StoreUnavailable) and not rolled_back:
             self._run_unprotected(receipt, event, status, failure)
-            return None
+            return receipt.acknowledgement
         receipt.error = failure
         outcome: OutcomeName = (
             "lease_lost"
@@ -398,6 +583,23 @@ class _Flow:
         # Which URL was checked is what one needs to know when a scheme that signs it refuses; it is not secret there.
         return isinstance(error, Rejected) and "url" in self._endpoint.preset.scheme.covers
 
+    async def _fetch(self, keys: AsyncKeySource, verifier: Verifier, delivery: Delivery) -> Any:
+        """The key the delivery needs, if it needs one that is fetched."""
+        wanted = verifier.wants(delivery)
+        return None if wanted is None else await self._get(keys, wanted)
+
+    async def _get(self, keys: AsyncKeySource, wanted: Wanted) -> Any:
+        try:
+            found = await keys.get(wanted)
+        except HookguardError:
+            raise
+        except Exception as error:
+            # A source of the user's own; unknown is not invalid.
+            raise VerificationUnavailable(f"the key source failed: {type(error).__name__}: {error}") from error
+        if found is None:
+            raise UnknownKey(f"the delivery names the key {wanted.id[:64]!r}, which the provider's list does not hold")
+        return found
+
     async def _find_tenant(self, verifier: Verifier, delivery: Delivery) -> Verifier:
         path = delivery.url.partition("#")[0].partition("?")[0]
         if "://" in path:
@@ -414,7 +616,7 @@ class _Flow:
             # Unknown is not invalid: a database that is down must not turn genuine deliveries away for good.
             raise VerificationUnavailable(f"the secret lookup failed: {type(error).__name__}: {error}") from error
 
-    def _take_slot(self, receipt: Receipt) -> None:
+    def _take_slot(self, receipt: Receipt | Members) -> None:
         # Taken after verifying, so that forged deliveries cannot use the places up.
         limit = self._endpoint.max_concurrent
         if limit is None:
@@ -425,7 +627,7 @@ class _Flow:
             self._running += 1
         receipt.slot = True
 
-    def _give_slot(self, receipt: Receipt) -> None:
+    def _give_slot(self, receipt: Receipt | Members) -> None:
         if receipt.slot:
             receipt.slot = False
             with self._lock:
@@ -465,6 +667,14 @@ class _Flow:
                 duration=time.perf_counter() - started,
             ),
             endpoint.observers,
+        )
+
+
+def _refuse_batch(endpoint: Endpoint) -> None:
+    if endpoint.preset.batch is not None:
+        raise ConfigurationError(
+            f"a delivery of {endpoint.preset.name!r} may carry several events, and receive() is for one: call open(), then"
+            " settle() and next() for each, until next() returns None"
         )
 
 

@@ -2,14 +2,17 @@
 
 One template serves both directions, so what ``sign`` writes is what ``verify`` reads. A placeholder stands for a value:
 
-``{hex}`` ``{HEX}`` ``{base64}`` ``{base64url}``
+``{hex}`` ``{HEX}`` ``{base64}`` ``{base64url}`` ``{base64url-nopad}``
     the signature, in that encoding
 ``{timestamp}``
     the timestamp, as text
+``{key}``
+    an id of the key, which is not looked at: every key is tried. Signing writes the secret's name there
 
-With two placeholders the template is a list of ``key=value`` items: the character before the second key separates them,
+With a timestamp the template is a list of ``key=value`` items: the character before the second key separates them,
 their order is free, unknown keys are skipped and the signature may be repeated (a sender that rotates its secret sends
-one for each). With one placeholder the header is one item, unless ``separator`` makes it a list of them.
+one for each). Without keys (``{timestamp},{hex}``) the timestamp comes first and every further item is a signature. Without
+a timestamp the header is one item, unless ``separator`` makes it a list of them.
 
 The signature is never decoded: ours is encoded and the texts are compared, so that every other spelling (stray bits or
 white space in base64, upper case, a cut value) is simply another signature.
@@ -18,6 +21,7 @@ white space in base64, upper case, a cut value) is simply another signature.
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from collections.abc import Callable, Sequence
 from typing import Union
@@ -40,24 +44,45 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], str], re.Pattern[str]]] = {
     "HEX": (lambda digest: digest.hex().upper(), re.compile(r"[0-9A-F]+")),
     "base64": (lambda digest: base64.b64encode(digest).decode(), re.compile(r"[A-Za-z0-9+/]+={0,2}")),
     "base64url": (lambda digest: base64.urlsafe_b64encode(digest).decode(), re.compile(r"[A-Za-z0-9_-]+={0,2}")),
+    "base64url-nopad": (lambda digest: base64.urlsafe_b64encode(digest).decode().rstrip("="), re.compile(r"[A-Za-z0-9_-]+")),
 }
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class Layout:
-    """A compiled template. ConfigurationError when it has no signature, or a placeholder that does not exist."""
+    """A compiled template. ConfigurationError when it has no signature, or a placeholder that does not exist.
 
-    __slots__ = ("_timestamp_key", "_usual", "encode", "encoding", "has_timestamp", "prefix", "separator", "template")
+    ``optional_prefix`` reads a signature without what stands before it in the template, ``ignore_case`` hex in either case:
+    only for senders that are known to write both.
+    """
 
-    def __init__(self, template: str, *, separator: str | None = None) -> None:
+    __slots__ = (
+        "_ignore_case",
+        "_keyed",
+        "_optional_prefix",
+        "_positional",
+        "_timestamp_key",
+        "_usual",
+        "compared_whole",
+        "encode",
+        "encoding",
+        "has_timestamp",
+        "prefix",
+        "separator",
+        "template",
+    )
+
+    def __init__(
+        self, template: str, *, separator: str | None = None, optional_prefix: bool = False, ignore_case: bool = False
+    ) -> None:
         pieces = _PLACEHOLDER.split(template)
         literals, names = pieces[::2], pieces[1::2]
-        unknown = [name for name in names if name not in ENCODINGS and name != "timestamp"]
+        unknown = [name for name in names if name not in ENCODINGS and name not in ("timestamp", "key")]
         if unknown:
             raise ConfigurationError(
                 f"layout {template!r}: no placeholder is called {{{unknown[0]}}};"
-                f" there are {{timestamp}}, {', '.join(f'{{{name}}}' for name in ENCODINGS)}"
+                f" there are {{timestamp}}, {{key}}, {', '.join(f'{{{name}}}' for name in ENCODINGS)}"
             )
         encodings = [name for name in names if name in ENCODINGS]
         if len(encodings) != 1 or len(names) != len(set(names)):
@@ -69,9 +94,23 @@ class Layout:
         self.template = template
         self.encoding = encodings[0]
         self.encode = ENCODINGS[self.encoding][0]
+        if ignore_case and self.encoding not in ("hex", "HEX"):
+            raise ConfigurationError(f"layout {template!r}: ignore_case is for hex; elsewhere case is part of the value")
+        self._keyed = "key" in names
+        if self._keyed:
+            if names != ["key", self.encoding] or literals[0] or not literals[1]:
+                raise ConfigurationError(
+                    f"layout {template!r}: write {{key}} first, and a text between it and the signature, as {{key}}=v1:{{hex}}"
+                )
+            literals, names = literals[1:], names[1:]
         prefixes = dict(zip(names, literals, strict=False))
+        self._positional = names == ["timestamp", self.encoding] and not literals[0] and len(literals[1]) == 1
         if len(names) == 1:
             self._timestamp_key = None
+        elif self._positional:
+            separator = literals[1]
+            prefixes[self.encoding] = ""
+            self._timestamp_key = ""
         else:
             if separator is None:
                 separator = literals[1][:1]
@@ -83,13 +122,19 @@ class Layout:
                 )
             self._timestamp_key = prefixes["timestamp"]
         self.separator = separator
+        self.has_timestamp = len(names) > 1  #: whether the header carries the timestamp
+        self.prefix = prefixes[self.encoding]
+        self._optional_prefix = optional_prefix
+        self._ignore_case = ignore_case
+        loose = optional_prefix or ignore_case or self._keyed
+        #: Whether the header is one item that is compared as it came, from end to end: nothing needs to be taken apart.
+        self.compared_whole = separator is None and not loose
         # Nearly every header is just the template filled in once: one match reads it. Any other is taken apart below.
         fields = {name: rf"(?P<signature>{re.escape(prefixes[name])}[A-Za-z0-9+/=_-]+)" for name in encodings}
         if len(names) > 1:
             fields["timestamp"] = rf"{re.escape(prefixes['timestamp'])}(?P<timestamp>[0-9]+)"
-        self._usual = re.compile(re.escape(separator or "").join(fields[name] for name in names), re.ASCII)
-        self.has_timestamp = len(names) > 1  #: whether the header carries the timestamp
-        self.prefix = prefixes[self.encoding]
+        usual = re.escape(separator or "").join(fields[name] for name in names)
+        self._usual = re.compile("(?!)" if loose else usual, re.ASCII)
 
     def read(self, value: str) -> Read:
         """Read a header's value. The items keep their prefix, because they are compared whole.
@@ -104,21 +149,23 @@ class Layout:
         if not value.isprintable():
             raise MalformedHeader("the signature header holds a control character")
         if self.separator is None:
-            return (value,), None
-        prefix = self.prefix
-        timestamp_key = self._timestamp_key
-        timestamp: str | None = None
-        signatures: list[str] = []
+            return (self._item(value) or value,), None
         items = value.split(self.separator)
         if self.separator != " " and " " in value:
             items = [item.strip(" ") for item in items]
+        timestamp: str | None = None
+        timestamp_key = self._timestamp_key
+        if self._positional:
+            timestamp, *items = items
+            timestamp_key = None
+        signatures: list[str] = []
         for item in items:
-            if item.startswith(prefix):
-                signatures.append(item)
-            elif timestamp_key is not None and item.startswith(timestamp_key):
+            if timestamp_key is not None and item.startswith(timestamp_key) and not item.startswith(self.prefix):
                 if timestamp is not None:
                     raise MalformedTimestamp("the signature header carries more than one timestamp")
                 timestamp = item[len(timestamp_key) :]
+            elif (signature := self._item(item)) is not None:
+                signatures.append(signature)
         if not signatures:
             raise MalformedSignature(f"no item of the signature header reads as {self.template!r}")
         if len(signatures) > MAX_CANDIDATES:
@@ -127,14 +174,52 @@ class Layout:
             raise MissingTimestamp("the signature header carries no timestamp")
         return signatures, timestamp
 
-    def write(self, signatures: Sequence[str], timestamp: str | None = None) -> str:
-        """Write a header's value with one or more items (prefix and signature); ``read`` gives them back."""
+    def _item(self, item: str) -> str | None:
+        """The item as it is compared: prefix and signature; None when it is none."""
+        prefix = self.prefix
+        if self._keyed:
+            key, found, signature = item.partition(prefix)
+            if not key or not found:
+                return None
+            item = prefix + signature
+        elif not item.startswith(prefix):
+            if not self._optional_prefix:
+                return None
+            item = prefix + item
+        if self._ignore_case:
+            signature = item[len(prefix) :]
+            return prefix + (signature.lower() if self.encoding == "hex" else signature.upper())
+        return item
+
+    def write(self, signatures: Sequence[str], timestamp: str | None = None, keys: Sequence[str] = ()) -> str:
+        """Write a header's value with one or more items (prefix and signature); ``read`` gives them back.
+
+        ``keys`` are the ids of the keys that made them, for a template that says which.
+        """
         separator = self.separator if self.separator is not None else ","
+        if self._keyed:
+            signatures = [key.lstrip("#") + signature for key, signature in zip(keys, signatures, strict=True)]
         if self._timestamp_key is None:
             return separator.join(signatures)
         stamped = f"{self._timestamp_key}{timestamp}"
-        ordered = [*signatures, stamped] if self.template.startswith(self.prefix + "{") else [stamped, *signatures]
-        return separator.join(ordered)
+        first = not self._positional and self.template.startswith(self.prefix + "{")
+        return separator.join([*signatures, stamped] if first else [stamped, *signatures])
+
+    def decode(self, item: str) -> bytes | None:
+        """Return the bytes an item writes, for signatures that are no texts to compare; None unless it is the one spelling."""
+        signature = item.removeprefix(self.prefix)
+        if not item.startswith(self.prefix) or not ENCODINGS[self.encoding][1].fullmatch(signature):
+            return None
+        try:
+            if self.encoding in ("hex", "HEX"):
+                raw = bytes.fromhex(signature)
+            else:
+                padded = signature + "=" * (-len(signature) % 4 if self.encoding == "base64url-nopad" else 0)
+                raw = base64.b64decode(padded, altchars=None if self.encoding == "base64" else b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            return None
+        # base64 decoders ignore stray bits in the last character.
+        return raw if self.encode(raw) == signature else None
 
     def plausible(self, item: str, size: int) -> bool:
         """Whether an item could be a digest of ``size`` bytes in this layout: for the operator's log."""

@@ -1,15 +1,34 @@
-"""Where a delivery carries its event's id and type: a header, a path in the JSON body, a form field."""
+"""Where a delivery carries its event's id and type: a header, a path in the JSON body, a form field, a query parameter."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
+from xml.etree.ElementTree import Element
 
-from hookguard.errors import ConfigurationError
+from hookguard.errors import ConfigurationError, MalformedBody, MalformedDelivery
 from hookguard.headers import Headers
 
-__all__ = ["FirstOf", "InBody", "InForm", "InHeader", "Joined", "Place", "Readable"]
+__all__ = [
+    "EachDelivery",
+    "FirstOf",
+    "InBody",
+    "InForm",
+    "InHeader",
+    "InQuery",
+    "Joined",
+    "Place",
+    "Readable",
+    "exact_part",
+    "in_words",
+]
+
+#: Longest query string that is looked into, and the parameters it may have.
+MAX_QUERY = 8192
+MAX_PARAMETERS = 100
 
 
 class Readable(Protocol):
@@ -19,6 +38,10 @@ class Readable(Protocol):
     def headers(self) -> Headers:
         """The delivery's headers."""
 
+    @property
+    def url(self) -> str:
+        """The delivery's target."""
+
     def document(self) -> Any:
         """The JSON the body holds, or None when it is a form that holds none."""
 
@@ -26,13 +49,16 @@ class Readable(Protocol):
     def form(self) -> Mapping[str, str]:
         """The body as a form, empty when it is none."""
 
+    def xml(self) -> Element:
+        """The root of the XML the body holds."""
+
 
 class Place(Protocol):
     """Finds one text in a delivery."""
 
     @property
     def parts(self) -> frozenset[str]:
-        """Which parts it reads: ``"body"`` or a lower-case header name."""
+        """Which parts it reads: ``"body"``, ``"query"`` or a lower-case header name."""
 
     def find(self, event: Readable) -> str | None:
         """Return the text, or None when it is not there."""
@@ -60,7 +86,10 @@ class InHeader:
 
 @dataclass(frozen=True, slots=True)
 class InBody:
-    """A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``."""
+    """A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``.
+
+    A step of digits counts the items of a list, from 0: ``InBody("0.data.code")``.
+    """
 
     path: str
 
@@ -73,9 +102,12 @@ class InBody:
         """Return the value as text; None when the path leads nowhere or to anything but a text or a whole number."""
         value = event.document()
         for step in self.path.split("."):
-            if not isinstance(value, dict):
+            if isinstance(value, dict):
+                value = value.get(step)
+            elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+                value = value[int(step)]
+            else:
                 return None
-            value = value.get(step)
         if isinstance(value, str):
             return value or None
         if isinstance(value, int) and not isinstance(value, bool):
@@ -97,6 +129,82 @@ class InForm:
     def find(self, event: Readable) -> str | None:
         """Return the field's value, or None when it is missing or empty."""
         return event.form.get(self.field) or None
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery:
+    """A parameter of the URL's query, decoded."""
+
+    parameter: str
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The query."""
+        return frozenset({"query"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the parameter's value, or None when it is missing or empty.
+
+        MalformedDelivery when it came more than once, is no UTF-8, or the query is longer than 8 KiB or has more than 100
+        parameters.
+        """
+        query = event.url.partition("#")[0].partition("?")[2]
+        if not query:
+            return None
+        if len(query) > MAX_QUERY:
+            raise MalformedDelivery(f"the URL's query is {len(query)} characters long; at most {MAX_QUERY} are read")
+        try:
+            pairs = parse_qsl(query, errors="strict", max_num_fields=MAX_PARAMETERS)
+        except ValueError:
+            raise MalformedDelivery("the URL's query cannot be read") from None
+        values = [value for name, value in pairs if name == self.parameter]
+        if len(values) > 1:
+            raise MalformedDelivery(f"the URL carries {len(values)} {self.parameter!r} parameters")
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class EachDelivery:
+    """An id of our own for each event that arrives: for senders whose honest deliveries cannot be told from one another.
+
+    Nothing is a duplicate then, a provider's retry neither.
+    """
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Nothing that a delivery carries."""
+        return frozenset({"arrival"})
+
+    def find(self, event: Readable) -> str:
+        """Return a new id."""
+        return secrets.token_hex(16)
+
+    def __str__(self) -> str:
+        return "none: each delivery counts"
+
+
+@dataclass(frozen=True, slots=True)
+class InXml:
+    """The text of an element at a path under the root of an XML body: ``InXml("subject/transaction/id")``."""
+
+    path: str
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The body."""
+        return frozenset({"body"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the element's text, or None when it is missing or empty; MalformedBody when it came more than once."""
+        element = event.xml()
+        for step in self.path.split("/"):
+            found = [child for child in element if child.tag == step]
+            if not found:
+                return None
+            if len(found) > 1:
+                raise MalformedBody(f"the XML has {len(found)} elements {step!r} where one is meant")
+            element = found[0]
+        return None if len(element) else (element.text or None)
 
 
 class FirstOf:
@@ -143,3 +251,34 @@ class Joined:
         """Return the joined text, or None when a place holds nothing."""
         found = [place.find(event) for place in self.places]
         return None if None in found else "/".join(text for text in found if text is not None)
+
+
+def exact_part(place: object) -> str | None:
+    """Return what one field is called among what a scheme covers, where it covers fields and not the whole part.
+
+    ``"body:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name; None for any other place.
+    """
+    if isinstance(place, InBody):
+        return f"body:{place.path}"
+    if isinstance(place, InForm):
+        return f"form:{place.field}"
+    if isinstance(place, InQuery):
+        return f"query:{place.parameter}"
+    return place.name.lower() if isinstance(place, InHeader) else None
+
+
+def in_words(place: object) -> str:
+    """Return where a place is, for people: ``header `X-Id```, ``body `data.id```."""
+    if isinstance(place, FirstOf):
+        return ", else ".join(map(in_words, place.places))
+    if isinstance(place, Joined):
+        return " with ".join(map(in_words, place.places))
+    for kind, word, attribute in (
+        (InHeader, "header", "name"),
+        (InBody, "body", "path"),
+        (InForm, "form", "field"),
+        (InQuery, "query", "parameter"),
+    ):
+        if isinstance(place, kind):
+            return f"{word} `{getattr(place, attribute)}`"
+    return str(place) if type(place).__str__ is not object.__str__ else type(place).__name__

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Union
 
+from hookguard.batch import Batch
 from hookguard.challenge import Challenge
 from hookguard.delivery import Delivery
+from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
-from hookguard.place import FirstOf, InHeader, Joined, Place
+from hookguard.event import Event
+from hookguard.place import FirstOf, InHeader, Joined, Place, exact_part
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
+from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
 from hookguard.secret import Secret, SecretLike
 
-__all__ = ["Identity", "Preset", "make_keys"]
+__all__ = ["Identity", "Preset", "Proof", "make_keys"]
 
 #: What makes two deliveries the same event: its id, its content, or both.
 Identity = Literal["id", "content", "id+content"]
+
+#: The answer to an event that was handled, now or before: always the same, or made for the event with the key that matched.
+Acknowledge = Union[Reply, Callable[[Event, Key], Reply]]
+
+#: What shows that a preset is right, besides ourselves: a published vector, or the provider's official package.
+Proof = Literal["vector", "sdk"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +50,15 @@ class Preset:
     tolerance: float = 300.0  #: seconds a signed timestamp may be off, both ways
     json_field: str | None = None  #: the form field that holds the JSON, where the provider also sends forms
     challenge: Challenge | None = None
+    batch: Batch | None = None  #: where the events are, if a delivery carries several; id and type are then each event's own
+    envelope: Envelope | None = None  #: what the body is encrypted or wrapped in
+    acknowledge: Acknowledge | None = None  #: what success must look like, where a 2xx alone is none
     methods: frozenset[str] = frozenset({"POST"})
     profile: Profile | None = None  #: None for a provider nobody has written the facts down for
     docs: str = ""  #: the provider's own page on its signatures
     note: str = ""  #: what a user must know and would not guess
+    proof: tuple[Proof, ...] = ()  #: what judges it in the tests that we did not write
+    doubt: str = ""  #: what no official source confirms, and what was assumed; empty where everything is confirmed
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.lower() or not self.name.replace("-", "").isalnum():
@@ -56,18 +71,35 @@ class Preset:
             )
         if self.event_id is None and self.identity != "content":
             raise ConfigurationError(f'preset {self.name!r}: an event without an id needs identity="content"')
+        if self.batch is not None and self.event_id is not None and "body" not in self.event_id.parts:
+            raise ConfigurationError(
+                f"preset {self.name!r}: every event of a batch would have the same id, so all but the first were lost:"
+                " look for it in the body"
+            )
         if not self.tolerance > 0:
             raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
 
     @property
+    def confirmed(self) -> bool:
+        """Whether an official source confirms the whole scheme; a Verifier warns where none does."""
+        return not self.doubt
+
+    @property
     def id_covered(self) -> bool:
         """Whether the signature covers the event id."""
-        return self.event_id is not None and self.event_id.parts <= self.scheme.covers
+        return self.event_id is not None and self._covers(self.event_id)
 
     @property
     def type_covered(self) -> bool:
         """Whether the signature covers the event type."""
-        return self.event_type is not None and self.event_type.parts <= self.scheme.covers
+        return self.event_type is not None and self._covers(self.event_type)
+
+    def _covers(self, place: Place) -> bool:
+        if isinstance(place, Joined):
+            return all(map(self._covers, place.places))
+        covered = self.scheme.covers
+        # A whole URL has its query in it.
+        return place.parts <= (covered | {"query"} if "url" in covered else covered) or exact_part(place) in covered
 
     @property
     def lease(self) -> float:
@@ -111,7 +143,8 @@ class Preset:
                 if value and header.lower() not in self.scheme.covers and header not in carried:
                     carried[header] = value
         draft = Draft(body, carried, method, url, id or f"msg_{int(moment * 1_000_000):x}", moment)
-        return self.scheme.sign(draft, make_keys(self, secret))
+        keys = make_keys(self, secret)
+        return self.scheme.sign(draft if self.envelope is None else self.envelope.seal(draft, keys[0]), keys)
 
 
 def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tuple[Key, ...]:
@@ -122,7 +155,10 @@ def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tup
     for position, given in enumerate(secrets, 1):
         try:
             secret = given if isinstance(given, Secret) else Secret(given)
+            secret = secret.fit(preset.scheme.secret_fields, preset.scheme.optional_fields)
             prepared = preset.scheme.prepare(secret)
+            if preset.envelope is not None:
+                preset.envelope.check(secret)
         except ConfigurationError as error:
             label = given.name if isinstance(given, Secret) and given.name else f"#{position}"
             raise ConfigurationError(f"{preset.name} secret {label}: {error}") from None

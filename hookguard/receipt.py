@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from hookguard.errors import (
@@ -21,13 +22,35 @@ from hookguard.event import Event
 from hookguard.reply import Reply
 from hookguard.store import Claim, ClaimStatus, StoreKey
 
-__all__ = ["Receipt", "reply_to_claim", "reply_to_error"]
+__all__ = ["Members", "Receipt", "reply_to_claim", "reply_to_error"]
 
 _log = logging.getLogger("hookguard")
 
 #: Seconds a provider is asked to wait when the store is down, and when too much is going on at once.
 STORE_DOWN: Final = 30
 BUSY: Final = 1
+
+
+class Members:
+    """The events of one delivery that are still to be looked at, and what became of those before."""
+
+    __slots__ = ("acknowledgement", "done", "failed", "left", "raised", "seen", "slot", "unprotected", "worst")
+
+    def __init__(self, events: Iterable[tuple[Event, StoreKey]], acknowledgement: Reply | None = None) -> None:
+        self.acknowledgement = acknowledgement
+        self.left = list(events)[::-1]
+        self.seen: dict[StoreKey, Event] = {}  #: what was looked at
+        self.slot = False  #: whether a place under the concurrency limit is taken, for all of them
+        self.worst: Reply | None = None  #: what the provider must hear, if not all is well
+        self.failed = False  #: whether that is about the event that ran last
+        self.done = acknowledgement or Reply(200)  #: the answer when nothing was left to do
+        self.unprotected: StoreUnavailable | None = None  #: why claims are not tried any more, where events run without
+        self.raised: Exception | None = None  #: by the handler of the event that ran last
+
+    def note(self, reply: Reply, *, ran: bool = False) -> None:
+        """Remember a reply that is no success; one that surely brings a retry wins."""
+        if self.worst is None or (self.worst.status < 500 <= reply.status):
+            self.worst, self.failed = reply, ran
 
 
 class Receipt:
@@ -37,7 +60,20 @@ class Receipt:
     be sent and nothing is to be run.
     """
 
-    __slots__ = ("_event", "answer", "error", "key", "reply", "slot", "started", "status", "token", "unprotected")
+    __slots__ = (
+        "_event",
+        "acknowledgement",
+        "answer",
+        "error",
+        "key",
+        "members",
+        "reply",
+        "slot",
+        "started",
+        "status",
+        "token",
+        "unprotected",
+    )
 
     def __init__(
         self, started: float, *, event: Event | None = None, reply: Reply | None = None, error: HookguardError | None = None
@@ -51,6 +87,8 @@ class Receipt:
         self.error = error  #: why it was refused, or why a handled event could not be marked as done; for the operator
         self.unprotected: StoreUnavailable | None = None  #: why the event runs without a claim, where the endpoint allows it
         self.slot = False  #: whether a place under the concurrency limit is taken
+        self.acknowledgement: Reply | None = None  #: what must be sent on success in place of the handler's own 2xx
+        self.members: Members | None = None  #: the other events of the same delivery, where it may carry several
         self._event = event
 
     @property
@@ -75,14 +113,14 @@ class Receipt:
         return f"Receipt({self._event if self.reply is None else self.reply!r})"
 
 
-def reply_to_claim(claim: Claim) -> Reply | None:
+def reply_to_claim(claim: Claim, acknowledgement: Reply | None = None) -> Reply | None:
     """The reply for an event that is not to be run; None for one that is."""
     if claim.status == ClaimStatus.ACQUIRED:
         return None
     if claim.status == ClaimStatus.DONE:
         # 200, because one provider (Mailgun) counts nothing else as success.
-        first = Reply(200)
-        if claim.reply is not None:
+        first = acknowledgement or Reply(200)
+        if acknowledgement is None and claim.reply is not None:
             try:
                 first = Reply.from_bytes(claim.reply)
             except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 __all__ = ["LARGEST_STORED", "Reply"]
 
@@ -27,6 +27,12 @@ class Reply(NamedTuple):
     def text(cls, status: int, text: str, *headers: tuple[str, str]) -> Reply:
         """Answer plain text, as most challenges want it."""
         return cls(status, (("Content-Type", "text/plain; charset=utf-8"), *headers), text.encode())
+
+    @classmethod
+    def json(cls, status: int, document: Any, *headers: tuple[str, str]) -> Reply:
+        """Answer JSON, without blanks."""
+        body = json.dumps(document, separators=(",", ":")).encode()
+        return cls(status, (("Content-Type", "application/json"), *headers), body)
 
     @classmethod
     def problem(cls, status: int, *headers: tuple[str, str]) -> Reply:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 import warnings
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
 from hookguard.errors import ConfigurationError, WeakSecretWarning
 
@@ -31,9 +33,13 @@ class Secret:
     ``value`` is what the provider's dashboard shows; the preset knows how to read it. Bytes are taken as the key itself.
     ``not_before`` and ``not_after`` are aware datetimes or seconds since 1970. Raises ConfigurationError when the value
     is empty, blank, padded with white space or NUL bytes, or shorter than 8 bytes.
+
+    Where a provider gives several values that belong together, ``Secret.of`` holds them by name.
     """
 
-    __slots__ = ("_value", "name", "not_after", "not_before")
+    __slots__ = ("_fields", "_value", "name", "not_after", "not_before")
+
+    _fields: Mapping[str, Any] | None  # None for a secret of one value, until a scheme names it
 
     def __init__(
         self,
@@ -49,19 +55,46 @@ class Secret:
             )
         if not value.strip():
             raise ConfigurationError("the secret is empty: set it to the value the provider's dashboard shows")
+        value = _unwrap_pem(value)
         if value != value.strip() and _is_text(value):
             raise ConfigurationError(
                 "the secret starts or ends with white space, which is most likely a slip of copying:"
                 " remove it, or pass bytes through Secret.exact() if the provider's secret really has it"
             )
         self._value = value
+        self._fields = None
+        self._date(name, not_before, not_after)
+        if isinstance(value, bytes):
+            _check_key(value)
+
+    def _date(self, name: str | None, not_before: datetime | float | None, not_after: datetime | float | None) -> None:
         self.name = name
         self.not_before = _seconds(not_before, "not_before")
         self.not_after = _seconds(not_after, "not_after")
         if self.not_before is not None and self.not_after is not None and self.not_before >= self.not_after:
             raise ConfigurationError(f"secret {name!r}: not_before must be earlier than not_after")
-        if isinstance(value, bytes):
-            _check_key(value)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        name: str | None = None,
+        not_before: datetime | float | None = None,
+        not_after: datetime | float | None = None,
+        **fields: str | bytes | Mapping[str, str],
+    ) -> Secret:
+        """Take several values that belong together, under the names the preset gives them.
+
+        ``Secret.of(token="…", aes_key="…", corp_id="…")``. A value may itself be a mapping, such as public keys by serial
+        number. As text, in an environment variable or on a command line, the same is a JSON object. Raises ConfigurationError.
+        """
+        if not fields:
+            raise ConfigurationError("Secret.of() holds nothing: give it the values by name, as the preset's page lists them")
+        secret = cls.__new__(cls)
+        secret._value = b""
+        secret._fields = {field: _read_field(field, value) for field, value in fields.items()}
+        secret._date(name, not_before, not_after)
+        return secret
 
     @classmethod
     def from_hex(cls, text: str, *, name: str | None = None) -> Secret:
@@ -81,19 +114,96 @@ class Secret:
         secret._value = key
         return secret
 
-    def key(self, fmt: SecretFormat = "text") -> bytes:
-        """Return the key's bytes, reading text the way ``fmt`` says.
+    def fit(self, required: Sequence[str], optional: Sequence[str] = ()) -> Secret:
+        """Return this secret with its fields named as a scheme asks for them; ConfigurationError when they do not fit.
+
+        One value alone is the first required field, if that is the only one; text that is a JSON object is read as one
+        where there can be several fields.
+        """
+        if self._fields is not None:
+            secret = self
+        elif isinstance(self._value, str) and self._value.startswith("{") and len(required) + len(optional) > 1:
+            secret = self._with(_read_json_fields(self._value))
+        elif len(required) == 1:
+            if required[0] == "secret":
+                return self  # by far the usual case
+            secret = self._with({required[0]: self._value})
+        else:
+            given = ", ".join(f'{field}="…"' for field in required)
+            raise ConfigurationError(
+                f"this provider needs {_listed(required)}: give Secret.of({given}), or as text a JSON object with these keys"
+            )
+        fields = secret._fields or {}
+        if missing := [field for field in required if field not in fields]:
+            raise ConfigurationError(f"{_listed(missing)} is missing from the secret: this provider needs {_listed(required)}")
+        if unknown := [field for field in fields if field not in required and field not in optional]:
+            also = f", and takes {_listed(optional)}" if optional else ""
+            raise ConfigurationError(f"the secret has no field {unknown[0]!r}: this provider needs {_listed(required)}{also}")
+        return secret
+
+    def _with(self, fields: Mapping[str, Any]) -> Secret:
+        secret = type(self).__new__(type(self))
+        secret._value = self._value
+        secret._fields = fields
+        secret.name, secret.not_before, secret.not_after = self.name, self.not_before, self.not_after
+        return secret
+
+    def has(self, field: str) -> bool:
+        """Whether the field was given; a secret of one value has ``"secret"``."""
+        return field in self._fields if self._fields is not None else field == "secret"
+
+    def _get(self, field: str) -> Any:
+        if self._fields is None and field == "secret":
+            return self._value
+        try:
+            return (self._fields or {})[field]
+        except KeyError:
+            raise ConfigurationError(f"{field!r} was not given: write Secret.of({field}=…)") from None
+
+    def value(self, field: str = "secret") -> str | bytes:
+        """Return a field as it was given, for what is no shared secret: a public key, an address."""
+        value = self._get(field)
+        if not isinstance(value, (str, bytes)):
+            raise ConfigurationError(f"{field!r} is a mapping and must be text or bytes")
+        return value
+
+    def field(self, field: str) -> str:
+        """Return a field's text. ConfigurationError when it was not given or is no text: see ``has``."""
+        value = self._get(field)
+        if isinstance(value, bytes):
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise ConfigurationError(f"{field!r} is not UTF-8 text") from None
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{field!r} is a mapping and must be text")
+        return value
+
+    def mapping(self, field: str) -> Mapping[str, str]:
+        """Return a field that holds several texts by name, such as public keys by their serial number."""
+        value = self._get(field)
+        if not isinstance(value, Mapping):
+            raise ConfigurationError(f"{field!r} must be a mapping: write Secret.of({field}={{…: …}})")
+        return value
+
+    def key(self, fmt: SecretFormat = "text", field: str = "secret") -> bytes:
+        """Return the key's bytes (of ``field``, where there are several), reading text the way ``fmt`` says.
 
         Raises ConfigurationError when the text is not in that format, or when what a provider generated and encoded
         holds fewer than 16 bytes.
         """
-        if isinstance(self._value, bytes):
-            return self._value
+        value = self._value if self._fields is None else self._get(field)
+        if isinstance(value, bytes):
+            if self._fields is not None:
+                _check_key(value)
+            return value
+        if not isinstance(value, str):
+            raise ConfigurationError(f"{field!r} is a mapping and must be text or bytes")
         if fmt == "text":
-            key = self._value.encode()
+            key = value.encode()
             _check_key(key)
             return key
-        key = _decode(self._value, fmt)
+        key = _decode(value, fmt)
         if len(key) < SHORT:
             raise ConfigurationError(
                 f"the secret decodes to {len(key)} bytes, and the provider's are at least {SHORT}: was it cut when it was copied?"
@@ -105,11 +215,48 @@ class Secret:
         return (self.not_before is None or self.not_before <= now) and (self.not_after is None or now < self.not_after)
 
     def __repr__(self) -> str:
-        return f"Secret(name={self.name!r})"
+        held = f", {', '.join(self._fields)}" if self._fields is not None else ""
+        return f"Secret(name={self.name!r}{held})"
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # A pickled secret ends up in caches, queues and crash reports.
         raise TypeError("a Secret is not pickled: read it again from where it is kept")
+
+
+def _unwrap_pem(value: str | bytes) -> str | bytes:
+    # A PEM file ends with a line break, which is no slip of copying.
+    start: Any = "-----BEGIN " if isinstance(value, str) else b"-----BEGIN "
+    return value.strip() if value.startswith(start) else value
+
+
+def _read_field(field: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if not value or not all(isinstance(key, str) and isinstance(text, str) and text.strip() for key, text in value.items()):
+            raise ConfigurationError(f"{field!r} must map names to texts that are not empty")
+        return {key: _read_field(f"{field}[{key!r}]", text) for key, text in value.items()}
+    if not isinstance(value, (str, bytes)):
+        raise ConfigurationError(
+            f"{field!r} must be text or bytes, not {type(value).__name__}: is the setting or the environment variable unset?"
+        )
+    value = _unwrap_pem(value)
+    if not value.strip():
+        raise ConfigurationError(f"{field!r} is empty: set it to the value the provider's dashboard shows")
+    if isinstance(value, str) and value != value.strip():
+        raise ConfigurationError(f"{field!r} starts or ends with white space, which is most likely a slip of copying: remove it")
+    return value
+
+
+def _read_json_fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        # The error's own text would quote the secret.
+        raise ConfigurationError("the secret begins with { and is not the JSON object that this provider's needs") from None
+    return {field: _read_field(field, value) for field, value in fields.items()}
+
+
+def _listed(fields: Sequence[str]) -> str:
+    return " and ".join(fields) if len(fields) < 3 else f"{', '.join(fields[:-1])} and {fields[-1]}"
 
 
 def _is_text(value: str | bytes) -> bool:

@@ -14,11 +14,13 @@ from hookguard.errors import MalformedTimestamp
 
 __all__ = ["TimestampUnit", "read_timestamp", "write_timestamp"]
 
-#: Seconds since 1970, milliseconds since 1970, or an RFC 3339 date-time.
-TimestampUnit = Literal["s", "ms", "rfc3339"]
+#: Seconds since 1970, milliseconds since 1970, either of them (told apart by their size), or an RFC 3339 date-time.
+TimestampUnit = Literal["s", "ms", "s|ms", "rfc3339"]
 
 # Digits that cover every year a clock can mean.
-_LONGEST = {"s": 12, "ms": 15}
+_LONGEST = {"s": 12, "ms": 15, "s|ms": 15}
+#: From here on a number means milliseconds where it may mean either: as seconds it is the year 5138, as milliseconds 1973.
+_MILLISECONDS = 100_000_000_000
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
@@ -29,7 +31,8 @@ def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:
     if unit != "rfc3339":
         # isdigit() alone would let other scripts' digits pass.
         if text.isdigit() and text.isascii() and text[0] != "0" and len(text) <= _LONGEST[unit]:
-            return int(text) / 1000 if unit == "ms" else int(text)
+            number = int(text)
+            return number / 1000 if unit == "ms" or (unit == "s|ms" and number >= _MILLISECONDS) else number
     elif match := _RFC3339.fullmatch(text):
         day, clock, fraction, zone = match.groups()
         zone = "+00:00" if zone in "Zz" else zone
@@ -45,11 +48,16 @@ def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:
 
 def write_timestamp(seconds: float, unit: TimestampUnit = "s") -> str:
     """Write ``seconds`` since 1970 as ``read_timestamp`` reads it."""
-    if unit == "s":
+    if unit in ("s", "s|ms"):
         return str(int(seconds))
     if unit == "ms":
-        return str(int(seconds * 1000))
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return str(round(seconds * 1000))
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-_NAMES = {"s": "seconds since 1970", "ms": "milliseconds since 1970", "rfc3339": "an RFC 3339 date and time"}
+_NAMES = {
+    "s": "seconds since 1970",
+    "ms": "milliseconds since 1970",
+    "s|ms": "seconds or milliseconds since 1970",
+    "rfc3339": "an RFC 3339 date and time",
+}

@@ -65,21 +65,38 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
         receipt = guards.open(came) if isinstance(came, Delivery) else came
         if receipt.reply is not None:
             return response_of(receipt.reply)
-        cast("WebhookRequest", request).webhook = receipt.event
-        try:
-            with ExitStack() as transactions:
-                begun = own if guards.store.capabilities.transactional else None
-                aliases = [alias for alias in _atomic_databases(view) if alias != begun]
-                for alias in aliases:
-                    transactions.enter_context(transaction.atomic(using=alias))
-                response = _rendered(view(request, *args, **kwargs))
-                answered = reply_of(response) if guards.endpoint.store_reply else None
-                if 200 <= response.status_code < 300:
-                    _refuse_broken_transactions(aliases)
-        except BaseException as error:
-            return response_of(_refusal(guards.settle(receipt, error=error), error))
-        reply = guards.settle(receipt, status=response.status_code, reply=answered)
-        return response if reply is None else response_of(reply)
+
+        def attempt(receipt: Receipt) -> HttpResponseBase:
+            cast("WebhookRequest", request).webhook = receipt.event
+            try:
+                with ExitStack() as transactions:
+                    begun = own if guards.store.capabilities.transactional else None
+                    aliases = [alias for alias in _atomic_databases(view) if alias != begun]
+                    for alias in aliases:
+                        transactions.enter_context(transaction.atomic(using=alias))
+                    response = _rendered(view(request, *args, **kwargs))
+                    answered = reply_of(response) if guards.endpoint.store_reply else None
+                    if 200 <= response.status_code < 300:
+                        _refuse_broken_transactions(aliases)
+            except BaseException as error:
+                return response_of(_refusal(guards.settle(receipt, error=error), error))
+            reply = guards.settle(receipt, status=response.status_code, reply=answered)
+            return response if reply is None else response_of(reply)
+
+        while True:
+            failure: Exception | None = None
+            try:
+                response = attempt(receipt)
+            except Exception as error:
+                failure = error
+            # There is one only where a delivery carries several events.
+            if (following := guards.next(receipt)) is None:
+                if failure is not None:
+                    raise failure
+                return response
+            if following.reply is not None:
+                return response_of(following.reply)
+            receipt = following
 
     return guarded
 
@@ -92,16 +109,32 @@ def _asynchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., An
         receipt: Receipt = await guards.open(came) if isinstance(came, Delivery) else came
         if receipt.reply is not None:
             return response_of(receipt.reply)
-        cast("WebhookRequest", request).webhook = receipt.event
-        try:
-            if databases := _atomic_databases(view):
-                raise RuntimeError(f"ATOMIC_REQUESTS is on for {databases}, which Django does not do for asynchronous views")
-            response = _rendered(await view(request, *args, **kwargs))
-            answered = reply_of(response) if guards.endpoint.store_reply else None
-        except BaseException as error:
-            return response_of(_refusal(await guards.settle(receipt, error=error), error))
-        reply = await guards.settle(receipt, status=response.status_code, reply=answered)
-        return response if reply is None else response_of(reply)
+
+        async def attempt(receipt: Receipt) -> HttpResponseBase:
+            cast("WebhookRequest", request).webhook = receipt.event
+            try:
+                if databases := _atomic_databases(view):
+                    raise RuntimeError(f"ATOMIC_REQUESTS is on for {databases}, which Django does not do for asynchronous views")
+                response = _rendered(await view(request, *args, **kwargs))
+                answered = reply_of(response) if guards.endpoint.store_reply else None
+            except BaseException as error:
+                return response_of(_refusal(await guards.settle(receipt, error=error), error))
+            reply = await guards.settle(receipt, status=response.status_code, reply=answered)
+            return response if reply is None else response_of(reply)
+
+        while True:
+            failure: Exception | None = None
+            try:
+                response = await attempt(receipt)
+            except Exception as error:
+                failure = error
+            if (following := await guards.next(receipt)) is None:
+                if failure is not None:
+                    raise failure
+                return response
+            if following.reply is not None:
+                return response_of(following.reply)
+            receipt = following
 
     return guarded
 

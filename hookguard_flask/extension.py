@@ -15,7 +15,7 @@ from hookguard_flask.csrf import exempt_guarded
 from hookguard_flask.current import set_current_webhook
 from hookguard_flask.delivery import receive
 from hookguard_flask.guards import Guards, Named, guards_of
-from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark
+from hookguard_flask.marks import Mark, mark_of, marks_on, set_mark, unreachable_challenges
 from hookguard_flask.refusals import answer, refusal, reply_of, response_of
 
 __all__ = ["HookGuard"]
@@ -46,9 +46,13 @@ class HookGuard:
         guards = Guards(app)
         for owner in (app, *app.blueprints.values(), *app.view_functions.values()):
             for mark in marks_on(owner):
-                guards.endpoint(mark.endpoint)
+                endpoint = guards.endpoint(mark.endpoint)
+                if isinstance(owner, (Flask, Blueprint)):
+                    _refuse_batch(endpoint)
         app.extensions["hookguard"] = guards
         self._apps.add(app)
+        if unreachable := next(unreachable_challenges(app, guards), None):
+            raise ConfigurationError(f"{unreachable}; or initialise the extension before the view gets its route")
         request_started.connect(_read_first, app)
 
     def guard(self, endpoint: Named) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -73,19 +77,25 @@ class HookGuard:
                 receipt = _open(guard)
                 if receipt.reply is not None:
                     return answer(receipt.reply, receipt.error)
-                try:
-                    response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
-                    answered = reply_of(response) if guard.endpoint.store_reply else None
-                except BaseException as error:
-                    reply = guard.settle(receipt, error=error)
-                    if reply is None or not isinstance(error, Rejected):
-                        raise
-                    return answer(reply, error)
-                reply = guard.settle(receipt, status=response.status_code, reply=answered)
-                return response if reply is None else response_of(reply)
+
+                def attempt(receipt: Receipt) -> Response:
+                    try:
+                        response = _response_from(current_app.ensure_sync(view), *args, **kwargs)
+                        answered = reply_of(response) if guard.endpoint.store_reply else None
+                    except BaseException as error:
+                        reply = guard.settle(receipt, error=error)
+                        if reply is None or not isinstance(error, Rejected):
+                            raise
+                        return answer(reply, error)
+                    reply = guard.settle(receipt, status=response.status_code, reply=answered)
+                    return response if reply is None else response_of(reply)
+
+                return attempt(receipt) if receipt.members is None else _each(guard, receipt, attempt)
 
             set_mark(guarded, Mark(endpoint))
-            cast("Any", guarded).required_methods = _Methods(self, endpoint)
+            methods = _Methods(self, endpoint)
+            cast("Any", guarded).required_methods = methods
+            cast("Any", guarded).provide_automatic_options = methods
             return cast("Callable[P, R]", guarded)
 
         return decorate
@@ -98,9 +108,9 @@ class HookGuard:
         if prefix and (isinstance(scaffold, Blueprint) or not prefix.startswith("/")):
             # Taken otherwise than it was meant, it would leave views unguarded.
             raise ConfigurationError(f"prefix is {prefix!r}: give a path from the root, for an app; a blueprint is guarded whole")
-        self._check(endpoint)
+        self._check_whole(endpoint)
         if isinstance(scaffold, Blueprint):
-            scaffold.record(lambda _: self._check(endpoint))
+            scaffold.record(lambda _: self._check_whole(endpoint))
         set_mark(scaffold, Mark(endpoint, prefix))
 
         def before() -> Response | None:
@@ -147,6 +157,10 @@ class HookGuard:
     def _check(self, named: Named) -> None:
         self._find(named)
 
+    def _check_whole(self, named: Named) -> None:
+        if (found := self._find(named)) is not None:
+            _refuse_batch(found)
+
     def _find(self, named: Named) -> Endpoint | None:
         """The endpoint, in the first app that has it; None while there is no app; ConfigurationError when none has it."""
         missing: ConfigurationError | None = None
@@ -161,15 +175,25 @@ class HookGuard:
 
 
 class _Methods:
-    """The methods a guarded view must be reachable by, asked for when it gets its route: by then the app is known."""
+    """The methods a guarded view must be reachable by, asked for when it gets its route: by then the app is known.
+
+    As a truth value, whether Flask answers OPTIONS by itself: not where the provider's challenge uses it.
+    """
 
     def __init__(self, hooks: HookGuard, endpoint: Named) -> None:
         self._hooks = hooks
         self._endpoint = endpoint
 
     def __iter__(self) -> Iterator[str]:
+        if self:
+            yield "OPTIONS"
         endpoint = self._hooks._find(self._endpoint)
-        return iter(endpoint.methods if endpoint is not None else ())
+        yield from endpoint.methods if endpoint is not None else ()
+
+    def __bool__(self) -> bool:
+        endpoint = self._hooks._find(self._endpoint)
+        wanted = endpoint is None or "OPTIONS" not in endpoint.methods
+        return wanted and all(app.config["PROVIDE_AUTOMATIC_OPTIONS"] for app in self._hooks._apps)
 
 
 def _read_first(app: Flask, **_: Any) -> None:
@@ -178,9 +202,11 @@ def _read_first(app: Flask, **_: Any) -> None:
     if mark is None:
         return
     guards = guards_of(app)
-    if not guards.csrf_exempted:
+    if not guards.routes_seen:
+        guards.routes_seen = True
         exempt_guarded(app)
-        guards.csrf_exempted = True
+        for unreachable in unreachable_challenges(app, guards):
+            app.logger.error("hookguard: %s", unreachable)
     guard = guards.get(mark.endpoint)
     if request.method in guard.endpoint.methods:
         request.environ[_CAME] = receive(request, guard)
@@ -194,6 +220,33 @@ def _open(guard: Guard) -> Receipt:
     if receipt.reply is None:
         set_current_webhook(receipt.event)
     return receipt
+
+
+def _each(guard: Guard, receipt: Receipt, attempt: Callable[[Receipt], Response]) -> Response:
+    """Run the view for every event of a delivery that carries several."""
+    while True:
+        failure: Exception | None = None
+        try:
+            response = attempt(receipt)
+        except Exception as error:
+            failure = error
+        following = guard.next(receipt)
+        if following is None:
+            if failure is not None:
+                raise failure
+            return response
+        if following.reply is not None:
+            return response_of(following.reply)
+        receipt = following
+        set_current_webhook(receipt.event)
+
+
+def _refuse_batch(endpoint: Endpoint) -> None:
+    if endpoint.preset.batch is not None:
+        raise ConfigurationError(
+            f"a delivery of {endpoint.preset.name!r} may carry several events, and protect() runs a view once: put"
+            f" @hooks.guard({endpoint.name!r}) under the routes instead"
+        )
 
 
 def _held() -> dict[Guard, Receipt]:

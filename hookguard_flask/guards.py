@@ -26,7 +26,7 @@ class Guards:
         given = app.config.get("HOOKGUARD") or {}
         if isinstance(given, Mapping):
             given = {str(key).lower(): value for key, value in given.items()} | app.config.get_namespace("HOOKGUARD_")
-        self.csrf_exempted = False
+        self.routes_seen = False
         self._settings = Settings(given, where="HOOKGUARD", default_store=lambda: _in_instance(app), observers=[send_outcome])
         self._made: dict[Endpoint, Guard] = {}
         # A guard counts what is running and a memory store remembers: two threads must never make one each.

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from flask import Flask, Request
+from flask import Blueprint, Flask, Request
 
-from hookguard_flask.guards import Named
+from hookguard_flask.guards import Guards, Named
 
 __all__ = ["Mark", "guards_every_change", "mark_of", "marks_on", "set_mark"]
 
@@ -46,6 +46,26 @@ def guards_every_change(app: Flask, endpoint: str) -> bool:
         any(path.startswith(mark.prefix) for owner in _owners(app, endpoint, method) for mark in marks_on(owner))
         for path, method in changing
     )
+
+
+def unreachable_challenges(app: Flask, guards: Guards) -> Iterator[str]:
+    """Say, for each guarded route, which methods of its provider's challenge it does not take."""
+    for rule in app.url_map.iter_rules():
+        taken = rule.methods or set()
+        owners = {id(owner): owner for method in taken for owner in _owners(app, rule.endpoint, method)}
+        for owner in owners.values():
+            if isinstance(owner, Flask):
+                continue  # asked before Flask looks at methods
+            # Flask's own answer to OPTIONS comes between a blueprint and its views.
+            by_flask = not isinstance(owner, Blueprint) and getattr(rule, "provide_automatic_options", False)
+            for mark in marks_on(owner):
+                methods = guards.endpoint(mark.endpoint).methods
+                if missing := methods - (taken - {"OPTIONS"} if by_flask else taken):
+                    yield (
+                        f"{rule.rule} takes no {' and no '.join(sorted(missing))}, which the provider's challenge uses:"
+                        f" give the route methods={sorted(methods)}"
+                        + (" and provide_automatic_options=False" if "OPTIONS" in missing else "")
+                    )
 
 
 def _owners(app: Flask, endpoint: str, method: str) -> Iterator[Any]:

@@ -297,6 +297,37 @@ async def _serve(guard: AsyncGuard, app: App, scope: Scope, receive: Receive, se
     if receipt.reply is not None:
         await _answer(send, receipt.reply)
         return
+    if receipt.members is None:
+        await _run(guard, receipt, app, scope, receive, send)
+        return
+    while True:
+        # The response waits until it is known whether it is the last one, and that the rest went well. Whoever runs again
+        # begins with the scope as it came.
+        response: list[Message] = []
+        failure: Exception | None = None
+
+        async def hold(message: Message, response: list[Message] = response) -> None:
+            response.append(message)
+
+        try:
+            await _run(guard, receipt, app, {**scope, "state": {**scope.get("state", {})}}, receive, hold)
+        except Exception as error:
+            failure = error
+        following = await guard.next(receipt)
+        if following is None:
+            for message in response:
+                await send(message)
+            if failure is not None:
+                raise failure
+            return
+        if following.reply is not None:
+            await _answer(send, following.reply)
+            return
+        receipt = following
+
+
+async def _run(guard: AsyncGuard, receipt: Receipt, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Call the application for one event."""
     event = receipt.event
     scope.setdefault("state", {})["webhook"] = event
     played = False

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 from starlette.requests import ClientDisconnect, Request
 
-from hookguard import AsyncGuard, Delivery, Event, Headers
+from hookguard import AsyncGuard, ConfigurationError, Delivery, Event, Headers
 from hookguard.errors import BodyTooLarge, TruncatedBody
 from hookguard_starlette.asgi import EXCHANGE, HUNG_UP, WebhookMiddleware, WebhookRefused, _target, current_webhook
 
@@ -34,6 +34,11 @@ class EventDependency:
 
     def __init__(self, guard: AsyncGuard) -> None:
         self._guard = guard
+        if guard.endpoint.preset.batch is not None:
+            raise ConfigurationError(
+                f"a delivery of {guard.endpoint.preset.name!r} may carry several events, and a dependency runs the handler once:"
+                " use APIRouter(route_class=hooks.route_class(name)) and CurrentEvent, or hooks.Middleware with paths"
+            )
         parameters = [inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Request)]
         if header := guard.endpoint.preset.scheme.required_header:
             scheme = APIKeyHeader(name=header, scheme_name=f"{guard.endpoint.name} signature", auto_error=False)

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hookguard import HmacScheme, Preset
+from hookguard import Preset
 from hookguard.cli.providers_page import duration, page
 from hookguard.presets import get, names
 
@@ -45,8 +45,9 @@ def describe(preset: Preset) -> dict[str, Any]:
     return {
         "name": preset.name,
         "title": preset.title,
-        "signed": f"{scheme.digest} {scheme.signed}" if isinstance(scheme, HmacScheme) else type(scheme).__name__,
+        "signed": scheme.what.replace("`", ""),
         "header": scheme.required_header,
+        "where": scheme.where.replace("`", ""),
         "id_signed": "yes" if preset.id_covered else "no",
         "identity": preset.identity or "id",
         "tolerance": duration(preset.tolerance) if scheme.signs_timestamp else "-",

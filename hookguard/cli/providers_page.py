@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from hookguard import CallbackScheme, FirstOf, HmacScheme, InBody, InForm, InHeader, Joined, Preset, TokenScheme
-from hookguard.place import Place
+from hookguard import Preset
+from hookguard.place import in_words
 from hookguard.profile import Fact, Profile
 
 __all__ = ["duration", "page"]
@@ -49,39 +49,18 @@ def _told_before(preset: Preset, presets: list[Preset]) -> str | None:
 
 def _row(preset: Preset) -> str:
     scheme = preset.scheme
-    if isinstance(scheme, HmacScheme):
-        header = ", ".join(f"`{carrier.name}`" for carrier in scheme.signature)
-        signed = f"HMAC-{scheme.digest.upper().replace('SHA', 'SHA-')} of `{scheme.signed}`"
-    elif isinstance(scheme, CallbackScheme):
-        header, signed = f"none: `?{scheme.parameter}=` in the URL", "the URL's token"
-    elif isinstance(scheme, TokenScheme):
-        header, signed = f"`{scheme.token.name}`", "nothing: the header is the secret"
-    else:
-        header, signed = f"`{scheme.required_header}`", type(scheme).__name__
     window = duration(preset.tolerance) if scheme.signs_timestamp else "-"
     covered = " (signed)" if preset.id_covered else ""
     cells = (
         f"[`{preset.name}`](#{preset.name})",
-        header,
-        signed,
+        scheme.where,
+        scheme.what,
         window,
-        f"{_place(preset.event_id)}{covered}" if preset.event_id else "-",
-        _place(preset.event_type) if preset.event_type else "-",
+        f"{in_words(preset.event_id)}{covered}" if preset.event_id else "-",
+        in_words(preset.event_type) if preset.event_type else "-",
         preset.identity or "id",
     )
-    return f"| {' | '.join(cells)} |"
-
-
-def _place(place: Place) -> str:
-    if isinstance(place, FirstOf):
-        return ", else ".join(map(_place, place.places))
-    if isinstance(place, Joined):
-        return " with ".join(map(_place, place.places))
-    if isinstance(place, InHeader):
-        return f"header `{place.name}`"
-    if isinstance(place, InBody):
-        return f"body `{place.path}`"
-    return f"form `{place.field}`" if isinstance(place, InForm) else type(place).__name__
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _section(preset: Preset, told_before: str | None) -> str:

@@ -48,6 +48,7 @@ CONVOY = Preset(
     event_type=InBody("type"),
     identity="id+content",
     profile=_PROFILE,
+    proof=("vector",),
     docs="https://www.getconvoy.io/docs/product-manual/signatures",
     note="Switch the event-id header on in the project's settings.",
 )
@@ -60,6 +61,7 @@ CONVOY_ADVANCED = Preset(
     event_type=InBody("type"),
     identity="id+content",
     profile=_PROFILE,
+    proof=("vector",),
     docs="https://www.getconvoy.io/docs/product-manual/signatures",
     note="Switch the event-id header on in the project's settings.",
 )

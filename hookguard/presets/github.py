@@ -33,6 +33,7 @@ GITHUB = Preset(
         statuses=_PRACTICES.says("2xx succeeds; anything else is recorded as failed"),
         networks=_IPS.says("https://api.github.com/meta"),
     ),
+    proof=("vector",),
     docs="https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
     note=(
         "A failed delivery is not retried by itself: redeliver it by hand or through the API. Enterprise Server waits 30 s for"

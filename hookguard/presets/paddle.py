@@ -29,5 +29,6 @@ PADDLE = Preset(
         statuses=_DELIVERY.says("200 succeeds; anything else is tried again"),
         networks=_DELIVERY.says("https://developer.paddle.com/webhooks/about/respond-to-webhooks"),
     ),
+    proof=("vector",),
     docs="https://developer.paddle.com/webhooks/signature-verification",
 )

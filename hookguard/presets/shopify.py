@@ -30,6 +30,7 @@ SHOPIFY = Preset(
         ),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs="https://shopify.dev/docs/apps/build/webhooks/verify-deliveries",
     note=(
         "Webhooks made in a store's admin are signed with the store's own secret, not the app's. After a change of the app's"

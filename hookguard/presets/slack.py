@@ -1,6 +1,6 @@
 """Slack: the Events API, interactivity and slash commands."""
 
-from hookguard.challenge import SignedEcho
+from hookguard.challenge import Echo
 from hookguard.place import FirstOf, InBody, InForm, InHeader
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
@@ -22,7 +22,7 @@ SLACK = Preset(
     event_id=FirstOf(InBody("event_id"), InBody("trigger_id"), InForm("trigger_id")),
     event_type=FirstOf(InBody("event.type"), InBody("type"), InForm("command")),
     json_field="payload",
-    challenge=SignedEcho("url_verification"),
+    challenge=Echo(InBody("challenge"), when={InBody("type"): "url_verification"}),
     profile=Profile(
         schedule=_EVENTS.says("three times: at once, after a minute, after five minutes"),
         # Apps that switch Delayed Events on are reported to get retries hourly for a day after those three.
@@ -36,5 +36,6 @@ SLACK = Preset(
         ),
         networks=_EVENTS.silent(None),
     ),
+    proof=("vector", "sdk"),
     docs="https://docs.slack.dev/authentication/verifying-requests-from-slack",
 )

@@ -1,25 +1,47 @@
-"""Standard Webhooks (v1), and Svix, which sends the same under other header names."""
+"""Standard Webhooks, with a shared secret (v1) or a public key (v1a), and Svix, which sends the same under other header names."""
+
+from dataclasses import replace
 
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.public_key import PublicKeyScheme
+from hookguard.secret import SecretFormat
 
-__all__ = ["STANDARD_WEBHOOKS", "SVIX", "standard_scheme"]
+__all__ = [
+    "STANDARD_WEBHOOKS",
+    "STANDARD_WEBHOOKS_V1A",
+    "SVIX",
+    "SVIX_V1A",
+    "standard_scheme",
+    "standard_v1a_scheme",
+]
 
 _SPEC = Source("https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md", "2026-11-24")
 _SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
 _SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-24")
 
 
-def standard_scheme(prefix: str) -> HmacScheme:
-    """Return the v1 scheme with the three headers behind ``prefix``."""
+def standard_scheme(prefix: str, secret_format: SecretFormat = "whsec") -> HmacScheme:
+    """Return the v1 scheme with the three headers behind ``prefix``; ``secret_format`` is for senders that read it otherwise."""
     return HmacScheme(
         signature=SignatureHeader(f"{prefix}-signature", "v1,{base64}", separator=" "),
         timestamp=InHeader(f"{prefix}-timestamp"),
         id=InHeader(f"{prefix}-id"),
         signed="{id}.{timestamp}.{body}",
-        secret_format="whsec",
+        secret_format=secret_format,
+    )
+
+
+def standard_v1a_scheme(prefix: str) -> PublicKeyScheme:
+    """Return the v1a scheme with the three headers behind ``prefix``: Ed25519 over what v1 signs, with a ``whpk_`` key."""
+    return PublicKeyScheme(
+        signature=SignatureHeader(f"{prefix}-signature", "v1a,{base64}", separator=" "),
+        algorithm="ed25519",
+        timestamp=InHeader(f"{prefix}-timestamp"),
+        id=InHeader(f"{prefix}-id"),
+        signed="{id}.{timestamp}.{body}",
     )
 
 
@@ -38,6 +60,7 @@ STANDARD_WEBHOOKS = Preset(
         statuses=_SPEC.says("2xx succeeds; 3xx fails; 410 disables the endpoint; 429, 502 and 504 slow the sender down"),
         networks=_SPEC.silent(None),
     ),
+    proof=("vector", "sdk"),
     docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
     note=(
         "The times are the specification's advice (a timeout of 15 to 30 s, of which the longer is taken): ask your sender for"
@@ -62,6 +85,20 @@ SVIX = Preset(
         ),
         networks=_SVIX_IPS.says("https://docs.svix.com/receiving/source-ips"),
     ),
+    proof=("vector", "sdk"),
     docs="https://docs.svix.com/receiving/verifying-payloads/how-manual",
     note="Senders that rename the headers to webhook-* are the preset standard-webhooks.",
 )
+
+_PINNED = "The key is the sender's public one (whpk_…): take it from the sender's page, never from a delivery."
+
+STANDARD_WEBHOOKS_V1A = replace(
+    STANDARD_WEBHOOKS,
+    name="standard-webhooks-v1a",
+    title="Standard Webhooks (v1a)",
+    scheme=standard_v1a_scheme("webhook"),
+    proof=("vector",),
+    note=f"{_PINNED} {STANDARD_WEBHOOKS.note}",
+)
+
+SVIX_V1A = replace(SVIX, name="svix-v1a", title="Svix (v1a)", scheme=standard_v1a_scheme("svix"), proof=("vector",), note=_PINNED)

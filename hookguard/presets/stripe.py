@@ -29,6 +29,7 @@ STRIPE = Preset(
         statuses=_DOCS.says("2xx succeeds; anything else, 3xx included, is tried again"),
         networks=_IPS.says("https://stripe.com/files/ips/ips_webhooks.json"),
     ),
+    proof=("vector", "sdk"),
     docs="https://docs.stripe.com/webhooks/signature",
     note="Each endpoint has a secret of its own, and the command-line listener another one.",
 )

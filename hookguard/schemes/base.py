@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, Union
 
 from hookguard.delivery import Delivery
+from hookguard.keys import Wanted
 from hookguard.secret import Secret, SecretFormat
 
-__all__ = ["Draft", "Key", "Scheme", "Verified"]
+__all__ = ["Draft", "FetchingScheme", "Key", "Scheme", "Validity", "Verified"]
 
 
 class Key(NamedTuple):
@@ -27,6 +28,10 @@ class Key(NamedTuple):
 Verified = tuple[str, Union[float, None]]
 
 
+#: Seconds since 1970 before and after which what was signed does not hold; None where it says nothing.
+Validity = tuple[Union[float, None], Union[float, None]]
+
+
 class Draft(NamedTuple):
     """A delivery about to be signed; ``id`` and ``timestamp`` go where the scheme carries them."""
 
@@ -41,24 +46,34 @@ class Draft(NamedTuple):
 class Scheme(Protocol):
     """How a signature is made, carried and checked. Pure: bytes in, a verdict out; no clock, no I/O.
 
-    Freshness is not judged here: the scheme only says which timestamp was signed.
+    Freshness is not judged here: the scheme only says which timestamp was signed. A class that inherits this one gets what
+    is usual: a secret of one value, and no more.
     """
 
-    @property
-    def secret_format(self) -> SecretFormat:
-        """How the provider shows the secret."""
+    __slots__ = ()
+
+    #: The values a secret must have, and those it may have besides. One value alone is the first, if only that is needed.
+    secret_fields: tuple[str, ...] = ("secret",)
+    optional_fields: tuple[str, ...] = ()
+    #: How the provider shows the secret.
+    secret_format: SecretFormat = "text"
+    #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
+    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came).
+    covers: frozenset[str] = frozenset()
+    #: Whether the signature covers a timestamp.
+    signs_timestamp: bool = False
+    #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
+    required_header: str | None = None
 
     @property
-    def covers(self) -> frozenset[str]:
-        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
+    def where(self) -> str:
+        """Where a delivery carries the signature, for the table of providers."""
+        return f"header `{self.required_header}`" if self.required_header else type(self).__name__
 
     @property
-    def signs_timestamp(self) -> bool:
-        """Whether the signature covers a timestamp."""
-
-    @property
-    def required_header(self) -> str | None:
-        """The lower-case header without which no delivery can be genuine, so that it may be refused unread."""
+    def what(self) -> str:
+        """How the signature is made and what of, for the table of providers."""
+        return type(self).__name__
 
     def prepare(self, secret: Secret) -> Any:
         """Make a secret ready for use; ConfigurationError when it is not one of this scheme's."""
@@ -68,3 +83,18 @@ class Scheme(Protocol):
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with every key (more than one where the scheme can carry more than one signature)."""
+
+
+class FetchingScheme(Scheme, Protocol):
+    """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""
+
+    __slots__ = ()
+
+    def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
+        """Say which key the delivery needs; None when it needs none.
+
+        Raises UntrustedKeySource for an address that is not the provider's, and any other Rejected that needs no key.
+        """
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
+        """Check the delivery with the key that was found for it."""

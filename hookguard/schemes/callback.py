@@ -18,7 +18,7 @@ from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.schemes.base import Draft, Key, Verified
+from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret, SecretFormat
 
 __all__ = ["CallbackScheme"]
@@ -27,7 +27,7 @@ __all__ = ["CallbackScheme"]
 MAX_QUERY = 8192
 
 
-class CallbackScheme:
+class CallbackScheme(Scheme):
     """A token in the query parameter ``parameter`` of the URL, bound to ``audience`` (usually the endpoint's name).
 
     The token carries the time it was made; the verifier judges it like any signed timestamp, so a ``tolerance`` of
@@ -46,6 +46,16 @@ class CallbackScheme:
             raise ConfigurationError("a callback scheme needs an audience and a parameter name of letters and digits")
         self.audience = audience
         self.parameter = parameter
+
+    @property
+    def where(self) -> str:
+        """The parameter."""
+        return f"none: `?{self.parameter}=` in the URL"
+
+    @property
+    def what(self) -> str:
+        """Only the token itself is signed."""
+        return "the URL's token"
 
     def prepare(self, secret: Secret) -> bytes:
         """Return the key's bytes."""

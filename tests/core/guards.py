@@ -23,6 +23,9 @@ class Sync:
     def settle(self, receipt, **how):
         return self.guard.settle(receipt, **how)
 
+    def next(self, receipt):
+        return self.guard.next(receipt)
+
     @contextmanager
     def receive(self, delivery):
         with self.guard.receive(delivery) as receipt:
@@ -42,6 +45,9 @@ class Async:
 
     def settle(self, receipt, **how):
         return asyncio.run(self.guard.settle(receipt, **how))
+
+    def next(self, receipt):
+        return asyncio.run(self.guard.next(receipt))
 
     @contextmanager
     def receive(self, delivery):

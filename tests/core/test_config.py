@@ -171,3 +171,11 @@ def test_places_in_plain_words(place):
     made = presets.generic_hmac(name="acme", header="X-Acme", event_id="form:id", event_type="header:X-Type", identity="id")
     assert made.id_covered
     assert presets.generic_hmac(name="acme", header="X-Acme").identity == "content"
+
+
+@pytest.mark.parametrize("wrap", [lambda entry: entry, lambda entry: [entry]])
+def test_a_mapping_among_the_secrets_is_several_values_that_belong_together(wrap):
+    with pytest.raises(ConfigurationError, match="secret has no field 'corp_id': this provider needs secret"):
+        settings({"endpoints": {"github": {"secrets": wrap({"SECRET": SECRET, "CORP_ID": "ww1"})}}})
+    made = settings({"endpoints": {"github": {"secrets": wrap({"SECRET": SECRET, "NAME": "new"})}}})
+    assert "1 secrets" in repr(made.endpoints["github"].verifier)

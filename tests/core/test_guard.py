@@ -398,7 +398,7 @@ def test_a_signed_challenge_is_answered_and_claims_nothing(make, outcomes, store
     assert store.calls == []
 
 
-@pytest.mark.parametrize("challenge", [None, 7, "", "a" * 257, "<script>", "a b", "a\r\nSet-Cookie: x", "é", "v0=1"])
+@pytest.mark.parametrize("challenge", [None, 7.5, "", "a" * 257, "<script>", "a b", "a\r\nSet-Cookie: x", "é", "v0=1"])
 def test_a_challenge_that_is_not_a_token_is_not_echoed(make, challenge):
     receipt = make("slack").open(slack(type="url_verification", challenge=challenge))
     assert receipt.reply.status == 400

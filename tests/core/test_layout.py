@@ -9,7 +9,7 @@ OTHER = "cd" * 32
 
 @pytest.mark.parametrize(
     "template",
-    ["", "v1", "{hexx}", "{hex}{base64}", "{hex},{hex}", "{timestamp}", "t={timestamp},v1=", "{hex}.", "{timestamp},{hex}",
+    ["", "v1", "{hexx}", "{hex}{base64}", "{hex},{hex}", "{timestamp}", "t={timestamp},v1=", "{hex}.", "{timestamp}.,{hex}", "{hex},{timestamp}", "{key}{hex}", "v1{key}={hex}",
      "t={timestamp}{hex}"],
 )  # fmt: skip
 def test_templates_that_make_no_sense(template):

@@ -2,11 +2,11 @@ from dataclasses import fields
 from datetime import date
 
 import pytest
+from example_secrets import public_side
 
-from hookguard import Endpoint, Preset, Secret, Verifier, presets
+from hookguard import Endpoint, Preset, Verifier, presets
 from hookguard.profile import DAY, LEAST_LEASE, LEAST_RETENTION, Profile
 
-KEY = Secret.exact(bytes(range(1, 33)))
 #: Those that no provider stands behind.
 WITHOUT = {"signed-url"}
 PROFILED = sorted({name for name in presets.__all__ if isinstance(getattr(presets, name), Preset)} - {"SIGNED_URL"})
@@ -14,29 +14,248 @@ PROFILED = sorted({name for name in presets.__all__ if isinstance(getattr(preset
 #: In seconds, spelled out, so that a changed fact shows here: lease and retention of an endpoint, for how long the provider
 #: tries again by itself, and how long it waits for an answer.
 EXPECTED = {
+    "adyen": (60, 3326400, 2592000, 10),
+    "adyen-platform": (60, 3326400, 2592000, 10),
+    "airtable": (60, 842400, 604800, 25),
+    "alipay": (60, 604800, 87720, None),
+    "anthropic": (60, 604800, 272105, 30),
+    "app-store": (60, 1209600, 565200, None),
+    "asana": (60, 604800, 86400, 10),
+    "authorize-net": (60, 1166400, 864000, None),
+    "aws-sns": (60, 604800, 3600, 15),
+    "bitbucket": (60, 604800, 3600, 10),
+    "bitbucket-server": (60, 604800, 0, 20),
+    "box": (60, 604800, 7200, 30),
+    "braintree": (60, 604800, 86400, 30),
+    "buildkite": (60, 604800, 86400, 10),
+    "buildkite-token": (60, 604800, 86400, 10),
+    "calendly": (60, 604800, 86400, 15),
+    "cashfree": (60, 604800, 86400, None),
+    "chargebee": (120, 604800, 259200, 60),
+    "checkout-com": (60, 604800, 64800, 10),
+    "circleci": (60, 604800, 86400, 10),
+    "clerk": (60, 604800, 99305, 15),
+    "cloudinary": (60, 604800, 3600, None),
+    "coinbase-cdp": (60, 842400, 604800, None),
+    "coinbase-commerce": (60, 604800, 259200, None),
+    "contentful": (60, 604800, 3600, 30),
     "convoy": (60, 604800, 259200, None),
     "convoy-advanced": (60, 604800, 259200, None),
+    "dingtalk": (60, 604800, 3600, 3),
+    "dingtalk-robot": (60, 604800, 3600, None),
+    "discord": (60, 604800, 0, 3),
+    "discord-events": (60, 604800, 600, 3),
+    "docusign": (200, 1706400, 1296000, 100),
+    "dropbox": (60, 604800, 3600, 10),
+    "elevenlabs": (60, 604800, 86400, None),
+    "event-grid": (60, 604800, 86400, 30),
+    "figma": (60, 604800, 14400, None),
+    "flutterwave": (120, 604800, 86400, 60),
+    "flutterwave-v3": (120, 604800, 86400, 60),
+    "forgejo": (60, 604800, 0, 5),
+    "gitea": (60, 604800, 0, 5),
+    "gitee": (60, 604800, 0, None),
+    "gitee-password": (60, 604800, 0, None),
     "github": (60, 604800, 0, 10),
     "gitlab": (60, 604800, 86400, 10),
     "gitlab-token": (60, 604800, 86400, 10),
+    "gocardless": (60, 604800, 259200, 10),
+    "gogs": (60, 604800, 0, 5),
+    "google-pubsub": (120, 842400, 604800, 60),
+    "grafana": (60, 604800, 3600, 30),
+    "heroku": (60, 604800, 259200, None),
     "hookdeck": (120, 842400, 604800, 60),
+    "hubspot": (60, 604800, 86400, 5),
+    "hubspot-v1": (60, 604800, 86400, 5),
+    "hubspot-v2": (60, 604800, 86400, 5),
+    "increase": (60, 604800, 259200, None),
+    "increase-older": (60, 604800, 259200, None),
+    "intercom": (60, 604800, 3600, 5),
+    "jira": (60, 604800, 4500, None),
+    "klarna": (60, 604800, 76630, None),
+    "lark": (60, 604800, 25560, 3),
+    "lark-token": (60, 604800, 25560, 3),
+    "lemon-squeezy": (60, 604800, 155, None),
+    "line": (60, 604800, 86400, 2),
+    "linear": (60, 604800, 25260, 5),
+    "lithic": (60, 604800, 99305, 15),
+    "mailersend": (60, 604800, 3600, 3),
+    "mailgun": (60, 604800, 29100, None),
+    "mandrill": (60, 604800, 259200, None),
+    "mercado-pago": (60, 691200, 345600, 22),
+    "messagebird": (60, 604800, 86400, None),
+    "messenger": (60, 604800, 129600, 20),
+    "meta": (60, 604800, 129600, 20),
+    "microsoft-graph": (60, 604800, 14400, 10),
+    "modern-treasury": (60, 604800, 345600, None),
+    "mollie": (60, 604800, 93600, 15),
+    "monday": (60, 604800, 1800, None),
+    "netlify": (60, 604800, 86400, None),
+    "notion": (60, 604800, 86400, None),
+    "okta": (60, 604800, 3600, 3),
+    "openai": (60, 604800, 259200, None),
     "paddle": (60, 604800, 259200, 5),
+    "pagerduty": (60, 604800, 172800, 5),
+    "paypal": (60, 691200, 259200, None),
+    "paystack": (60, 604800, 262800, None),
+    "paytm": (60, 604800, 259200, None),
+    "plaid": (60, 604800, 86400, 10),
+    "plaid-sandbox": (60, 604800, 86400, 10),
+    "plivo": (60, 604800, 86400, 15),
+    "polar": (60, 604800, 14400, 10),
+    "postmark": (240, 604800, 39600, 120),
+    "pusher": (60, 604800, 300, 4),
+    "qstash": (60, 604800, 259200, None),
     "razorpay": (60, 604800, 86400, 5),
+    "recurly": (60, 941400, 684000, None),
+    "resend": (60, 604800, 99305, 15),
+    "sanity": (60, 604800, 60, 30),
+    "sendgrid": (60, 604800, 86400, 10),
+    "sentry": (60, 604800, 0, 1),
     "shopify": (60, 604800, 14400, 5),
     "slack": (60, 604800, 86400, 3),
+    "square": (60, 604800, 86400, 10),
     "standard-webhooks": (60, 604800, 272105, 30),
+    "standard-webhooks-v1a": (60, 604800, 272105, 30),
     "stripe": (60, 604800, 259200, None),
     "svix": (60, 604800, 99305, 15),
+    "svix-v1a": (60, 604800, 99305, 15),
+    "telegram": (120, 604800, 86400, 60),
+    "telnyx": (60, 604800, 3600, 2),
+    "travis": (60, 604800, 0, 10),
+    "trello": (60, 604800, 3600, None),
+    "truelayer": (60, 691200, 259200, None),
+    "twilio": (60, 604800, 3600, 15),
+    "twitch": (60, 604800, 86400, 10),
+    "typeform": (60, 604800, 36000, 30),
+    "vercel": (60, 604800, 86400, None),
+    "viber": (60, 604800, 3600, None),
+    "vonage": (60, 604800, 86400, 3),
+    "webflow": (60, 604800, 3600, None),
+    "wechat-pay": (60, 604800, 86640, 5),
+    "wecom": (60, 604800, 3600, 5),
+    "whatsapp": (60, 842400, 604800, 20),
+    "wise": (60, 1598400, 1209600, 5),
+    "woocommerce": (120, 604800, 0, 60),
+    "workos": (60, 604800, 259200, None),
+    "worldpay": (60, 842400, 604800, 10),
+    "xendit": (60, 604800, 86400, 30),
+    "zendesk": (60, 604800, 3600, 12),
+    "zoom": (60, 604800, 7500, 3),
 }
 #: Whose own pages say that a retry's body is the same. One more here is one more that answers 422 to a reused id.
 STABLE_BODY = {"shopify"}
 #: Whose networks nobody publishes.
-NO_NETWORKS = {"hookdeck", "shopify", "slack", "standard-webhooks"}
+NO_NETWORKS = {
+    "adyen",
+    "adyen-platform",
+    "airtable",
+    "alipay",
+    "anthropic",
+    "asana",
+    "authorize-net",
+    "bitbucket-server",
+    "box",
+    "braintree",
+    "calendly",
+    "chargebee",
+    "checkout-com",
+    "circleci",
+    "cloudinary",
+    "coinbase-cdp",
+    "coinbase-commerce",
+    "contentful",
+    "dingtalk",
+    "dingtalk-robot",
+    "discord",
+    "discord-events",
+    "docusign",
+    "dropbox",
+    "elevenlabs",
+    "event-grid",
+    "figma",
+    "flutterwave",
+    "flutterwave-v3",
+    "forgejo",
+    "gitea",
+    "gitee",
+    "gitee-password",
+    "gocardless",
+    "gogs",
+    "google-pubsub",
+    "grafana",
+    "heroku",
+    "hookdeck",
+    "hubspot",
+    "hubspot-v1",
+    "hubspot-v2",
+    "increase",
+    "increase-older",
+    "intercom",
+    "klarna",
+    "lark",
+    "lark-token",
+    "lemon-squeezy",
+    "line",
+    "linear",
+    "lithic",
+    "mailersend",
+    "mailgun",
+    "mandrill",
+    "mercado-pago",
+    "messagebird",
+    "messenger",
+    "meta",
+    "microsoft-graph",
+    "modern-treasury",
+    "monday",
+    "netlify",
+    "notion",
+    "okta",
+    "openai",
+    "paypal",
+    "paytm",
+    "plivo",
+    "pusher",
+    "qstash",
+    "resend",
+    "sanity",
+    "sendgrid",
+    "sentry",
+    "shopify",
+    "slack",
+    "square",
+    "standard-webhooks",
+    "standard-webhooks-v1a",
+    "telnyx",
+    "trello",
+    "truelayer",
+    "twilio",
+    "twitch",
+    "typeform",
+    "vercel",
+    "viber",
+    "vonage",
+    "webflow",
+    "wechat-pay",
+    "whatsapp",
+    "wise",
+    "woocommerce",
+    "workos",
+    "xendit",
+    "zendesk",
+    "zoom",
+}
 
 
 @pytest.fixture(params=PROFILED)
 def preset(request):
     return getattr(presets, request.param)
+
+
+def endpoint_of(preset, **settings):
+    where = {"public_url": "https://example.com/hooks"} if "url" in preset.scheme.covers else {}
+    return Endpoint(Verifier(preset, public_side(preset)), **where, **settings)
 
 
 def test_every_fact_has_a_source_and_a_day(preset):
@@ -61,7 +280,7 @@ def test_a_profile_says_what_a_reader_needs(preset):
 
 
 def test_what_an_endpoint_takes_from_it(preset):
-    endpoint = Endpoint(Verifier(preset, KEY))
+    endpoint = endpoint_of(preset)
     profile = preset.profile
     assert (endpoint.lease, endpoint.retention, profile.horizon.value, profile.timeout.value) == EXPECTED[preset.name]
     assert endpoint.retention > profile.horizon.value
@@ -69,11 +288,11 @@ def test_what_an_endpoint_takes_from_it(preset):
 
 
 def test_no_preset_refuses_a_reused_id_unasked(preset):
-    assert not Endpoint(Verifier(preset, KEY)).reject_reused_id
+    assert not endpoint_of(preset).reject_reused_id
     if preset.name in STABLE_BODY:
         assert preset.profile.stable_body.value is True
         assert preset.profile.stable_body.confirmed
-        assert Endpoint(Verifier(preset, KEY), identity="id").reject_reused_id
+        assert endpoint_of(preset, identity="id").reject_reused_id
     else:
         assert not preset.profile.stable_body.value
 
@@ -83,7 +302,7 @@ def test_published_networks(preset):
 
 
 def test_without_facts_an_endpoint_takes_the_least():
-    endpoint = Endpoint(Verifier(presets.SIGNED_URL, KEY, tolerance=60))
+    endpoint = Endpoint(Verifier(presets.SIGNED_URL, public_side(presets.SIGNED_URL), tolerance=60))
     assert (endpoint.lease, endpoint.retention) == (LEAST_LEASE, LEAST_RETENTION) == (60, 604800)
 
 

@@ -31,8 +31,8 @@ def test_register():
 
 
 def test_every_preset_here_is_known_by_its_name():
-    exported = {getattr(presets, name) for name in presets.__all__ if isinstance(getattr(presets, name), Preset)}
-    assert {presets.get(name) for name in presets.names()} >= exported
+    exported = [getattr(presets, name) for name in presets.__all__ if isinstance(getattr(presets, name), Preset)]
+    assert all(presets.get(preset.name) is preset for preset in exported)
     assert presets.names() == sorted(presets.names())
 
 

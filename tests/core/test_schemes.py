@@ -227,7 +227,7 @@ def test_a_token_is_compared_whole():
             made.verify(Delivery(BODY, headers), keys(made, SECRET))
     with pytest.raises(ConfigurationError, match="one token"):
         made.sign(Draft(BODY, {}), keys(made, SECRET, OTHER))
-    assert repr(made) == "TokenScheme('X-Token')"
+    assert repr(made) == "TokenScheme(InHeader(name='X-Token'))"
 
 
 def test_a_token_beyond_ascii_is_compared_as_the_bytes_on_the_wire():

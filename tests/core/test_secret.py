@@ -121,3 +121,68 @@ def test_a_secret_stays_out_of_reprs_and_pickles():
     assert "2026" in repr(secret)
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(secret)
+
+
+def test_several_values_that_belong_together_have_names():
+    secret = Secret.of(token="tok", aes_key=b"\x01\x02", corp_id="ww1", name="2026")
+    assert (secret.field("token"), secret.key(field="token-long") if secret.has("token-long") else None) == ("tok", None)
+    assert secret.has("corp_id")
+    assert not secret.has("corp")
+    assert secret.name == "2026"
+    assert repr(secret) == "Secret(name='2026', token, aes_key, corp_id)"
+    with pytest.raises(ConfigurationError, match="'corp' was not given"):
+        secret.field("corp")
+    keys = Secret.of(public_keys={"A1": "text"})
+    assert dict(keys.mapping("public_keys")) == {"A1": "text"}
+    for wrong in (lambda: keys.field("public_keys"), lambda: keys.key(field="public_keys"), lambda: secret.mapping("token")):
+        with pytest.raises(ConfigurationError, match="mapping"):
+            wrong()
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        Secret.of(token=b"\xff").field("token")
+
+
+def test_the_fields_of_a_secret_fit_or_are_named():
+    both = Secret.of(app_secret="a-secret-of-thirty-two-characters", verify_token="chosen")
+    assert both.fit(["app_secret"], ["verify_token"]) is both
+    alone = Secret("a-secret-of-thirty-two-characters").fit(["app_secret"], ["verify_token"])
+    assert alone.key(field="app_secret") == b"a-secret-of-thirty-two-characters"
+    assert alone.field("app_secret") == "a-secret-of-thirty-two-characters"
+    text = Secret('{"app_secret": "a-secret-of-thirty-two-characters", "verify_token": "chosen"}', name="x")
+    assert text.fit(["app_secret"], ["verify_token"]).field("verify_token") == "chosen"
+    assert text.fit(["app_secret"], ["verify_token"]).name == "x"
+    assert text.fit(["secret"]).key() == text.key(), "a secret of one value may look like anything"
+    cases = [
+        (both, ["app_secret"], [], "no field 'verify_token': this provider needs app_secret"),
+        (both, ["app_secret"], ["key"], "and takes key"),
+        (both, ["token", "app_secret", "key"], ["verify_token"], "token and key is missing .* needs token, app_secret and key"),
+        (
+            Secret("a-secret-of-thirty-two-characters"),
+            ["token", "key"],
+            [],
+            'Secret.of\\(token="…", key="…"\\), or as text a JSON',
+        ),
+        (Secret("{not json at all, but long enough"), ["token", "key"], [], "not the JSON object"),
+        (Secret('{"token": "", "key": "x"}'), ["token", "key"], [], "'token' is empty"),
+        (Secret('{"token": 5, "key": "x"}'), ["token", "key"], [], "'token' must be text or bytes, not int"),
+        (Secret('{"token": " x", "key": "x"}'), ["token", "key"], [], "'token' starts or ends"),
+        (Secret('{"token": {"a": 1}, "key": "x"}'), ["token", "key"], [], "'token' must map"),
+    ]
+    for secret, required, optional, why in cases:
+        with pytest.raises(ConfigurationError, match=why):
+            secret.fit(required, optional)
+    with pytest.raises(ConfigurationError, match="holds nothing"):
+        Secret.of()
+
+
+def test_a_pem_file_ends_with_a_line_break():
+    pem = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
+    assert Secret(pem).key() == pem.strip().encode()
+    assert Secret.of(public_key=pem).field("public_key") == pem.strip()
+
+
+def test_a_fields_strength_is_judged_where_it_is_a_key():
+    secret = Secret.of(corp_id="ww1", token="short")
+    assert secret.field("corp_id") == "ww1"
+    with pytest.raises(ConfigurationError, match="could be guessed"):
+        secret.key(field="token")
+    assert Secret.of(key="00" * 16).key("hex", field="key") == bytes(16)

@@ -1,10 +1,18 @@
 import math
+import warnings
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 
 from hookguard import ConfigurationError, Delivery, Event, Secret, Tenant, Verifier, presets
-from hookguard.errors import MissingSignature, SignatureMismatch, TimestampOutOfTolerance, TimestampRejected
+from hookguard.errors import (
+    MissingSignature,
+    SignatureMismatch,
+    TimestampOutOfTolerance,
+    TimestampRejected,
+    UnconfirmedPresetWarning,
+)
 from hookguard.testing import FrozenClock
 
 SECRET = "a-secret-that-is-long-enough"
@@ -135,3 +143,15 @@ def test_reprs_hide():
 def test_nothing_but_bytes_in_and_verdict_out():
     with pytest.raises(MissingSignature):
         Verifier("stripe", SECRET).verify(Delivery(b"", {}))
+
+
+def test_a_preset_that_no_source_confirms_warns_when_it_is_used():
+    doubtful = replace(presets.GITHUB, name="doubtful", doubt="nobody says in which encoding the signature comes")
+    assert presets.GITHUB.confirmed
+    assert not doubtful.confirmed
+    with pytest.warns(UnconfirmedPresetWarning, match="'doubtful' is not confirmed by its provider: nobody says") as seen:
+        Verifier(doubtful, ["a-secret-of-thirty-two-characters"])
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Verifier(presets.GITHUB, ["a-secret-of-thirty-two-characters"])

@@ -1,8 +1,4 @@
-"""The keyed hash against RFC 4231, RFC 2202 and, where they are at hand, the Wycheproof project's files."""
-
-import json
-import os
-from pathlib import Path
+"""The keyed hash against RFC 4231 and RFC 2202."""
 
 import pytest
 
@@ -69,19 +65,3 @@ RFC_2202 = [
 def test_rfc(key, message, digest, expected):
     assert HmacKey(key, digest).digest(message).hex() == expected
     assert HmacKey(key, digest).digest(message[:3], message[3:]).hex() == expected
-
-
-@pytest.mark.parametrize(("digest", "count"), [("sha1", 170), ("sha256", 174), ("sha512", 174)])
-def test_wycheproof(digest, count):
-    folder = os.environ.get("HOOKGUARD_VECTORS")
-    if folder is None:
-        pytest.skip("HOOKGUARD_VECTORS names no folder with wycheproof's vectors")
-    found = json.loads(Path(folder, "wycheproof", f"hmac_{digest}_test.json").read_text())
-    seen = 0
-    for group in found["testGroups"]:
-        size = group["tagSize"] // 8
-        for case in group["tests"]:
-            tag = HmacKey(bytes.fromhex(case["key"]), digest).digest(bytes.fromhex(case["msg"]))[:size]
-            assert (tag.hex() == case["tag"]) == (case["result"] == "valid"), case["tcId"]
-            seen += 1
-    assert seen == count

@@ -1,32 +1,23 @@
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Blueprint
 from flask.views import MethodView
 from flask_deliveries import SECRET, make_app, post, stripe
 
-from hookguard import Endpoint, Reply, Verifier, presets
+from hookguard import ConfigurationError, Endpoint, InHeader, InQuery, Reply, Verifier, presets
+from hookguard.challenge import AnyOf, Echo, Fixed
 from hookguard_flask import HookGuard, current_webhook
 
-
-class Handshake:
-    """A challenge like that of providers that ask for an echo with GET, and look for the URL with HEAD."""
-
-    methods = frozenset({"GET", "HEAD"})
-    comes_unsigned = True
-
-    def unsigned(self, delivery):
-        if delivery.method == "HEAD":
-            return Reply(200)
-        token = parse_qs(urlsplit(delivery.url).query).get("challenge", [""])[0]
-        return Reply.text(200, token) if delivery.method == "GET" and token.isalnum() else None
-
-    def signed(self, event):
-        return None
-
-
-ASKING = replace(presets.STRIPE, name="asking", challenge=Handshake())
+ASKING = replace(
+    presets.STRIPE,
+    name="asking",
+    challenge=AnyOf(
+        Echo(InQuery("challenge"), method="GET", comes_unsigned=True),
+        Fixed(Reply(200), method="HEAD", comes_unsigned=True),
+        Echo(InHeader("Asked"), method="OPTIONS", comes_unsigned=True, as_header="Answered"),
+    ),
+)
 
 
 def asking_app():
@@ -41,6 +32,7 @@ def post_only_route(app, hooks):
 def class_based(app, hooks):
     class Hook(MethodView):
         decorators = (hooks.guard("asking"),)
+        provide_automatic_options = False  # as Flask would not ask the guard
 
         def post(self):
             return current_webhook.id
@@ -56,7 +48,7 @@ def blueprint(app, hooks):
 
 def protected_blueprint(app, hooks):
     bp = Blueprint("bp", __name__)
-    bp.add_url_rule("/hook", view_func=lambda: current_webhook.id, methods=["GET", "POST"], endpoint="hook")
+    bp.add_url_rule("/hook", view_func=lambda: current_webhook.id, methods=["GET", "OPTIONS", "POST"], endpoint="hook")
     hooks.protect(bp, "asking")
     app.register_blueprint(bp)
 
@@ -74,7 +66,7 @@ def before_the_app_was_known(app, _):
     [post_only_route, class_based, blueprint, protected_blueprint, before_the_app_was_known],
     ids=lambda place: place.__name__,
 )
-def test_challenges_by_get_and_head_reach_the_guard(place):
+def test_challenges_by_get_head_and_options_reach_the_guard(place, caplog):
     app, hooks = asking_app()
     place(app, hooks)
     client = app.test_client()
@@ -82,6 +74,56 @@ def test_challenges_by_get_and_head_reach_the_guard(place):
     assert (answer.status_code, answer.text, answer.mimetype) == (200, "abc", "text/plain")
     assert client.head("/hook").status_code == 200
     assert client.get("/hook").status_code == 401
+    asked = client.options("/hook", headers={"Asked": "who"})
+    assert (asked.status_code, asked.headers.get("Answered"), asked.text) == (200, "who", "")
+    assert client.options("/hook").status_code == 401
+    assert post(client, stripe("evt_1")).text == "evt_1"
+    assert "takes no" not in caplog.text
+
+
+def test_a_route_made_before_the_app_was_known_is_refused_when_the_challenge_would_not_reach_it():
+    app = make_app(HOOKGUARD_ENDPOINTS={"asking": {"preset": ASKING, "secrets": [SECRET]}})
+    hooks = HookGuard()
+    app.post("/hook")(hooks.guard("asking")(lambda: ""))
+    with pytest.raises(ConfigurationError, match=r"/hook takes no GET and no HEAD, .* before the view gets its route"):
+        hooks.init_app(app)
+
+
+def protected_without_methods(app, hooks):
+    bp = Blueprint("bp", __name__)
+    bp.post("/hook")(lambda: current_webhook.id)
+    hooks.protect(bp, "asking")
+    app.register_blueprint(bp)
+
+
+def single_method(app, hooks):
+    class Hook(MethodView):
+        @hooks.guard("asking")
+        def post(self):
+            return current_webhook.id
+
+    app.add_url_rule("/hook", view_func=Hook.as_view("hook"))
+
+
+@pytest.mark.parametrize("place", [protected_without_methods, single_method], ids=lambda place: place.__name__)
+def test_a_route_that_a_challenge_does_not_reach_is_named_in_the_log(place, caplog):
+    app, hooks = asking_app()
+    place(app, hooks)
+    client = app.test_client()
+    assert post(client, stripe("evt_1")).text == "evt_1"
+    assert "/hook takes no GET and no HEAD" in caplog.text
+    caplog.clear()
+    assert post(client, stripe("evt_2")).text == "evt_2"
+    assert "takes no" not in caplog.text
+
+
+def test_an_app_is_protected_before_flask_looks_at_methods():
+    app, hooks = asking_app()
+    hooks.protect(app, "asking", prefix="/hook")
+    app.post("/hook")(lambda: current_webhook.id)
+    client = app.test_client()
+    assert client.get("/hook?challenge=abc").text == "abc"
+    assert client.options("/hook", headers={"Asked": "who"}).headers["Answered"] == "who"
     assert post(client, stripe("evt_1")).text == "evt_1"
 
 
@@ -133,6 +175,14 @@ def test_flasks_own_options_are_not_guarded(how, caplog):
     answer = app.test_client().options("/hook")
     assert (answer.status_code, set(answer.allow)) == (200, {"POST", "OPTIONS"})
     assert caplog.records == []
+
+
+def test_flasks_own_options_may_be_switched_off():
+    app = make_app(PROVIDE_AUTOMATIC_OPTIONS=False)
+    hooks = HookGuard(app)
+    app.post("/hook")(hooks.guard("stripe")(lambda: ""))
+    answer = app.test_client().options("/hook")
+    assert (answer.status_code, set(answer.allow)) == (405, {"POST"})
 
 
 def test_a_protected_blueprint_lets_pages_through_and_no_change():

@@ -84,7 +84,8 @@ def starlette(settings, handle):
 
     return Starlette(
         routes=[
-            Route(f"/hooks/{name}", view, methods=["POST"], middleware=[hooks.middleware(name)]) for name in settings["endpoints"]
+            Route(f"/hooks/{name}", view, methods=hooks.methods(name), middleware=[hooks.middleware(name)])
+            for name in settings["endpoints"]
         ]
     )
 
@@ -97,29 +98,39 @@ def fastapi_dependency(settings, handle):
     app.add_middleware(hooks.Middleware)
 
     def add(name):
-        @app.post(f"/hooks/{name}", name=name)
+        @app.api_route(f"/hooks/{name}", name=name, methods=hooks.methods(name))
         async def view(event=Depends(hooks.event(name))):
             return Response(status_code=handle(event))
 
+    # A dependency runs the handler once, so providers of batches get the route class.
     for name in settings["endpoints"]:
-        add(name)
+        if hooks.guard(name).endpoint.preset.batch is None:
+            add(name)
+        else:
+            _add_router(app, hooks, name, handle)
     return app
 
 
 def fastapi_route_class(settings, handle):
-    from fastapi import APIRouter, FastAPI, Response
+    from fastapi import FastAPI
 
     hooks = _hooks(settings)
     app = FastAPI()
     for name in settings["endpoints"]:
-        router = APIRouter(route_class=hooks.route_class(name))
-
-        @router.post(f"/hooks/{name}", name=name)
-        def view():
-            return Response(status_code=handle(current_webhook()))
-
-        app.include_router(router)
+        _add_router(app, hooks, name, handle)
     return app
+
+
+def _add_router(app, hooks, name, handle):
+    from fastapi import APIRouter, Response
+
+    router = APIRouter(route_class=hooks.route_class(name))
+
+    @router.post(f"/hooks/{name}", name=name)
+    def view():
+        return Response(status_code=handle(current_webhook()))
+
+    app.include_router(router)
 
 
 def litestar(settings, handle):
@@ -157,8 +168,10 @@ def handle_and_tell(event):
 
 
 def answer(event):
-    """What an unsigned header of the delivery asks for."""
+    """What an unsigned header of the delivery asks for, or the event of a batch for each of its runs."""
     wanted = event.headers.get("x-then") or "204"
+    if event.provider == "listed":
+        wanted = str(event.json().get("then", {}).get(str(event.attempt), "204"))
     if wanted == "raise":
         raise RuntimeError("the handler's own mistake")
     if wanted == "json":

@@ -1,16 +1,69 @@
 """Deliveries and what every framework must answer: one list for all of them."""
 
 import base64
+import hashlib
+import hmac
 import json
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
-from hookguard import Delivery, MemoryStore, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard import Delivery, InBody, InHeader, InQuery, MemoryStore, Reply, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard.batch import Batch
+from hookguard.challenge import AnyOf, Computed, Echo, Fixed, NewSecret
 
 SECRET = "a-secret-that-is-long-enough"
 OTHER = "another-secret-of-some-length"
 WHSEC = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+#: Every kind of challenge there is, in one provider that never was.
+ASKING = replace(
+    presets.GITHUB,
+    name="asking",
+    challenge=AnyOf(
+        Echo(InQuery("challenge"), method="GET", comes_unsigned=True),
+        Echo(InHeader("Asked"), method="GET", comes_unsigned=True, as_field="verification"),
+        Fixed(Reply(200), method="HEAD", comes_unsigned=True),
+        Echo(InHeader("Origin-Asked"), method="OPTIONS", comes_unsigned=True, as_header="Origin-Allowed"),
+        Echo(InQuery("validationToken"), comes_unsigned=True),
+        Echo(InBody("challenge"), comes_unsigned=True, alone=True, as_field="challenge"),
+        NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
+        Fixed(Reply.json(200, {"type": 1}), when={InBody("type"): "1"}),
+        Fixed(Reply(204, (("Content-Type", "application/json"),)), when={InBody("type"): "0"}),
+        Computed(
+            InBody("plain"),
+            answer=lambda token, key: Reply.json(200, {"made": key.prepared.digest(token.encode()).hex()}),
+            when={InBody("event"): "validate"},
+        ),
+    ),
+)
+
+
+#: A provider of batches.
+LISTED = replace(presets.STRIPE, name="listed", batch=Batch("events"))
+
+
+def listed(*numbers, then=None, **fields):
+    """A delivery of events; ``then`` maps a number to the answer of its first run."""
+    events = [{"id": f"evt_{number}", "type": "t", **fields} for number in numbers]
+    for event, number in zip(events, numbers, strict=True):
+        if number in (then or {}):
+            event["then"] = {"1": then[number]}
+    return LISTED.sign(json.dumps({"events": events}).encode(), SECRET, timestamp=int(time.time()))
+
+
+def accept(secret, delivery):
+    return secret == "expected-secret"
+
+
+def asking(method="POST", query="", document=None, *, sign=False, **headers):
+    """A delivery to the endpoint that asks; its URL is the query alone."""
+    body = b"" if document is None else json.dumps(document).encode()
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    delivery = ASKING.sign(body, SECRET, id="1", headers=headers) if sign else Delivery(body, headers)
+    return delivery._replace(method=method, url=query)
 
 
 class Answer(NamedTuple):
@@ -31,6 +84,8 @@ class Step(NamedTuple):
 
 
 PROBLEM = (("content-type", "application/problem+json"),)
+TEXT = (("content-type", "text/plain; charset=utf-8"),)
+JSON = (("content-type", "application/json"),)
 DUPLICATE = (("hookguard-duplicate", "1"),)
 
 
@@ -39,6 +94,11 @@ def refused(status, ran=0, *headers):
         {"type": "about:blank", "title": "webhook rejected" if status < 500 else "try again later", "status": status}
     )
     return Answer(status, ran, (*PROBLEM, *headers), body.encode())
+
+
+def failed(status, ran):
+    body = json.dumps({"type": "about:blank", "title": "error", "status": status}).encode()
+    return Answer(status, ran, PROBLEM, body)
 
 
 def ok(ran=1, status=204):
@@ -57,6 +117,11 @@ def stripe(event_id="evt_1", secret=SECRET, off=0, then=None, **fields):
 def plain(name, body, secret=SECRET, off=0, then=None, headers=None, **options):
     headers = {**(headers or {}), **({"X-Then": then} if then else {})}
     return presets.get(name).sign(body, secret, timestamp=int(time.time()) + off, headers=headers, **options)
+
+
+def passed(delivery, secret=OTHER, hop="hop_1"):
+    """The same as a gateway passes it on."""
+    return plain("hookdeck", delivery.body, secret, headers=dict(delivery.headers.items()), id=hop)
 
 
 def changed(delivery, **headers):
@@ -95,10 +160,10 @@ class Faulty(MemoryStore):
         return super().complete(key, **arguments)
 
 
-def busy():
-    """A store in which another worker holds evt_1."""
+def busy(scope="stripe/stripe", event_id="evt_1"):
+    """A store in which another worker holds an event."""
     store = MemoryStore()
-    store.claim(StoreKey("stripe/stripe", "evt_1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
+    store.claim(StoreKey(scope, event_id), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
     return store
 
 
@@ -118,6 +183,9 @@ ENDPOINTS = {
     "strict": {"preset": "stripe", "secrets": [SECRET], "on_reused_id": "reject"},
     "https": {"preset": "github", "secrets": [SECRET], "require_https": True},
     "office": {"preset": "github", "secrets": [SECRET], "allow_from": ["192.0.2.0/24"]},
+    "asking": {"preset": "same_scenarios.ASKING", "secrets": [SECRET], "accept_secret": "same_scenarios.accept"},
+    "listed": {"preset": "same_scenarios.LISTED", "secrets": [SECRET]},
+    "passed": {"preset": "stripe", "secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [OTHER]},
     "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
 }
 #: A function cannot go through the environment to a server's process.
@@ -156,6 +224,32 @@ def scenarios():
         "a handler that cannot read the JSON": [Step("github", bad_json, refused(400, 1)), Step("github", bad_json, refused(400, 2))],
         "a challenge": [Step("slack", slack(type="url_verification", challenge="abc"), Answer(200, 0, (("content-type", "text/plain; charset=utf-8"),), b"abc"))],
         "a forged challenge": [Step("slack", changed(slack(type="url_verification", challenge="abc"), x_slack_signature="v0=" + "ab" * 32), refused(401))],
+        "a challenge in the query": [Step("asking", asking("GET", "?challenge=a-b_1"), Answer(200, 0, TEXT, b"a-b_1")), Step("asking", asking("GET", "?challenge=%3Cb%3E"), refused(400))],
+        "one in a header": [Step("asking", asking("GET", Asked="abc"), Answer(200, 0, JSON, b'{"verification":"abc"}'))],
+        "a GET that asks nothing": [Step("asking", asking("GET"), refused(401))],
+        "a signed GET": [Step("asking", asking("GET", document={"id": 1}, sign=True), refused(405, 0, ("allow", "GET, HEAD, OPTIONS, POST")))],
+        "a probe": [Step("asking", asking("HEAD"), Answer(200, 0, (), b""))],
+        "OPTIONS that ask": [Step("asking", asking("OPTIONS", Origin_Asked="abc"), Answer(200, 0, (("origin-allowed", "abc"),), b"")), Step("asking", asking("OPTIONS"), refused(401))],
+        "an unsigned challenge in a POST's query": [Step("asking", asking(query="?validationToken=abc", document=[]), Answer(200, 0, TEXT, b"abc"))],
+        "one in its body": [Step("asking", asking(document={"challenge": "abc"}), Answer(200, 0, JSON, b'{"challenge":"abc"}')), Step("asking", asking(document={"challenge": "abc", "id": 1}), refused(401))],
+        "a new secret": [Step("asking", asking(X_Hook_Secret="expected-secret"), Answer(200, 0, (("x-hook-secret", "expected-secret"),), b"")), Step("asking", asking(X_Hook_Secret="another"), refused(401))],
+        "a ping": [Step("asking", asking(document={"type": 1}, sign=True), Answer(200, 0, JSON, b'{"type":1}')), Step("asking", asking(document={"type": 1}), refused(401))],
+        "one that wants an empty answer": [Step("asking", asking(document={"type": 0}, sign=True), Answer(204, 0, JSON, b""))],
+        "a challenge that takes the secret": [Step("asking", asking(document={"event": "validate", "plain": "abc"}, sign=True), Answer(200, 0, JSON, json.dumps({"made": hmac.new(SECRET.encode(), b"abc", hashlib.sha256).hexdigest()}, separators=(",", ":")).encode()))],
+        "an event of who asks": [Step("asking", asking(document={"event": "x"}, sign=True), ok())],
+        "a batch": [Step("listed", listed(1, 2, 3), ok(3)), Step("listed", listed(1, 2, 3), duplicate(3)), Step("listed", listed(3, 4), ok(4))],
+        "one event of a batch that fails": [Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), failed(500, 5)), Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), ok(6)), Step("listed", listed(1, 2, 3, 4, 5, then={2: 500}), duplicate(6))],
+        "one that raises": [Step("listed", listed(1, 2, 3, then={1: "raise"}), failed(500, 3)), Step("listed", listed(1, 2, 3, then={1: "raise"}), ok(4))],
+        "the last one fails": [Step("listed", listed(1, 2, then={2: 503}), Answer(503, 2)), Step("listed", listed(1, 2, then={2: 503}), ok(3))],
+        "the last one raises": [Step("listed", listed(1, 2, then={2: "raise"}), Answer(500, 2)), Step("listed", listed(1, 2, then={2: "raise"}), ok(3))],
+        "the same event twice in a batch": [Step("listed", listed(1, 1), ok())],
+        "an empty batch": [Step("listed", listed(), Answer(200, 0, (), b""))],
+        "a batch without an id": [Step("listed", LISTED.sign(b'{"events": [{"id": "a"}, {}]}', SECRET, timestamp=int(time.time())), refused(400))],
+        "a body that is no batch": [Step("listed", LISTED.sign(b"{}", SECRET, timestamp=int(time.time())), refused(400))],
+        "what a gateway passes on": [Step("passed", passed(stripe()), ok()), Step("passed", passed(stripe(), hop="hop_2"), duplicate())],
+        "a day late": [Step("passed", passed(stripe(off=-86400)), ok())],
+        "not through the gateway": [Step("passed", stripe(), refused(401)), Step("passed", passed(stripe(), SECRET), refused(401))],
+        "through it and forged before": [Step("passed", passed(stripe(secret=OTHER)), refused(401))],
         "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
         "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
         "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
@@ -175,6 +269,14 @@ def special():
     """Those that need a store of their own, or a function in the settings: how the store is made, and the steps."""
     return {
         "an event another worker is at": (busy, [Step("stripe", stripe(), refused(503, 0, ("retry-after", "20")))]),
+        "a batch of which another worker is at one": (
+            lambda: busy("listed/listed", "evt_2"),
+            [Step("listed", listed(1, 2, 3), refused(503, 2, ("retry-after", "20"))), Step("listed", listed(1, 3), duplicate(2))],
+        ),
+        "a batch and a store that is down": (
+            lambda: Faulty("claim"),
+            [Step("listed", listed(1, 2), refused(503, 0, ("retry-after", "30")))],
+        ),
         "a store that is down": (lambda: Faulty("claim"), [Step("stripe", stripe(), refused(503, 0, ("retry-after", "30")))]),
         "a store that goes down": (
             lambda: Faulty("complete"),

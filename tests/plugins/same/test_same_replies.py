@@ -45,7 +45,7 @@ class Client:
     def send(self, step):
         request = {
             "method": step.delivery.method,
-            "url": f"/hooks/{step.endpoint}",
+            "url": f"/hooks/{step.endpoint}{step.delivery.url}",
             "content": step.delivery.body,
             "headers": list(step.delivery.headers.items()),
         }

@@ -114,7 +114,7 @@ def test_the_same_reply_over_a_socket(server, name):
         # A connection each: a server may close the old one after an exception.
         answer = httpx.request(
             delivery.method,
-            f"{url}/hooks/{step.endpoint}",
+            f"{url}/hooks/{step.endpoint}{delivery.url}",
             content=delivery.body,
             headers=list(delivery.headers.items()),
             timeout=20,

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette_deliveries import SECRET, ask, github, make_hooks, post, stripe
 
 from hookguard import AsyncGuard, ConfigurationError, Endpoint, MemoryStore, Reply, SQLiteStore, Verifier, presets
+from hookguard.challenge import Challenge
 from hookguard.errors import StoreMisconfigured
 from hookguard_starlette import HookGuard, current_webhook
 
@@ -105,20 +106,17 @@ def test_a_route_with_methods_answers_others_by_itself_and_a_guard_answers_405()
         assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
 
 
-class Handshake:
-    """A challenge like that of providers that ask for an echo with GET, and look for the URL with HEAD."""
+class Handshake(Challenge):
+    """A challenge of one's own, like that of providers that ask for an echo with GET, and look for the URL with HEAD."""
 
     methods = frozenset({"GET", "HEAD"})
     comes_unsigned = True
 
-    def unsigned(self, delivery):
+    def unsigned(self, delivery, keys):
         if delivery.method == "HEAD":
             return Reply(200)
         token = parse_qs(urlsplit(delivery.url).query).get("challenge", [""])[0]
         return Reply.text(200, token) if delivery.method == "GET" and token.isalnum() else None
-
-    def signed(self, event):
-        return None
 
 
 ASKING = replace(presets.STRIPE, name="asking", challenge=Handshake())

@@ -1,0 +1,35 @@
+"""Asana."""
+
+from hookguard.challenge import NewSecret
+from hookguard.place import InHeader
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["ASANA"]
+
+_DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-24")
+
+ASANA = Preset(
+    name="asana",
+    title="Asana",
+    scheme=HmacScheme(signature=SignatureHeader("X-Hook-Signature", "{hex}")),
+    # There is none: a body is a list of changes, each with its time. Empty ones come every eight hours to see who is there.
+    event_id=None,
+    identity="content",
+    challenge=NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
+    profile=Profile(
+        schedule=_DOCS.silent("with growing gaps, for 24 hours"),
+        horizon=_DOCS.silent(DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(10.0),
+        statuses=_DOCS.silent("200 and 204 succeed; a webhook that fails for 24 hours is deleted"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://developers.asana.com/docs/webhooks-guide",
+    note=(
+        "The secret comes once, in the header X-Hook-Secret of the first request, while the call that makes the webhook is"
+        " still open. Whoever can reach the URL can send such a request: take it with accept_secret, and only then."
+    ),
+)

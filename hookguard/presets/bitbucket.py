@@ -1,0 +1,59 @@
+"""Bitbucket Cloud, and Bitbucket Data Center (once called Server)."""
+
+from hookguard.place import InHeader
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["BITBUCKET", "BITBUCKET_SERVER"]
+
+_DOCS = Source("https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/", "2026-11-24")
+_SERVER = Source("https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html", "2026-11-24")
+_SIZE = Source("https://confluence.atlassian.com/bbkb/troubleshoot-webhooks-1167729092.html", "2026-11-25")
+
+# The header that GitHub uses for SHA-1 carries SHA-256 here.
+_SCHEME = HmacScheme(signature=SignatureHeader("X-Hub-Signature", "sha256={hex}"))
+
+BITBUCKET = Preset(
+    name="bitbucket",
+    title="Bitbucket Cloud",
+    scheme=_SCHEME,
+    event_id=InHeader("X-Request-UUID"),
+    event_type=InHeader("X-Event-Key"),
+    # A push back to an earlier commit and forth again is the same body twice.
+    identity="id+content",
+    profile=Profile(
+        schedule=_DOCS.silent("twice more, soon after"),
+        horizon=_DOCS.silent(HOUR),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(10.0),
+        statuses=_DOCS.silent("2xx succeeds; a timeout or 5xx is tried again"),
+        networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
+    ),
+    proof=("vector",),
+    docs="https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
+    note=("Without a secret Bitbucket sends no signature at all. A body of more than 256 KB is never sent, and nobody is told"),
+)
+
+BITBUCKET_SERVER = Preset(
+    name="bitbucket-server",
+    title="Bitbucket Data Center",
+    scheme=_SCHEME,
+    event_id=InHeader("X-Request-Id"),
+    event_type=InHeader("X-Event-Key"),
+    # Bodies carry the date of the event, so that no two honest ones are equal. (Those of the connection test are.)
+    identity="content",
+    profile=Profile(
+        schedule=_SERVER.silent("never by itself"),
+        horizon=_SERVER.silent(0.0),
+        resigned=_SERVER.silent(None),
+        stable_body=_SERVER.silent(None),
+        timeout=_SERVER.silent(20.0),
+        statuses=_SERVER.silent("2xx succeeds; a webhook that keeps failing is skipped for a while"),
+        networks=_SERVER.silent(None),
+    ),
+    proof=("vector",),
+    docs="https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html",
+    note="The connection test sends the event diagnostics:ping, which is signed like any other where a secret is set.",
+)

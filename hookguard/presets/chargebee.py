@@ -1,0 +1,34 @@
+"""Chargebee."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.token import TokenScheme
+
+__all__ = ["CHARGEBEE"]
+
+_DOCS = Source("https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings", "2026-11-24")
+
+CHARGEBEE = Preset(
+    name="chargebee",
+    title="Chargebee",
+    scheme=TokenScheme(form="basic"),
+    event_id=InBody("id"),
+    event_type=InBody("event_type"),
+    # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
+    identity="id",
+    profile=Profile(
+        schedule=_DOCS.says("for about three days, with exponential backoff"),
+        horizon=_DOCS.says(3 * DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(60.0),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    docs=_DOCS.address,
+    note=(
+        "Nothing is signed. Switch HTTP Basic authentication on in the webhook's settings; the secret is user:password. A key in"
+        " the URL instead would end up in access logs."
+    ),
+)

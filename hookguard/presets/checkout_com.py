@@ -1,0 +1,33 @@
+"""Checkout.com."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["CHECKOUT_COM"]
+
+_DOCS = Source("https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks", "2026-11-24")
+
+CHECKOUT_COM = Preset(
+    name="checkout-com",
+    title="Checkout.com",
+    scheme=HmacScheme(signature=SignatureHeader("Cko-Signature", "{hex}")),
+    event_id=InBody("id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        # Stated for the previous version of the API.
+        schedule=_DOCS.silent("after 5, 10, 15, 30, 60, 240 and 720 minutes"),
+        horizon=_DOCS.silent(18 * HOUR),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.says(10.0),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks",
+    note=(
+        "The secret is the webhook's signature key, not the key of its Authorization header. Some bodies hold numbers and signs"
+        " that change when JSON is written again: only the raw bytes verify."
+    ),
+)

@@ -1,0 +1,50 @@
+"""Flutterwave: v4 signs the body, v3 sends a token."""
+
+from hookguard.place import FirstOf, InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.token import TokenScheme
+
+__all__ = ["FLUTTERWAVE", "FLUTTERWAVE_V3"]
+
+_DOCS = Source("https://developer.flutterwave.com/docs/webhooks", "2026-11-25")
+_V3 = "https://developer.flutterwave.com/v3.0.0/docs/webhooks"
+
+_PROFILE = Profile(
+    schedule=_DOCS.silent("only where retries are switched on: three times, 30 minutes between"),
+    horizon=_DOCS.silent(DAY),
+    resigned=_DOCS.silent(None),
+    stable_body=_DOCS.silent(None),
+    timeout=_DOCS.silent(60.0),
+    statuses=_DOCS.silent("200 succeeds; anything else is tried again where retries are switched on"),
+    networks=_DOCS.silent(None),
+)
+
+FLUTTERWAVE = Preset(
+    name="flutterwave",
+    title="Flutterwave (v4)",
+    scheme=HmacScheme(signature=SignatureHeader("flutterwave-signature", "{base64}")),
+    event_id=FirstOf(InBody("webhook_id"), InBody("id")),
+    event_type=InBody("type"),
+    # Not every body seen has an id of its own.
+    identity="content",
+    profile=_PROFILE,
+    docs="https://developer.flutterwave.com/docs/webhooks",
+    note="The secret is the secret hash of the webhook settings. Ask for the transaction by its id before you give value.",
+    doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
+)
+
+FLUTTERWAVE_V3 = Preset(
+    name="flutterwave-v3",
+    title="Flutterwave (v3, secret hash)",
+    scheme=TokenScheme(token=InHeader("verif-hash")),
+    event_id=InBody("data.id"),
+    event_type=InBody("event"),
+    # data.id is the transaction's, and nothing is signed.
+    identity="content",
+    profile=_PROFILE,
+    docs=_V3,
+    note="The secret hash is sent in clear and signs nothing: ask for the transaction by its id before you give value.",
+    doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
+)

@@ -1,0 +1,35 @@
+"""Forgejo, which sends Gitea's headers besides its own."""
+
+from hookguard.place import InHeader
+from hookguard.preset import Preset
+from hookguard.profile import Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["FORGEJO"]
+
+_DOCS = Source("https://forgejo.org/docs/latest/user/webhooks/", "2026-11-24")
+
+FORGEJO = Preset(
+    name="forgejo",
+    title="Forgejo",
+    scheme=HmacScheme(signature=SignatureHeader("X-Forgejo-Signature", "{hex}")),
+    event_id=InHeader("X-Forgejo-Delivery"),
+    event_type=InHeader("X-Forgejo-Event"),
+    # Neither header is signed, and honest bodies can be equal: a branch made, deleted and made again.
+    identity="id+content",
+    json_field="payload",
+    profile=Profile(
+        schedule=_DOCS.silent("never by itself; by hand from the list of deliveries"),
+        horizon=_DOCS.silent(0.0),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(5.0),
+        statuses=_DOCS.silent("2xx succeeds; anything else is recorded as failed"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://forgejo.org/docs/latest/user/webhooks/",
+    note=(
+        "Deliveries also carry Gitea's, Gogs' and GitHub's headers:"
+        " only this one counts. Without a secret the signature is empty."
+    ),
+)

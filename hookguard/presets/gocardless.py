@@ -1,0 +1,33 @@
+"""GoCardless."""
+
+from hookguard.batch import Batch
+from hookguard.place import InBody, Joined
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["GOCARDLESS"]
+
+_DOCS = Source("https://developer.gocardless.com/getting-started/staying-up-to-date-with-webhooks/", "2026-11-24")
+
+GOCARDLESS = Preset(
+    name="gocardless",
+    title="GoCardless",
+    scheme=HmacScheme(signature=SignatureHeader("Webhook-Signature", "{hex}")),
+    event_id=InBody("id"),
+    event_type=Joined(InBody("resource_type"), InBody("action")),
+    batch=Batch("events"),
+    profile=Profile(
+        # What receivers report.
+        schedule=_DOCS.silent("up to eight times, at growing distances"),
+        horizon=_DOCS.silent(3 * DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(10.0),
+        statuses=_DOCS.silent("2xx succeeds; the provider suggests 498 for a bad signature"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("vector", "sdk"),
+    docs="https://developer.gocardless.com/api-reference/#webhooks-overview",
+    note="One delivery carries up to 250 events. The secret looks like a UUID and is used as text.",
+)

@@ -1,0 +1,47 @@
+"""Grafana Alerting's webhook contact point."""
+
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["GRAFANA", "grafana_scheme"]
+
+_DOCS = Source(
+    "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
+    "2026-11-24",
+)
+
+
+def grafana_scheme(*, header: str = "X-Grafana-Alerting-Signature", timestamp_header: str | None = None) -> HmacScheme:
+    """Return the scheme for a contact point's settings: the signature's header, and the timestamp's where there is one."""
+    if timestamp_header is None:
+        return HmacScheme(signature=SignatureHeader(header, "{hex}"))
+    return HmacScheme(
+        signature=SignatureHeader(header, "{hex}"), timestamp=InHeader(timestamp_header), signed="{timestamp}:{body}"
+    )
+
+
+GRAFANA = Preset(
+    name="grafana",
+    title="Grafana Alerting",
+    scheme=grafana_scheme(),
+    # There is none. The body holds the state of the group: as long as that is the same, so is the event.
+    event_id=None,
+    event_type=InBody("status"),
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.silent("while the alerts fire, at the next interval of the notification policy"),
+        horizon=_DOCS.silent(HOUR),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(30.0),
+        statuses=_DOCS.silent("2xx succeeds"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
+    note=(
+        "A reminder of unchanged alerts is the same body and is not handled again. With a timestamp header in the contact"
+        " point, which is better, write a preset with grafana_scheme(timestamp_header=…)."
+    ),
+)

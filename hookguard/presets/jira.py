@@ -1,0 +1,34 @@
+"""Jira Cloud and Data Center, and other products of Atlassian that send the same."""
+
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import MINUTE, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["JIRA"]
+
+_DOCS = Source("https://developer.atlassian.com/cloud/jira/platform/webhooks/", "2026-11-24")
+
+JIRA = Preset(
+    name="jira",
+    title="Jira",
+    scheme=HmacScheme(signature=SignatureHeader("X-Hub-Signature", "sha256={hex}")),
+    event_id=InHeader("X-Atlassian-Webhook-Identifier"),
+    event_type=InBody("webhookEvent"),
+    # Bodies carry the event's time in milliseconds, so that no two honest ones are equal.
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.silent("up to five times, 5 to 15 minutes apart"),
+        horizon=_DOCS.silent(75 * MINUTE),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.silent("2xx succeeds; 408, 409, 425, 429 and 5xx are tried again"),
+        networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
+    ),
+    docs="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
+    note=(
+        "Without a secret Jira sends no signature (Data Center signs since version 10). Webhooks of Connect and Forge apps carry"
+        " a token in the Authorization header instead, which this preset does not read."
+    ),
+)

@@ -1,0 +1,31 @@
+"""Lemon Squeezy."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["LEMON_SQUEEZY"]
+
+_DOCS = Source("https://docs.lemonsqueezy.com/help/webhooks/webhook-requests", "2026-11-24")
+
+LEMON_SQUEEZY = Preset(
+    name="lemon-squeezy",
+    title="Lemon Squeezy",
+    scheme=HmacScheme(signature=SignatureHeader("X-Signature", "{hex}")),
+    # There is none; a body holds the moment its object was changed, so two events' bodies differ.
+    event_id=None,
+    event_type=InBody("meta.event_name"),
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.says("three times: after 5, 25 and 125 seconds"),
+        horizon=_DOCS.says(155.0),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.says("200 succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
+    note="Answer 200: another 2xx is not promised to count.",
+)

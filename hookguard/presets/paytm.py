@@ -1,0 +1,158 @@
+"""Paytm's payment callbacks and webhooks: a form whose values are covered by a checksum."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import urlencode
+
+from hookguard.delivery import Delivery
+from hookguard.documents import Reading, read_form
+from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.place import InForm, Place, Readable
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.secret import Secret
+
+__all__ = ["PAYTM", "PaytmScheme", "SignedValues"]
+
+_DOCS = Source("https://business.paytm.com/docs/payment-status", "2026-11-25")
+_PACKAGE = "https://pypi.org/project/paytmchecksum/"
+
+_FIELD = "CHECKSUMHASH"
+#: The official packages' initialisation vector: a constant, so that the checksum is one of the salt and the values.
+_VECTOR = b"@@@@&&&&####$$$$"
+#: A SHA-256 in hex and four characters of salt.
+_PLAIN = re.compile(rb"[0-9a-f]{64}[0-9A-Za-z]{4}")
+_PADDING = bytes([12]) * 12
+
+
+class PaytmScheme(Scheme):
+    """SHA-256 of the form's values and a salt, encrypted with the merchant key (AES-CBC), in the field ``CHECKSUMHASH``.
+
+    The values are sorted by their names, but the names themselves are not covered: a captured form could come back with
+    some of them changed. So trust the order's id only as far as asking Paytm for its status.
+    """
+
+    __slots__ = ()
+
+    where = "form `CHECKSUMHASH`"
+    what = "SHA-256 of the form's values, encrypted with AES"
+
+    covers = frozenset({"body"})
+
+    def prepare(self, secret: Secret) -> bytes:
+        """Return the merchant key; ConfigurationError when AES cannot take it or ``cryptography`` is not installed."""
+        key = secret.key("text")
+        if len(key) not in (16, 24, 32):
+            raise ConfigurationError(f"a Paytm merchant key has 16, 24 or 32 characters, and this one has {len(key)}")
+        _cipher(key)
+        return key
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Open the checksum with every key and compare it with one made of the same salt."""
+        form = Reading(delivery).form
+        checksum = form.get(_FIELD)
+        if not checksum:
+            raise MissingSignature(f"the form has no field {_FIELD}")
+        try:
+            sealed = base64.b64decode(checksum, validate=True)
+        except (binascii.Error, ValueError):
+            sealed = b""
+        if len(sealed) != 80:  # 68 characters, padded to whole blocks
+            raise MalformedSignature(f"{_FIELD} is not the base64 of five blocks")
+        for key in keys:
+            decryptor = _cipher(key.prepared).decryptor()
+            plain = (decryptor.update(sealed) + decryptor.finalize())[:68]
+            if _PLAIN.fullmatch(plain) and compare_digest(_checksum(key.prepared, form, plain[64:].decode()), checksum):
+                return key.name, None
+        raise SignatureMismatch(f"none of {len(keys)} merchant keys makes the checksum: is it this merchant's key?")
+
+    def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
+        """Add the checksum to the form."""
+        if len(keys) != 1:
+            raise ConfigurationError("a form carries one checksum: sign with one secret")
+        try:
+            form = read_form(draft.body)
+        except MalformedBody as error:
+            raise ConfigurationError(f"this is no form: {error}") from None
+        form.pop(_FIELD, None)
+        # Any four letters and digits will do; these come out the same for the same delivery.
+        salt = hashlib.sha256(draft.id.encode("utf-8", "surrogatepass")).hexdigest()[:4]
+        form[_FIELD] = _checksum(keys[0].prepared, form, salt)
+        headers = {**draft.headers, "Content-Type": "application/x-www-form-urlencoded"}
+        return Delivery(urlencode(form).encode(), headers, draft.method, draft.url)
+
+    def __repr__(self) -> str:
+        return "PaytmScheme()"
+
+
+class SignedValues:
+    """The digest of a Paytm form's values as they are signed: two forms with one signature have one of these."""
+
+    __slots__ = ()
+
+    parts = frozenset({"body"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the digest; None when the body is no form."""
+        return f"sha256:{hashlib.sha256(_values(event.form)).hexdigest()}" if event.form else None
+
+    def __str__(self) -> str:
+        return "the form's signed values"
+
+    def __repr__(self) -> str:
+        return "SignedValues()"
+
+
+def _values(form: Mapping[str, str]) -> bytes:
+    named = sorted((name, value) for name, value in form.items() if name != _FIELD)
+    return "|".join("" if value.lower() == "null" else value for _, value in named).encode("utf-8", "surrogatepass")
+
+
+def _checksum(key: bytes, form: Mapping[str, str], salt: str) -> str:
+    plain = hashlib.sha256(_values(form) + b"|" + salt.encode()).hexdigest() + salt
+    encryptor = _cipher(key).encryptor()
+    return base64.b64encode(encryptor.update(plain.encode() + _PADDING) + encryptor.finalize()).decode()
+
+
+def _cipher(key: bytes) -> Any:
+    try:
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("Paytm's checksum needs cryptography: pip install 'hookguard-webhooks[crypto]'") from None
+    return Cipher(algorithms.AES(key), modes.CBC(_VECTOR))
+
+
+_ID: Place = SignedValues()
+
+PAYTM = Preset(
+    name="paytm",
+    title="Paytm",
+    scheme=PaytmScheme(),
+    # Names are not signed and spelling is free, so only the values as they are signed tell two events apart.
+    event_id=_ID,
+    event_type=InForm("STATUS"),
+    profile=Profile(
+        schedule=_DOCS.silent("no page read says"),
+        horizon=_DOCS.silent(3 * DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.silent("200 succeeds"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("sdk",),
+    docs=_PACKAGE,
+    note=(
+        "The checksum covers the form's values in the order of their names, not the names: ask for the order's status before you"
+        " give value."
+    ),
+    doubt="the checksum is the official package's; that webhooks carry it in CHECKSUMHASH as callbacks do no page read confirms",
+)

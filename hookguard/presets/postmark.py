@@ -1,0 +1,35 @@
+"""Postmark."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.token import TokenScheme
+
+__all__ = ["POSTMARK"]
+
+_DOCS = Source("https://postmarkapp.com/developer/webhooks/webhooks-overview", "2026-11-24")
+_IPS = Source("https://postmarkapp.com/support/article/800-ips-for-firewalls", "2026-11-24")
+
+POSTMARK = Preset(
+    name="postmark",
+    title="Postmark",
+    scheme=TokenScheme(form="basic"),
+    # There is none that every kind has. Bodies carry the message's id and the time.
+    event_id=None,
+    event_type=InBody("RecordType"),
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.silent("ever less often: bounces and inbound mail ten times within 10.5 hours, others for a shorter time"),
+        horizon=_DOCS.silent(11 * HOUR),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(120.0),
+        statuses=_DOCS.silent("200 succeeds; 403 stops retries; anything else is tried again"),
+        networks=_IPS.silent("https://postmarkapp.com/support/article/800-ips-for-firewalls"),
+    ),
+    docs="https://postmarkapp.com/developer/webhooks/webhooks-overview",
+    note=(
+        "Postmark signs nothing. The secret is user:password, as in the webhook's URL (https://user:password@host/…), and is"
+        " sent in clear: restrict the networks as well. Inbound mail has no type."
+    ),
+)

@@ -1,0 +1,38 @@
+"""Recurly's JSON webhooks (the XML ones are not signed)."""
+
+from hookguard.place import InBody, Joined
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["RECURLY"]
+
+_DOCS = Source("https://docs.recurly.com/recurly-subscriptions/docs/webhooks", "2026-11-24")
+
+RECURLY = Preset(
+    name="recurly",
+    title="Recurly",
+    # Sixty-four digits that look like hex, used as text.
+    scheme=HmacScheme(
+        signature=SignatureHeader("recurly-signature", "{timestamp},{hex}"),
+        signed="{timestamp}.{body}",
+        timestamp_unit="ms",
+    ),
+    # There is none: the body's id is its object's. A body holds event_time in seconds and what happened.
+    event_id=None,
+    event_type=Joined(InBody("object_type"), InBody("event_type")),
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.says("ten times, the waits doubling from ten seconds"),
+        # Doubling from 10 + 64 s: the last wait is about 10 + 10 * 2^15 s in the formula the page gives.
+        horizon=_DOCS.silent(190 * HOUR),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.says("https://docs.recurly.com/recurly-subscriptions/docs/ip-allowlist"),
+    ),
+    proof=("vector",),
+    docs="https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
+    note="The secret looks like hex and is used as text. Only JSON webhooks are signed; XML ones are refused here.",
+)

@@ -1,0 +1,31 @@
+"""Resend, which sends through Svix."""
+
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.presets.standard_webhooks import standard_scheme
+from hookguard.profile import HOUR, MINUTE, Profile, Source
+
+__all__ = ["RESEND"]
+
+_DOCS = Source("https://resend.com/docs/webhooks/verify-webhooks-requests", "2026-11-24")
+_SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
+
+RESEND = Preset(
+    name="resend",
+    title="Resend",
+    scheme=standard_scheme("svix"),
+    event_id=InHeader("svix-id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_DOCS.silent("after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h"),
+        horizon=_SVIX.says(27 * HOUR + 35 * MINUTE + 5),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_SVIX.says(15.0),
+        statuses=_SVIX.silent("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("vector", "sdk"),
+    docs="https://resend.com/docs/webhooks/verify-webhooks-requests",
+    note="The times are those of Svix, which sends for Resend.",
+)

@@ -1,0 +1,31 @@
+"""Sentry's integration platform."""
+
+from hookguard.place import InHeader
+from hookguard.preset import Preset
+from hookguard.profile import Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["SENTRY"]
+
+_DOCS = Source("https://docs.sentry.io/organization/integrations/integration-platform/webhooks/", "2026-11-24")
+
+SENTRY = Preset(
+    name="sentry",
+    title="Sentry",
+    scheme=HmacScheme(signature=SignatureHeader("Sentry-Hook-Signature", "{hex}")),
+    event_id=InHeader("Request-ID"),
+    event_type=InHeader("Sentry-Hook-Resource"),
+    # No header is signed, the timestamp's neither, and an issue resolved twice can be the same body.
+    identity="id+content",
+    profile=Profile(
+        schedule=_DOCS.silent("never"),
+        horizon=_DOCS.silent(0.0),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.says(1.0),
+        statuses=_DOCS.says("2xx succeeds; a thousand timeouts within 24 hours end the subscription"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
+    note="The secret is the integration's client secret. Sentry waits one second: hand slow work to a queue.",
+)

@@ -1,0 +1,34 @@
+"""Square."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["SQUARE"]
+
+_DOCS = Source("https://developer.squareup.com/docs/webhooks/troubleshooting", "2026-11-24")
+
+SQUARE = Preset(
+    name="square",
+    title="Square",
+    scheme=HmacScheme(signature=SignatureHeader("x-square-hmacsha256-signature", "{base64}"), signed="{url}{body}"),
+    event_id=InBody("event_id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_DOCS.says("for up to 24 hours, then the event is given up"),
+        horizon=_DOCS.says(DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        # An older copy of the documentation says so.
+        timeout=_DOCS.silent(10.0),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("vector",),
+    docs="https://developer.squareup.com/docs/webhooks/step3validate",
+    note=(
+        "The URL is signed as it stands in the subscription, query and trailing slash included. Two subscriptions to one URL"
+        " have two signature keys: give both."
+    ),
+)

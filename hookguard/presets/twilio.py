@@ -1,0 +1,151 @@
+"""Twilio."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+from hookguard.delivery import Delivery
+from hookguard.documents import Reading, says_form
+from hookguard.errors import ConfigurationError, MalformedDelivery, MalformedSignature, SignatureMismatch
+from hookguard.headers import Headers
+from hookguard.place import FirstOf, InForm, InHeader, InQuery
+from hookguard.preset import Preset
+from hookguard.profile import HOUR, Profile, Source
+from hookguard.schemes.base import Draft, Key, Verified
+from hookguard.schemes.form import FormScheme, joined_fields, read_pairs
+from hookguard.schemes.hmac import HmacKey
+from hookguard.secret import Secret
+
+__all__ = ["TWILIO", "TwilioScheme"]
+
+_DOCS = Source("https://www.twilio.com/docs/usage/security#validating-requests", "2026-11-24")
+_OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-24")
+
+_SETTINGS = "x-twilio-webhooks-signature-settings"
+_DIGESTS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
+_BODY_HASH = InQuery("bodySHA256")
+
+
+class TwilioScheme(FormScheme):
+    """HMAC of the URL and the form; for any other body, of the URL, whose query then holds the body's SHA-256.
+
+    Twilio adds and leaves out ports as it pleases, so the URL is tried as it is, without a port and with the usual one. A
+    request signed with a shared key says so in a header of its own, which names the hash as well; both are HMACs with the
+    same secret, so that whoever changes that header gains nothing.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("X-Twilio-Signature", digest="sha1")
+
+    @property
+    def what(self) -> str:
+        """The hashes, and what goes into them."""
+        return "HMAC-SHA-1 or HMAC-SHA-256 of the URL (with bodySHA256 in it) and the form's sorted fields"
+
+    def prepare(self, secret: Secret) -> dict[str, HmacKey]:  # type: ignore[override]
+        """Make a key for each hash."""
+        key = secret.key()
+        return {digest: HmacKey(key, digest) for digest in _DIGESTS.values()}
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Check the signature, and the body's hash where the URL carries one."""
+        digest = _digest(delivery.headers)
+        found = super().verify(delivery, [key._replace(prepared=key.prepared[digest]) for key in keys])
+        if delivery.body and not says_form(delivery.headers):
+            expected = hashlib.sha256(delivery.body).hexdigest()
+            if not compare_digest(
+                expected, (_BODY_HASH.find(Reading(delivery)) or "").lower().encode("ascii", "replace").decode()
+            ):
+                raise SignatureMismatch("the URL is genuine, and its bodySHA256 is not the body's")
+        return found
+
+    def _messages(self, delivery: Delivery) -> list[bytes]:
+        fields = self._fields(delivery)
+        return [(url + fields).encode("utf-8", "surrogatepass") for url in _variants(delivery.url)]
+
+    def _fields(self, delivery: Delivery) -> str:
+        if not delivery.body:
+            return ""
+        if says_form(delivery.headers):
+            # A pair that comes twice is signed once.
+            return joined_fields(set(read_pairs(delivery.body)))
+        if _BODY_HASH.find(Reading(delivery)) is None:
+            raise MalformedSignature("the body is no form and the URL carries no bodySHA256: nothing signs the body")
+        return ""
+
+    def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
+        """Sign; a body that is no form puts its hash into the URL."""
+        try:
+            digest = _digest(Headers(draft.headers))
+            if draft.body and not says_form(Headers(draft.headers)) and _BODY_HASH.find(Reading(_at(draft))) is None:
+                url = f"{draft.url}{'&' if '?' in draft.url else '?'}bodySHA256={hashlib.sha256(draft.body).hexdigest()}"
+                draft = draft._replace(url=url)
+        except (MalformedDelivery, MalformedSignature) as error:
+            raise ConfigurationError(f"this cannot be signed: {error}") from None
+        return super().sign(draft, [key._replace(prepared=key.prepared[digest]) for key in keys])
+
+
+def _at(draft: Draft) -> Delivery:
+    return Delivery(draft.body, draft.headers, draft.method, draft.url)
+
+
+def _digest(headers: Headers) -> str:
+    """The hash that the settings header names: SHA-1 where it is missing or names none."""
+    for part in (headers.one(_SETTINGS) or "").split(","):
+        name, _, value = part.partition("=")
+        if name.strip() == "algorithm" and value.strip():
+            digest = _DIGESTS.get(value.strip().upper())
+            if digest is None:
+                raise MalformedSignature("the signature is of an algorithm that Twilio did not use when this was written")
+            return digest
+    return "sha1"
+
+
+def _variants(url: str) -> list[str]:
+    """The URL as it is, without its port, and with the usual port where it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return [url]
+    if not parts.netloc:
+        return [url]
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, port = host.rpartition(":")
+    usual = "443" if parts.scheme in ("https", "wss") else "80"
+    bare = name if colon and port.isdecimal() else host
+    start = url.index(parts.netloc)
+    rest = url[start + len(parts.netloc) :]
+    others = [bare] if bare != host else [f"{host}:{usual}"]
+    return [url, *(f"{url[:start]}{user}{at}{other}{rest}" for other in others)]
+
+
+TWILIO = Preset(
+    name="twilio",
+    title="Twilio",
+    scheme=TwilioScheme(),
+    event_id=FirstOf(InHeader("I-Twilio-Idempotency-Token"), InHeader("X-Twilio-Signature")),
+    event_type=FirstOf(InForm("MessageStatus"), InForm("SmsStatus"), InForm("CallStatus"), InForm("EventType")),
+    # The token is not signed, and the same digits may be dialled twice in one call.
+    identity="id+content",
+    methods=frozenset({"POST", "GET"}),
+    profile=Profile(
+        schedule=_OVERRIDES.silent("once for voice and messages, unless the URL's fragment asks for more"),
+        horizon=_OVERRIDES.silent(HOUR),
+        resigned=_OVERRIDES.silent(None),
+        stable_body=_OVERRIDES.silent(None),
+        timeout=_OVERRIDES.silent(15.0),
+        statuses=_DOCS.silent("2xx succeeds; a voice call goes on with what the answer says"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("vector", "sdk"),
+    docs="https://www.twilio.com/docs/usage/security#validating-requests",
+    note=(
+        "The secret is the account's auth token, or the shared key's secret where one signs. No time is signed, and names and"
+        " values run into one another in what is. Voice webhooks are questions, not events: give them a URL without a store."
+    ),
+)

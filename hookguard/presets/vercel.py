@@ -1,0 +1,32 @@
+"""Vercel."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["VERCEL"]
+
+_DOCS = Source("https://vercel.com/docs/webhooks", "2026-11-25")
+
+VERCEL = Preset(
+    name="vercel",
+    title="Vercel",
+    scheme=HmacScheme(signature=SignatureHeader("x-vercel-signature", "{hex}"), digest="sha1"),
+    event_id=InBody("id"),
+    event_type=InBody("type"),
+    profile=Profile(
+        schedule=_DOCS.silent("for up to 24 hours, with exponential backoff"),
+        horizon=_DOCS.silent(DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://vercel.com/docs/webhooks/webhooks-api",
+    note=(
+        "A webhook of an account has a secret that is shown once; that of an integration is signed with the integration's"
+        " client secret."
+    ),
+)

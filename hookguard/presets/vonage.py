@@ -1,0 +1,37 @@
+"""Vonage."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.jwt import BodyHash, JwtScheme
+
+__all__ = ["VONAGE"]
+
+_SDK = Source("https://github.com/Vonage/vonage-python-sdk/tree/main/jwt", "2026-11-25")
+_DOCS = Source("https://developer.vonage.com/en/getting-started/concepts/webhooks", "2026-11-25")
+
+VONAGE = Preset(
+    name="vonage",
+    title="Vonage",
+    scheme=JwtScheme(algorithm="HS256", prefix="Bearer ", claims={"payload_hash": BodyHash()}),
+    # There is none that all products send. Bodies carry the message or call, its status and the time.
+    event_id=None,
+    event_type=InBody("status"),
+    identity="content",
+    profile=Profile(
+        schedule=_DOCS.silent("for up to 24 hours, with growing gaps; voice answers: once"),
+        horizon=_DOCS.silent(DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(3.0),
+        statuses=_DOCS.silent("2xx succeeds; 429 and 5xx are tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("sdk",),
+    docs="https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks",
+    note=(
+        "The secret is the account's signature secret. A webhook sent with GET has no body that a token could vouch for, and is"
+        " refused: set the method to POST."
+    ),
+    doubt="the official package checks the token alone; that payload_hash is the SHA-256 of the body is as receivers have it",
+)

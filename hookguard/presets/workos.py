@@ -1,0 +1,36 @@
+"""WorkOS."""
+
+from hookguard.place import InBody
+from hookguard.preset import Preset
+from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["WORKOS"]
+
+_SDK = Source("https://github.com/workos/workos-python/blob/main/src/workos/webhooks/_verification.py", "2026-11-25")
+_DOCS = Source("https://workos.com/docs/events/data-syncing/webhooks", "2026-11-25")
+
+WORKOS = Preset(
+    name="workos",
+    title="WorkOS",
+    scheme=HmacScheme(
+        signature=SignatureHeader("WorkOS-Signature", "t={timestamp}, v1={hex}", separator=", "),
+        timestamp_unit="ms",
+        signed="{timestamp}.{body}",
+    ),
+    event_id=InBody("id"),
+    event_type=InBody("event"),
+    # As the official package has it.
+    tolerance=180.0,
+    profile=Profile(
+        schedule=_DOCS.silent("up to six times within three days"),
+        horizon=_DOCS.silent(3 * DAY),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.silent(None),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        networks=_DOCS.silent(None),
+    ),
+    proof=("sdk",),
+    docs="https://workos.com/docs/events/data-syncing/webhooks",
+)

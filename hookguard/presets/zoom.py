@@ -1,0 +1,45 @@
+"""Zoom."""
+
+from hookguard.challenge import Computed
+from hookguard.place import InBody, InHeader
+from hookguard.preset import Preset
+from hookguard.profile import MINUTE, Profile, Source
+from hookguard.reply import Reply
+from hookguard.schemes.base import Key
+from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+
+__all__ = ["ZOOM"]
+
+_DOCS = Source("https://developers.zoom.us/docs/api/webhooks/", "2026-11-24")
+
+
+def _validate(token: str, key: Key) -> Reply:
+    return Reply.json(200, {"plainToken": token, "encryptedToken": key.prepared.digest(token.encode()).hex()})
+
+
+ZOOM = Preset(
+    name="zoom",
+    title="Zoom",
+    scheme=HmacScheme(
+        signature=SignatureHeader("x-zm-signature", "v0={hex}"),
+        timestamp=InHeader("x-zm-request-timestamp"),
+        signed="v0:{timestamp}:{body}",
+    ),
+    # There is none that is the event's. Bodies carry event_ts, in milliseconds.
+    event_id=None,
+    event_type=InBody("event"),
+    identity="content",
+    # Comes signed, first of all and every 72 hours again. A token has no colon, so it is nothing that a signature covers.
+    challenge=Computed(InBody("payload.plainToken"), answer=_validate, when={InBody("event"): "endpoint.url_validation"}),
+    profile=Profile(
+        schedule=_DOCS.silent("three times: after 5, 30 and 90 minutes"),
+        horizon=_DOCS.silent(125 * MINUTE),
+        resigned=_DOCS.silent(None),
+        stable_body=_DOCS.silent(None),
+        timeout=_DOCS.says(3.0),
+        statuses=_DOCS.silent("200 and 204 succeed; a URL that fails its validation six times is disabled"),
+        networks=_DOCS.silent(None),
+    ),
+    docs="https://developers.zoom.us/docs/api/webhooks/#verify-with-zooms-header",
+    note="The secret is the app's secret token. The older verification token in the Authorization header is not read.",
+)

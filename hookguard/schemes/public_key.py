@@ -1,0 +1,270 @@
+"""Signatures that a public key checks: Ed25519, ECDSA on P-256 and RSA (PKCS#1 v1.5), over a template in a header.
+
+The arithmetic is the package ``cryptography``'s (OpenSSL's): it refuses r = s = 0, values beyond the group's order and BER.
+It is imported when a key is read, so that hookguard runs without it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from hookguard.delivery import Delivery
+from hookguard.errors import ConfigurationError, MalformedSignature, SignatureMismatch
+from hookguard.place import InBody, InHeader
+from hookguard.schemes.base import Key, Verified
+from hookguard.schemes.template import SignatureHeader, TemplateScheme
+from hookguard.secret import Secret
+from hookguard.timestamp import TimestampUnit
+
+__all__ = ["ALGORITHMS", "Algorithm", "PublicKey", "PublicKeyScheme", "need_cryptography", "read_key", "read_public_key"]
+
+#: How a signature is made. SHA-1 is there for the few providers that have nothing better, and never a fallback.
+Algorithm = Literal["ed25519", "ecdsa-p256-sha256", "rsa-sha256", "rsa-sha512", "rsa-sha1"]
+NAMES: dict[str, str] = {
+    "ed25519": "Ed25519",
+    "ecdsa-p256-sha256": "ECDSA (P-256, SHA-256)",
+    "rsa-sha256": "RSA (SHA-256)",
+    "rsa-sha512": "RSA (SHA-512)",
+    "rsa-sha1": "RSA (SHA-1)",
+}
+ALGORITHMS = tuple(NAMES)
+
+#: Bits an RSA key must have at the least: shorter ones have been factored, or nearly so.
+SHORTEST_RSA = 1024
+
+_HEX_ED25519 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
+
+
+def need_cryptography() -> None:
+    """Raise ConfigurationError, with the command that installs it, when the package cryptography is not there."""
+    try:
+        import cryptography  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("public keys need the package cryptography: pip install 'hookguard-webhooks[crypto]'") from None
+
+
+class PublicKey:
+    """A key that checks signatures of one algorithm; one that was read from a private key signs as well.
+
+    ``key`` is a key of the package cryptography. ConfigurationError when it is not of the algorithm's kind.
+    """
+
+    __slots__ = ("_check", "_sign", "algorithm", "key")
+
+    def __init__(self, key: Any, algorithm: Algorithm) -> None:
+        need_cryptography()
+        if algorithm not in ALGORITHMS:
+            raise ConfigurationError(f"algorithm {algorithm!r} is none of {', '.join(ALGORITHMS)}")
+        self.algorithm: Algorithm = algorithm
+        private = key if hasattr(key, "private_bytes") else None
+        self.key = private.public_key() if private is not None else key  #: the public part
+        self._check, self._sign = _functions(self.key, private, algorithm)
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether the key's owner signed the message; False for anything else, whatever it is."""
+        return self._check(signature, message)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message; ConfigurationError without the private key."""
+        if self._sign is None:
+            raise ConfigurationError("signing needs the private key, and this is the public one: only the provider can sign")
+        return self._sign(message)
+
+    def __repr__(self) -> str:
+        return f"PublicKey({self.algorithm!r})"
+
+
+Check = Callable[[bytes, bytes], bool]
+Sign = Callable[[bytes], bytes]
+
+
+def _functions(key: Any, private: Any, algorithm: Algorithm) -> tuple[Check, Sign | None]:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa  # noqa: PLC0415
+
+    arguments: tuple[Any, ...]
+    if algorithm == "ed25519":
+        right, arguments = isinstance(key, ed25519.Ed25519PublicKey), ()
+    elif algorithm == "ecdsa-p256-sha256":
+        right = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+        arguments = (ec.ECDSA(hashes.SHA256()),)
+    else:
+        right = isinstance(key, rsa.RSAPublicKey)
+        digest: Any = {"rsa-sha256": hashes.SHA256, "rsa-sha512": hashes.SHA512, "rsa-sha1": hashes.SHA1}[algorithm]
+        arguments = (padding.PKCS1v15(), digest())
+        if right and key.key_size < SHORTEST_RSA:
+            raise ConfigurationError(f"the RSA key has {key.key_size} bits and can be factored; {SHORTEST_RSA} are the least")
+    if not right:
+        raise ConfigurationError(f"the key is {type(key).__name__.lstrip('_')}, and this provider's are for {algorithm}")
+
+    def check(signature: bytes, message: bytes) -> bool:
+        try:
+            key.verify(signature, message, *arguments)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    if private is None:
+        return check, None
+    return check, lambda message: private.sign(message, *arguments)
+
+
+def read_public_key(text: str | bytes, algorithm: Algorithm) -> PublicKey:
+    """Read a key as providers show it; ConfigurationError when it is none, or of another kind than the algorithm's.
+
+    What :func:`read_key` reads; for Ed25519 also 64 hex digits, and ``whpk_`` or ``whsk_`` with base64 behind it (Standard
+    Webhooks).
+    """
+    need_cryptography()
+    if algorithm == "ed25519" and isinstance(text, str):
+        stripped = text.strip()
+        if _HEX_ED25519.fullmatch(stripped):
+            return PublicKey(_ed25519(bytes.fromhex(stripped)), algorithm)
+        for prefix, sizes in (("whpk_", (32,)), ("whsk_", (32, 64))):
+            if stripped.startswith(prefix):
+                raw = _base64(stripped.removeprefix(prefix))
+                if len(raw) not in sizes:
+                    raise ConfigurationError(f"the key behind {prefix} has {len(raw)} bytes: was it cut when it was copied?")
+                return PublicKey(_ed25519(raw, private=prefix == "whsk_"), algorithm)
+    return PublicKey(read_key(text), algorithm)
+
+
+def read_key(text: str | bytes) -> Any:
+    """Read PEM (a public key, a certificate, or a private key for signing), or the base64 of the same without its armour.
+
+    Returns a key of the package cryptography; ConfigurationError when it is none.
+    """
+    need_cryptography()
+    if isinstance(text, bytes):
+        if not text.isascii():
+            return _from_der(text)
+        text = text.decode()
+    text = text.strip()
+    if text.startswith("-----BEGIN "):
+        return _from_pem(text.encode())
+    if text.startswith("whsec_"):
+        raise ConfigurationError("the key is a shared secret (whsec_…); this preset needs a public key")
+    return _from_der(_base64("".join(text.split())))
+
+
+def _base64(text: str) -> bytes:
+    stripped = text.rstrip("=")
+    try:
+        if not _BASE64.fullmatch(text):
+            raise ValueError
+        return base64.b64decode(stripped + "=" * (-len(stripped) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        raise ConfigurationError(
+            "the key is no PEM and no base64: copy it whole from the provider's page, with its BEGIN and END lines if it has any"
+        ) from None
+
+
+def _ed25519(raw: bytes, *, private: bool = False) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - an extra
+
+    if not private:
+        return ed25519.Ed25519PublicKey.from_public_bytes(raw)
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(raw[:32])
+    if len(raw) == 64 and key.public_key().public_bytes_raw() != raw[32:]:
+        raise ConfigurationError("the two halves of the whsk_ key do not belong together")
+    return key
+
+
+def _from_pem(pem: bytes) -> Any:
+    from cryptography import x509  # noqa: PLC0415 - an extra
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    try:
+        if pem.startswith(b"-----BEGIN CERTIFICATE"):
+            return x509.load_pem_x509_certificate(pem).public_key()
+        if b"PRIVATE KEY-----" in pem.partition(b"\n")[0]:
+            return serialization.load_pem_private_key(pem, None)
+        return serialization.load_pem_public_key(pem)
+    except Exception as error:  # what is wrong with a key has many names there
+        raise ConfigurationError(f"the PEM holds no key that can be read ({type(error).__name__})") from None
+
+
+def _from_der(der: bytes) -> Any:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - an extra
+
+    try:
+        return serialization.load_der_public_key(der)
+    except Exception:  # noqa: S110 - it may be a private one
+        pass
+    try:
+        return serialization.load_der_private_key(der, None)
+    except Exception as error:
+        raise ConfigurationError(f"the key's bytes are no key that can be read ({type(error).__name__})") from None
+
+
+class PublicKeyScheme(TemplateScheme):
+    """A signature of ``signed`` that a public key checks, in the ``signature`` header.
+
+    The secret is the provider's public key, as its page or dashboard shows it: see :func:`read_public_key`. With a private key
+    instead the scheme signs as well, for tests and for senders. The template and the places are those of
+    :class:`~hookguard.schemes.template.TemplateScheme`.
+    """
+
+    __slots__ = ("algorithm",)
+
+    secret_fields = ("public_key",)
+
+    def __init__(
+        self,
+        *,
+        signature: SignatureHeader | Sequence[SignatureHeader],
+        algorithm: Algorithm,
+        signed: str = "{body}",
+        timestamp: InHeader | InBody | None = None,
+        timestamp_unit: TimestampUnit = "s",
+        id: InHeader | None = None,  # noqa: A002 - it fills {id}; inside a constructor nothing is shadowed for long
+        any_header: bool = False,
+    ) -> None:
+        if algorithm not in ALGORITHMS:
+            raise ConfigurationError(f"algorithm {algorithm!r} is none of {', '.join(ALGORITHMS)}")
+        super().__init__(
+            signature=signature,
+            signed=signed,
+            timestamp=timestamp,
+            timestamp_unit=timestamp_unit,
+            id=id,
+            any_header=any_header,
+        )
+        self.algorithm: Algorithm = algorithm
+
+    @property
+    def what(self) -> str:
+        """The algorithm and the template."""
+        return f"{NAMES[self.algorithm]} of {self._template}"
+
+    def prepare(self, secret: Secret) -> PublicKey:
+        """Read the key."""
+        return read_public_key(secret.value("public_key"), self.algorithm)
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Check every signature the delivery carries with every key."""
+        items, stamp, timestamp = self._read(delivery)
+        message = b"".join(self._parts(delivery, stamp))
+        signatures = [raw for item in items if (raw := self._layout.decode(item)) is not None]
+        if not signatures:
+            raise MalformedSignature(f"the {self.signature[0].name} header does not read as {self._layout.template!r}")
+        for key in keys:
+            for signature in signatures:
+                if key.prepared.verify(signature, message):
+                    return key.name, timestamp if self._stamp_in_body is None else self._stamp_from_body(delivery)
+        raise SignatureMismatch(
+            f"none of {len(keys)} public keys fits any of the {len(signatures)} signatures over {len(delivery.body)} bytes:"
+            " is it this provider's key, and are these the bytes that came over the wire?"
+        )
+
+    def _make(self, prepared: PublicKey, parts: tuple[bytes, ...]) -> bytes:
+        return prepared.sign(b"".join(parts))
+
+    def __repr__(self) -> str:
+        return f"PublicKeyScheme({', '.join(map(repr, self.signature))}, {self.algorithm!r}, signed={self.signed!r})"

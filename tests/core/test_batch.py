@@ -1,0 +1,379 @@
+"""Several events in one delivery: each is claimed, run, remembered and retried by itself, through both guards."""
+
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+from guards import NOW, SECRET, Async, Faulty, Sync
+
+from hookguard import (
+    ConfigurationError,
+    Delivery,
+    Endpoint,
+    InBody,
+    MemoryStore,
+    Reply,
+    SQLiteStore,
+    StoreKey,
+    StoreUnavailable,
+    Verifier,
+    presets,
+)
+from hookguard.batch import Batch
+from hookguard.errors import BodyTooLarge, MalformedBody
+from hookguard.testing import FrozenClock
+
+LISTED = replace(presets.STRIPE, name="listed", batch=Batch("events"))
+
+
+@pytest.fixture(params=[Sync, Async], ids=lambda kind: kind.name)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def clock():
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def store(clock):
+    return Faulty(MemoryStore(clock=clock))
+
+
+@pytest.fixture
+def outcomes():
+    return []
+
+
+@pytest.fixture
+def make(kind, store, clock, outcomes):
+    def made(preset=LISTED, **options):
+        verifier = Verifier(preset, SECRET, clock=clock)
+        return kind(Endpoint(verifier, observers=[outcomes.append], **options), store)
+
+    return made
+
+
+def events(*ids, **fields):
+    return [{"id": f"evt_{number}", "type": "t", **fields} for number in ids]
+
+
+def carry(members, preset=LISTED):
+    body = json.dumps({"events": members} if preset.batch.items else members).encode()
+    return preset.sign(body, SECRET, timestamp=NOW)
+
+
+def handle(guard, delivery, answers=None):
+    """Do what a plugin does: the reply (None where the last handler's own stands), and what ran."""
+    ran = []
+    receipt = guard.open(delivery)
+    while receipt.reply is None:
+        event = receipt.event
+        ran.append((event.id, event.attempt))
+        how = (answers or {}).get(event.id, 200)
+        if isinstance(how, int):
+            guard.settle(receipt, status=how)
+        elif isinstance(how, Reply):
+            guard.settle(receipt, reply=how)
+        else:
+            guard.settle(receipt, error=how)
+        following = guard.next(receipt)
+        if following is None:
+            return None, ran
+        receipt = following
+    return receipt.reply, ran
+
+
+def told(outcomes):
+    return [(outcome.outcome, outcome.event_id) for outcome in outcomes]
+
+
+def test_each_event_of_a_delivery_runs_once(make, outcomes):
+    guard = make()
+    delivery = carry(events(1, 2, 3))
+    assert handle(guard, delivery) == (None, [("evt_1", 1), ("evt_2", 1), ("evt_3", 1)])
+    assert told(outcomes) == [("handled", "evt_1"), ("handled", "evt_2"), ("handled", "evt_3")]
+    reply, ran = handle(guard, delivery)
+    assert (reply.status, dict(reply.headers), ran) == (200, {"Hookguard-Duplicate": "1"}, [])
+    assert told(outcomes)[3:] == [("duplicate", "evt_1"), ("duplicate", "evt_2"), ("duplicate", "evt_3")]
+
+
+def test_the_handler_sees_one_event_and_the_delivery_it_came_by(make):
+    guard = make()
+    delivery = carry(events(1, 2, amount=7))
+    receipt = guard.open(delivery)
+    event = receipt.event
+    assert (event.id, event.type, event.json()) == ("evt_1", "t", {"id": "evt_1", "type": "t", "amount": 7})
+    assert (event.body, event.delivery) == (delivery.body, delivery)
+    guard.settle(receipt, status=200)
+    other = guard.next(receipt).event
+    assert (other.id, other.secret, other.timestamp) == ("evt_2", event.secret, event.timestamp)
+    assert other.idempotency_key != event.idempotency_key
+    assert other.fingerprint() != event.fingerprint()
+
+
+@pytest.mark.parametrize("failure", [500, 404, 302, ValueError("no")], ids=str)
+def test_when_one_fails_the_others_run_and_the_retry_runs_that_one_alone(make, failure, outcomes):
+    guard = make()
+    delivery = carry(events(1, 2, 3, 4, 5))
+    reply, ran = handle(guard, delivery, {"evt_2": failure})
+    assert (reply.status, ran) == (404 if failure == 404 else 500, [(f"evt_{number}", 1) for number in (1, 2, 3, 4, 5)])
+    assert [outcome for outcome, _ in told(outcomes)] == ["handled", "failed", "handled", "handled", "handled"]
+    assert handle(guard, delivery) == (None, [("evt_2", 2)])
+    assert handle(guard, delivery)[0].status == 200
+
+
+def test_when_the_last_one_fails_its_own_answer_stands(make):
+    guard = make()
+    delivery = carry(events(1, 2))
+    assert handle(guard, delivery, {"evt_2": 503}) == (None, [("evt_1", 1), ("evt_2", 1)])
+    assert handle(guard, delivery, {"evt_2": 418}) == (None, [("evt_2", 2)])
+
+
+def test_a_failure_that_surely_brings_a_retry_is_what_the_provider_hears(make):
+    guard = make()
+    reply, ran = handle(guard, carry(events(1, 2, 3)), {"evt_1": 404, "evt_2": 502})
+    assert (reply.status, len(ran)) == (502, 3)
+    reply, ran = handle(guard, carry(events(4, 5)), {"evt_4": 502, "evt_5": 404})
+    assert (reply.status, len(ran)) == (502, 2)
+
+
+def test_an_event_that_another_worker_is_at_asks_the_provider_to_come_again(make, store, outcomes):
+    guard = make()
+    claim = {"token": b"t" * 16, "fingerprint": b"f" * 32, "lease": 20.0, "retention": 100.0}
+    store.claim(StoreKey("listed/listed", "evt_2"), **claim)
+    delivery = carry(events(1, 2, 3))
+    reply, ran = handle(guard, delivery)
+    assert (reply.status, dict(reply.headers)["Retry-After"], ran) == (503, "20", [("evt_1", 1), ("evt_3", 1)])
+    assert told(outcomes) == [("handled", "evt_1"), ("in_progress", "evt_2"), ("handled", "evt_3")]
+    reply, ran = handle(guard, delivery)
+    assert (reply.status, ran) == (503, [])
+    store.complete(StoreKey("listed/listed", "evt_2"), token=b"t" * 16, retention=100.0)
+    assert handle(guard, delivery)[0].status == 200
+
+
+def test_the_same_event_twice_in_a_delivery_runs_once_also_when_it_fails(make, outcomes):
+    guard = make()
+    delivery = carry(events(1, 1, 2, 1))
+    reply, ran = handle(guard, delivery, {"evt_1": 500})
+    assert (reply.status, ran) == (500, [("evt_1", 1), ("evt_2", 1)])
+    assert told(outcomes) == [("failed", "evt_1"), ("duplicate", "evt_1"), ("handled", "evt_2"), ("duplicate", "evt_1")]
+    assert handle(guard, delivery) == (None, [("evt_1", 2)])
+
+
+def test_an_id_with_another_content_is_refused_where_the_endpoint_says_so(make, outcomes):
+    members = [*events(1), *events(1, amount=2), *events(2)]
+    reply, ran = handle(make(on_reused_id="reject"), carry(members))
+    assert (reply.status, ran) == (422, [("evt_1", 1), ("evt_2", 1)])
+    assert told(outcomes) == [("handled", "evt_1"), ("refused", "evt_1"), ("handled", "evt_2")]
+    assert outcomes[1].reason_code == "event_id_reused"
+    reply, ran = handle(make(on_reused_id="reject"), carry(events(1, amount=3)))
+    assert (reply.status, ran) == (422, [])
+    assert handle(make(on_reused_id="duplicate"), carry(members))[1] == []
+
+
+def test_an_honest_retry_that_is_written_otherwise_is_the_same(make):
+    guard = make(on_reused_id="reject")
+    handle(guard, carry(events(1, 2)))
+    other = LISTED.sign(b'{"events": [{"type":"t",  "id":"evt_2"}, {"type": "t", "id": "evt_3"}]}', SECRET, timestamp=NOW)
+    assert handle(guard, other) == (None, [("evt_3", 1)])
+
+
+@pytest.mark.parametrize("bad", [[{"type": "t"}], [{"id": {}}], [7], ["x"], [None], [[]]], ids=str)
+def test_an_event_without_an_identity_refuses_all_before_any_is_run(make, bad, store, outcomes):
+    reply, ran = handle(make(), carry([*events(1), *bad, *events(2)]))
+    assert (reply.status, ran, store.calls) == (400, [], [])
+    assert [outcome.outcome for outcome in outcomes] == ["refused"]
+
+
+@pytest.mark.parametrize("body", [b'{"events": {}}', b'{"events": null}', b"{}", b'{"events": "x"}', b"7", b"x", b""])
+def test_a_body_without_the_list_is_refused(make, body):
+    assert handle(make(), LISTED.sign(body, SECRET, timestamp=NOW))[0].status == 400
+
+
+def test_a_forged_batch_touches_nothing(make, store):
+    delivery = carry(events(1, 2))
+    reply, ran = handle(make(), Delivery(delivery.body.replace(b"evt_2", b"evt_9"), delivery.headers))
+    assert (reply.status, ran, store.calls) == (401, [], [])
+
+
+def test_an_empty_batch_is_answered_and_runs_nothing(make, outcomes, store):
+    reply, ran = handle(make(), carry([]))
+    assert (reply.status, ran, store.calls) == (200, [], [])
+    assert (outcomes[-1].outcome, outcomes[-1].reason) == ("challenge", "no event is in it")
+
+
+def test_too_many_events_are_refused(make):
+    preset = replace(LISTED, batch=Batch("events", most=3))
+    assert handle(make(preset), carry(events(1, 2, 3)))[0] is None
+    assert handle(make(preset), carry(events(4, 5, 6, 7)))[0].status == 413
+
+
+def test_an_identity_by_content_is_that_of_the_event(make):
+    preset = replace(LISTED, batch=Batch(), event_id=None, identity="content")
+    guard = make(preset)
+    assert len(handle(guard, carry(events(1, 2), preset))[1]) == 2
+    assert len(handle(guard, carry(events(2, 3), preset))[1]) == 1
+    again = preset.sign(b'[{"type": "t", "id":   "evt_3"}]', SECRET, timestamp=NOW)
+    assert handle(guard, again)[0].status == 200
+
+
+def test_a_store_that_is_down_stops_the_delivery(make, store, outcomes):
+    guard = make()
+    delivery = carry(events(1, 2, 3))
+    receipt = guard.open(delivery)
+    guard.settle(receipt, status=200)
+    store.before.add("claim")
+    stopped = guard.next(receipt)
+    assert (stopped.reply.status, dict(stopped.reply.headers)["Retry-After"]) == (503, "30")
+    assert store.calls.count("claim") == 2
+    assert told(outcomes) == [("handled", "evt_1"), ("unavailable", "evt_2")]
+    store.before.clear()
+    assert handle(guard, delivery) == (None, [("evt_2", 1), ("evt_3", 1)])
+
+
+def test_a_completion_that_fails_is_what_the_provider_hears(make, store, outcomes):
+    guard = make()
+    receipt = guard.open(carry(events(1, 2)))
+    store.before.add("complete")
+    assert guard.settle(receipt, status=200).status == 503
+    store.before.clear()
+    receipt = guard.next(receipt)
+    assert guard.settle(receipt, status=200) is None
+    assert guard.next(receipt).reply.status == 503
+    assert told(outcomes) == [("unavailable", "evt_1"), ("handled", "evt_2")]
+
+
+def test_without_a_store_all_run_where_the_endpoint_says_so_and_it_is_tried_once(make, store, outcomes):
+    store.before.add("claim")
+    assert handle(make(on_outage="open"), carry(events(1, 2, 3))) == (None, [("evt_1", 1), ("evt_2", 1), ("evt_3", 1)])
+    assert told(outcomes) == [("unprotected", "evt_1"), ("unprotected", "evt_2"), ("unprotected", "evt_3")]
+    assert store.calls == ["claim"]
+
+
+def test_one_place_is_taken_for_the_whole_delivery(make, outcomes):
+    guard = make(max_concurrent=1)
+    first = guard.open(carry(events(1, 2)))
+    assert guard.open(carry(events(3))).reply.status == 503
+    guard.settle(first, status=200)
+    assert guard.open(carry(events(3))).reply.status == 503
+    second = guard.next(first)
+    guard.settle(second, status=200)
+    assert guard.next(second) is None
+    assert handle(guard, carry(events(3))) == (None, [("evt_3", 1)])
+    assert handle(guard, carry(events(3)))[0].status == 200
+    assert handle(guard, carry(events(4))) == (None, [("evt_4", 1)])
+    assert outcomes[0].outcome == "overloaded"
+
+
+def test_a_worker_that_is_stopped_gives_its_place_back_and_runs_no_more(make, store):
+    guard = make(max_concurrent=1)
+    receipt = guard.open(carry(events(1, 2)))
+    guard.settle(receipt, error=KeyboardInterrupt())
+    assert "release" not in store.calls
+    assert guard.next(receipt) is None
+    assert handle(guard, carry(events(3))) == (None, [("evt_3", 1)])
+
+
+def test_stored_replies_are_each_events_own(make):
+    guard = make(store_reply=True)
+    delivery = carry(events(1, 2))
+    answers = {f"evt_{number}": Reply.text(201, f"number {number}") for number in (1, 2)}
+    assert handle(guard, delivery, answers)[0] is None
+    reply, ran = handle(guard, delivery)
+    assert (reply.status, reply.body, ran) == (201, b"number 2", [])
+    assert handle(guard, carry(events(1)))[0].body == b"number 1"
+
+
+def test_the_heartbeat_follows_the_event_that_runs(make):
+    guard = make(heartbeat=True)
+    assert handle(guard, carry(events(1, 2)))[0] is None
+
+
+def test_a_traceback_that_the_framework_will_not_show_is_logged(make, caplog):
+    with caplog.at_level(logging.ERROR, "hookguard"):
+        handle(make(), carry(events(1, 2, 3)), {f"evt_{number}": ValueError(number) for number in (1, 3)})
+    shown = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [str(error) for error in shown] == ["1", "3"]
+    caplog.clear()
+    with caplog.at_level(logging.ERROR, "hookguard"):
+        assert handle(make(), carry(events(4, 5)), {"evt_5": ValueError("the framework's")})[0] is None
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_block_is_for_one_event(make):
+    with pytest.raises(ConfigurationError, match=r"open\(\), then settle\(\) and next\(\)"), make().receive(carry(events(1))):
+        pass
+
+
+def test_one_event_has_no_next(make):
+    guard = make(presets.STRIPE)
+    receipt = guard.open(presets.STRIPE.sign(b'{"id": "evt_1"}', SECRET, timestamp=NOW))
+    guard.settle(receipt, status=200)
+    assert guard.next(receipt) is None
+
+
+def test_a_challenge_among_verified_deliveries_is_no_batch(make):
+    from hookguard.challenge import Fixed
+
+    preset = replace(LISTED, challenge=Fixed(Reply(200, (), b"pong"), when={InBody("type"): "ping"}))
+    assert make(preset).open(preset.sign(b'{"type": "ping"}', SECRET, timestamp=NOW)).reply.body == b"pong"
+
+
+def test_the_sqlite_store_keeps_each_event(tmp_path, kind):
+    store = SQLiteStore(tmp_path / "claims.sqlite3")
+    guard = kind(Endpoint(Verifier(LISTED, SECRET, clock=lambda: NOW)), store)
+    delivery = carry(events(1, 2, 3))
+    assert handle(guard, delivery, {"evt_3": StoreUnavailable("the handler's own")})[0] is None
+    assert handle(guard, delivery) == (None, [("evt_3", 2)])
+    assert handle(guard, delivery)[0].status == 200
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("batch", "document", "members"),
+    [
+        (Batch(), [{"a": 1}, {}], [{"a": 1}, {}]),
+        (Batch("a.b"), {"a": {"b": [{}]}}, [{}]),
+        (
+            Batch("entry.changes"),
+            {"entry": [{"changes": [{"n": 1}]}, {"changes": []}, {"changes": [{"n": 2}]}]},
+            [{"n": 1}, {"n": 2}],
+        ),
+        (Batch("entry.changes"), {"entry": []}, []),
+        (Batch("changes"), [{"changes": [{"n": 1}]}], [{"n": 1}]),
+        (Batch(may_be_one=True), {"id": 1}, [{"id": 1}]),
+        (Batch(may_be_one=True), [{"id": 1}], [{"id": 1}]),
+    ],
+)
+def test_where_the_events_are(batch, document, members):
+    assert batch.members(document) == members
+
+
+@pytest.mark.parametrize(
+    ("batch", "document"),
+    [
+        (Batch(), {}),
+        (Batch(), None),
+        (Batch("a"), {"b": []}),
+        (Batch("entry.changes"), {"entry": [{"changes": [{}]}, {}]}),
+        (Batch("entry.changes"), {"entry": {"changes": [7]}}),
+        (Batch("entry.changes"), {"entry": ["x"]}),
+        (Batch(may_be_one=True), "x"),
+    ],
+)
+def test_where_they_are_not(batch, document):
+    with pytest.raises(MalformedBody, match="no list of events"):
+        batch.members(document)
+
+
+def test_an_id_that_all_of_them_would_share_is_refused():
+    with pytest.raises(ConfigurationError, match="all but the first were lost"):
+        replace(presets.GITHUB, name="x", batch=Batch())
+
+
+def test_the_limit_counts_all_of_them():
+    with pytest.raises(BodyTooLarge, match="4 events; 3 are allowed"):
+        Batch("entry.changes", most=3).members({"entry": [{"changes": [{}, {}]}, {"changes": [{}, {}]}]})

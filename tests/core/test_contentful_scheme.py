@@ -1,0 +1,102 @@
+import pytest
+
+from hookguard import ConfigurationError, Delivery, presets
+from hookguard.errors import MalformedSignature, MalformedTimestamp, MissingSignature, MissingTimestamp, SignatureMismatch
+from hookguard.preset import make_keys
+
+SECRET = "0123456789abcdef" * 4
+NOW = 1_700_000_000.5
+SIGNED = "x-contentful-signed-headers"
+
+
+def signed(body=b'{"sys":{}}', url="/hook?q=1", **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return presets.CONTENTFUL.sign(body, SECRET, url=url, headers=named, timestamp=NOW)
+
+
+def verify(delivery):
+    return presets.CONTENTFUL.scheme.verify(delivery, make_keys(presets.CONTENTFUL, SECRET))
+
+
+def changed(delivery, *, without=(), headers=(), **parts):
+    kept = {name: value for name, value in delivery.headers.items() if name not in without}
+    parts = {"body": delivery.body, "url": delivery.url, "method": delivery.method, **parts}
+    return Delivery(parts["body"], {**kept, **dict(headers)}, parts["method"], parts["url"])
+
+
+def test_everything_listed_counts():
+    delivery = signed(x_topic="publish", content_type="application/json")
+    assert verify(delivery) == ("#1", NOW)
+    for other in (
+        changed(delivery, body=b"{}"),
+        changed(delivery, url="/hook?q=2"),
+        changed(delivery, url="/hooks?q=1"),
+        changed(delivery, method="PUT"),
+        changed(delivery, headers={"x-topic": "delete"}),
+        changed(delivery, without={"x-topic"}),
+        changed(delivery, headers={"x-contentful-timestamp": "1700000000501"}),
+    ):
+        with pytest.raises(SignatureMismatch):
+            verify(other)
+    assert verify(changed(delivery, headers={"x-other": "anything"})) == ("#1", NOW)
+
+
+def test_only_path_and_query_are_signed():
+    delivery = signed()
+    assert verify(changed(delivery, url="https://example.com/hook?q=1")) == ("#1", NOW)
+
+
+def test_what_is_behind_a_second_question_mark_does_not_count():
+    # As in the official package.
+    assert verify(changed(signed(), url="/hook?q=1?x")) == ("#1", NOW)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "x-topic", "x-contentful-timestamp", SIGNED, f"{SIGNED},x-contentful-timestamp,x-contentful-signature", "é", ",", "a b"],
+)
+def test_a_list_without_itself_and_the_timestamp_is_refused(listed):
+    with pytest.raises((MalformedSignature, MissingSignature)):
+        verify(changed(signed(), headers={SIGNED: listed}))
+
+
+def test_too_long_a_list():
+    listed = ",".join([SIGNED, "x-contentful-timestamp", *(f"x-{number}" for number in range(60))])
+    with pytest.raises(MalformedSignature, match="more than 50"):
+        verify(changed(signed(), headers={SIGNED: listed}))
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [("", MissingTimestamp), ("soon", MalformedTimestamp), ("1" * 99, MalformedTimestamp)]
+)
+def test_a_timestamp_that_is_none(value, error):
+    with pytest.raises(error):
+        verify(changed(signed(), headers={"x-contentful-timestamp": value}))
+
+
+@pytest.mark.parametrize("value", ["", "A" * 64, "0" * 63, "0" * 65, "é" * 64])
+def test_a_signature_that_is_none(value):
+    with pytest.raises((MissingSignature, MalformedSignature)):
+        verify(changed(signed(), headers={"x-contentful-signature": value}))
+
+
+@pytest.mark.parametrize("url", ["", "?", "/\ud800", "\x00", "//x", "https://", "/%"])
+def test_hostile_urls(url):
+    with pytest.raises(SignatureMismatch):
+        verify(changed(signed(), url=url))
+
+
+def test_what_cannot_be_signed():
+    with pytest.raises(ConfigurationError, match="cannot be signed"):
+        signed(**{SIGNED: "a"})
+    with pytest.raises(ConfigurationError, match="one signature"):
+        presets.CONTENTFUL.sign(b"", [SECRET, SECRET + "1"])
+
+
+def test_hubspot_undoes_some_escapes_of_the_url_and_no_others():
+    plain, escaped = "https://example.com/a?b=c:d/e", "https://example.com/a?b=c%3Ad%2fe"
+    delivery = presets.HUBSPOT.sign(b"[]", SECRET, url=plain, timestamp=NOW)
+    keys = make_keys(presets.HUBSPOT, SECRET)
+    assert presets.HUBSPOT.scheme.verify(delivery._replace(url=escaped), keys) == ("#1", NOW)
+    with pytest.raises(SignatureMismatch):
+        presets.HUBSPOT.scheme.verify(delivery._replace(url=plain.replace("=", "%3D")), keys)

@@ -1,0 +1,160 @@
+"""Signatures over a URL and a form: Twilio, Plivo and Mandrill."""
+
+import hashlib
+
+import pytest
+
+from hookguard import ConfigurationError, Delivery, presets
+from hookguard.errors import MalformedBody, MalformedDelivery, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.preset import make_keys
+from hookguard.schemes.form import FormScheme
+
+SECRET = "an-auth-token-of-32-characters!!"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+URL = "https://example.com/hooks?a=1"
+BODY = b"To=%2B1800&From=%2B1415&Body=hello+there"
+FORMS = [presets.TWILIO, presets.PLIVO, presets.MANDRILL]
+
+
+def signed(preset, body=BODY, headers=FORM, url=URL, **more):
+    return preset.sign(body, SECRET, url=url, headers=headers, id="nonce-1", **more)
+
+
+def verify(preset, delivery):
+    return preset.scheme.verify(delivery, make_keys(preset, SECRET))
+
+
+def changed(delivery, **parts):
+    headers = dict(delivery.headers.items())
+    headers.update({name.lower(): value for name, value in parts.pop("headers", {}).items()})
+    parts = {"body": delivery.body, "url": delivery.url, "method": delivery.method, **parts}
+    return Delivery(parts["body"], headers, parts["method"], parts["url"])
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+def test_every_field_and_the_url_count(preset):
+    delivery = signed(preset)
+    assert verify(preset, delivery) == ("#1", None)
+    for other in (
+        changed(delivery, body=BODY + b"&Extra=1"),
+        changed(delivery, body=BODY.replace(b"there", b"where")),
+        changed(delivery, body=BODY.replace(b"From", b"From2")),
+        changed(delivery, body=b""),
+        changed(delivery, url=URL + "&b=2"),
+        changed(delivery, url=URL.replace("hooks", "hook")),
+    ):
+        with pytest.raises((SignatureMismatch, MalformedSignature)):
+            verify(preset, other)
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+def test_the_order_of_fields_does_not_count(preset):
+    delivery = signed(preset)
+    turned = changed(delivery, body=b"&".join(reversed(BODY.split(b"&"))))
+    assert verify(preset, turned) == ("#1", None)
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+def test_a_body_that_is_no_form_is_not_taken_for_one(preset):
+    delivery = signed(preset)
+    with pytest.raises(MalformedSignature):
+        verify(preset, changed(delivery, headers={"Content-Type": "application/json"}))
+    with pytest.raises(MalformedSignature):
+        verify(preset, changed(signed(preset, b""), body=b"{}", headers={"Content-Type": "application/json"}))
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+@pytest.mark.parametrize("body", [b"a=%ff", b"a=\xc3\xa9", b"a=%c3%a9", b"&".join([b"a=1"] * 1001), b"a=%e4%b8"])
+def test_hostile_forms(preset, body):
+    delivery = changed(signed(preset), body=body)
+    with pytest.raises(MalformedBody):
+        verify(preset, delivery)
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+@pytest.mark.parametrize("value", ["", "é", "%", " ", "A" * 8000, "\x00", "===="])
+def test_hostile_signatures(preset, value):
+    delivery = signed(preset)
+    with pytest.raises((MissingSignature, MalformedSignature, MalformedDelivery, SignatureMismatch)):
+        verify(preset, changed(delivery, headers={preset.scheme.header: value}))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "/hooks", "https://[", "http://[::1", "https://user:pa:ss@host:99999999/x?", "\ud800", "://"]
+)
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+def test_hostile_urls(preset, url):
+    with pytest.raises((SignatureMismatch, MalformedDelivery)):
+        verify(preset, changed(signed(preset), url=url))
+
+
+@pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
+def test_two_secrets_make_no_two_signatures(preset):
+    with pytest.raises(ConfigurationError, match="one signature"):
+        preset.sign(BODY, [SECRET, SECRET + "2"], url=URL, headers=FORM)
+
+
+def test_an_unknown_digest():
+    with pytest.raises(ConfigurationError, match="md5"):
+        FormScheme("X-Signature", digest="md5")
+
+
+def test_twilio_signs_the_hash_of_any_other_body():
+    body = b'{"a": 1}'
+    delivery = signed(presets.TWILIO, body, {"Content-Type": "application/json"})
+    assert delivery.url == f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
+    assert verify(presets.TWILIO, delivery) == ("#1", None)
+    with pytest.raises(SignatureMismatch, match="bodySHA256 is not the body's"):
+        verify(presets.TWILIO, changed(delivery, body=b'{"a": 2}'))
+    # The same URL without the hash, signed for an empty body: the body would be anyone's.
+    with pytest.raises(MalformedSignature, match="nothing signs the body"):
+        verify(presets.TWILIO, changed(signed(presets.TWILIO, b"", {}), body=body))
+
+
+def test_twilio_with_a_shared_key():
+    settings = {**FORM, "X-Twilio-Webhooks-Signature-Settings": "key=k1,algorithm=HMAC_SHA256"}
+    delivery = signed(presets.TWILIO, headers=settings)
+    assert len(delivery.headers["X-Twilio-Signature"]) == 44
+    assert verify(presets.TWILIO, delivery) == ("#1", None)
+    for other in ("", "key=k1", "algorithm=HMAC_SHA1", "algorithm=NONE", "algorithm=HMAC_SHA512"):
+        with pytest.raises((SignatureMismatch, MalformedSignature)):
+            verify(presets.TWILIO, changed(delivery, headers={"X-Twilio-Webhooks-Signature-Settings": other}))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("https://example.com/x", "https://example.com:443/x"),
+        ("http://example.com/x?q=:1", "http://example.com:80/x?q=:1"),
+        ("https://example.com:8443/x", "https://example.com/x"),
+        ("https://user:pw@example.com/x", "https://user:pw@example.com:443/x"),
+        ("https://user:pw@example.com:443/x", "https://user:pw@example.com/x"),
+        ("https://[2001:db8::1]/x", "https://[2001:db8::1]:443/x"),
+    ],
+)
+def test_twilio_adds_and_leaves_out_ports(ours, theirs):
+    assert verify(presets.TWILIO, changed(signed(presets.TWILIO, url=theirs), url=ours)) == ("#1", None)
+
+
+@pytest.mark.parametrize("theirs", ["https://example.com:8080/x", "http://example.com/x", "https://example.org/x"])
+def test_but_no_other_port_scheme_or_host(theirs):
+    with pytest.raises(SignatureMismatch):
+        verify(presets.TWILIO, changed(signed(presets.TWILIO, url=theirs), url="https://example.com/x"))
+
+
+def test_plivo_signs_its_nonce_and_may_list_signatures():
+    delivery = signed(presets.PLIVO)
+    assert delivery.headers["X-Plivo-Signature-V3-Nonce"] == "nonce-1"
+    value = delivery.headers["X-Plivo-Signature-V3"]
+    assert verify(presets.PLIVO, changed(delivery, headers={"X-Plivo-Signature-V3": f"AAAA,{value}"})) == ("#1", None)
+    for nonce in ("nonce-2", "", "a.b", "é"):
+        with pytest.raises((SignatureMismatch, MissingSignature)):
+            verify(presets.PLIVO, changed(delivery, headers={"X-Plivo-Signature-V3-Nonce": nonce}))
+    with pytest.raises(MalformedDelivery, match="17 signatures"):
+        verify(presets.PLIVO, changed(delivery, headers={"X-Plivo-Signature-V3": ",".join(["AAAA"] * 17)}))
+
+
+def test_mandrill_puts_json_into_its_field():
+    delivery = signed(presets.MANDRILL, b'[{"event":"send"}]', {"Content-Type": "application/json"})
+    assert delivery.body == b"mandrill_events=%5B%7B%22event%22%3A%22send%22%7D%5D"
+    assert verify(presets.MANDRILL, delivery) == ("#1", None)

@@ -1,0 +1,269 @@
+"""Behind a gateway: its signature first, then the provider's, whose time may be as old as the gateway's retries last."""
+
+import base64
+import json
+from dataclasses import replace
+
+import pytest
+from guards import NOW, Async, Sync
+
+from hookguard import ConfigurationError, Delivery, Endpoint, GatewayVerifier, MemoryStore, Secret, Tenant, Verifier, presets
+from hookguard.config import Settings
+from hookguard.errors import MissingSignature, SignatureMismatch, TimestampOutOfTolerance
+from hookguard.testing import FrozenClock
+
+SECRET = "a-secret-that-is-long-enough"
+GATEWAY = "the-gateways-own-secret-here"
+WHSEC = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
+HOUR, DAY = 3600.0, 86400.0
+
+
+@pytest.fixture(params=[Sync, Async], ids=lambda kind: kind.name)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def clock():
+    return FrozenClock(NOW)
+
+
+def stripe(event_id="evt_1", at=NOW, secret=SECRET):
+    return presets.STRIPE.sign(json.dumps({"id": event_id, "type": "invoice.paid"}).encode(), secret, timestamp=at)
+
+
+def passed(delivery, gateway="hookdeck", secret=GATEWAY, at=NOW, event_id="hop_1", **headers):
+    """What the gateway passes on: the provider's body and headers, and its own besides."""
+    carried = {**dict(delivery.headers.items()), **headers}
+    return presets.get(gateway).sign(delivery.body, secret, id=event_id, timestamp=at, headers=carried)
+
+
+def behind(clock, gateway="hookdeck", provider="stripe", secrets=SECRET, gateway_secrets=GATEWAY, **options):
+    hop = Verifier(gateway, gateway_secrets, clock=clock)
+    return GatewayVerifier(provider, secrets, gateway=hop, clock=clock, **options)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "secret"), [("hookdeck", GATEWAY), ("svix", WHSEC), ("convoy", GATEWAY), ("convoy-advanced", GATEWAY)]
+)
+def test_both_signatures_are_checked(clock, gateway, secret):
+    verifier = behind(clock, gateway, gateway_secrets=secret)
+    event = verifier.verify(passed(stripe(), gateway, secret))
+    assert (event.provider, event.id, event.type, event.timestamp, event.secret) == ("stripe", "evt_1", "invoice.paid", NOW, "#1")
+    assert event.covers >= {"body"}
+    other = WHSEC[:-4] + "AAA=" if gateway == "svix" else "another-gateways-secret"
+    with pytest.raises(SignatureMismatch):
+        verifier.verify(passed(stripe(), gateway, other))
+    with pytest.raises(SignatureMismatch):
+        verifier.verify(passed(stripe(secret="another-providers-secret"), gateway, secret))
+    with pytest.raises(MissingSignature, match=r"(?i)no (x-hookdeck|svix|x-convoy)-signature"):
+        verifier.verify(stripe())
+    with pytest.raises(MissingSignature, match="no Stripe-Signature"):
+        verifier.verify(passed(Delivery(stripe().body, {}), gateway, secret))
+
+
+def test_a_tampered_body_is_the_gateways_to_refuse(clock):
+    delivery = passed(stripe())
+    with pytest.raises(SignatureMismatch):
+        behind(clock).verify(delivery._replace(body=delivery.body + b" "))
+
+
+def test_the_providers_time_may_be_as_old_as_the_gateway_holds(clock):
+    # The gateway received it when it was fresh, and passes it on a day later.
+    verifier = behind(clock, held=DAY)
+    assert verifier.verify(passed(stripe(at=NOW - DAY))).timestamp == NOW - DAY
+    assert verifier.verify(passed(stripe(at=NOW - DAY - 299)))
+    with pytest.raises(TimestampOutOfTolerance, match="301 s old; 86700 s are allowed|86701 s old"):
+        verifier.verify(passed(stripe(at=NOW - DAY - 301)))
+    with pytest.raises(TimestampOutOfTolerance, match="301 s in the future; 300 s are allowed"):
+        verifier.verify(passed(stripe(at=NOW + 301)))
+    with pytest.raises(TimestampOutOfTolerance):
+        Verifier("stripe", SECRET, clock=clock).verify(stripe(at=NOW - DAY))
+
+
+def test_how_long_it_holds_follows_from_its_retries(clock):
+    horizon = presets.SVIX.profile.horizon.value
+    verifier = behind(clock, "svix", gateway_secrets=WHSEC)
+    assert verifier.verify(passed(stripe(at=NOW - horizon), "svix", WHSEC))
+    with pytest.raises(TimestampOutOfTolerance):
+        verifier.verify(passed(stripe(at=NOW - horizon - 301), "svix", WHSEC))
+
+
+def test_the_gateways_own_time_is_judged_as_ever(clock):
+    verifier = behind(clock, "svix", gateway_secrets=WHSEC)
+    with pytest.raises(TimestampOutOfTolerance):
+        verifier.verify(passed(stripe(at=NOW - HOUR), "svix", WHSEC, at=NOW - HOUR))
+    assert verifier.verify(passed(stripe(at=NOW - HOUR), "svix", WHSEC, at=NOW - 200))
+
+
+def test_the_gateway_may_vouch_alone(clock):
+    verifier = behind(clock, secrets=None, verify_provider=False)
+    event = verifier.verify(passed(stripe(secret="unknown-to-this-application", at=NOW - 90 * DAY)))
+    assert (event.provider, event.id, event.timestamp, event.covers) == ("stripe", "evt_1", None, frozenset({"body"}))
+    assert verifier.verify(passed(Delivery(b'{"id": "evt_2"}', {}))).id == "evt_2"
+    for forged in (stripe(), passed(stripe(), secret="another-gateways-secret")):
+        with pytest.raises((MissingSignature, SignatureMismatch)):
+            verifier.verify(forged)
+
+
+def test_an_id_that_nobody_signed_is_no_identity_alone(clock):
+    """The provider signs the id in its header; the gateway signs the body. Who captured one must not run it under another id."""
+    alone = Endpoint(behind(clock, provider="standard-webhooks", secrets=None, verify_provider=False))
+    both = Endpoint(behind(clock, provider="standard-webhooks", secrets=WHSEC))
+    assert (alone.identity, both.identity) == ("id+content", "id")
+    assert Endpoint(behind(clock, provider="github", secrets=None, verify_provider=False)).identity == "content"
+    assert Endpoint(behind(clock, secrets=None, verify_provider=False)).identity == "id"
+
+
+def test_the_providers_id_is_the_identity_across_the_gateways_retries(kind, clock):
+    store, outcomes = MemoryStore(clock=clock), []
+    guard = kind(Endpoint(behind(clock), observers=[outcomes.append]), store)
+    receipt = guard.open(passed(stripe(), event_id="hop_1"))
+    assert guard.settle(receipt, status=200) is None
+    # The gateway's retry, and the provider's own retry that the gateway passes on as another of its events.
+    for again in (passed(stripe(), event_id="hop_1"), passed(stripe(at=NOW + 9), event_id="hop_2")):
+        reply = guard.open(again).reply
+        assert (reply.status, dict(reply.headers)["Hookguard-Duplicate"]) == (200, "1")
+    assert {outcome.event_id for outcome in outcomes} == {"evt_1"}
+    assert guard.open(passed(stripe("evt_2"), event_id="hop_1")).event.id == "evt_2"
+
+
+def test_forged_hops_never_reach_the_provider_or_the_store(kind, clock):
+    class Untouched(MemoryStore):
+        def claim(self, key, **arguments):
+            raise AssertionError("claimed")
+
+    guard = kind(Endpoint(behind(clock)), Untouched())
+    for forged in (
+        stripe(),
+        passed(stripe(), secret="another-gateways-secret"),
+        passed(stripe(secret="another-secret-of-stripe")),
+    ):
+        assert guard.open(forged).reply.status == 401
+
+
+def test_the_head_alone_tells_what_did_not_come_through_the_gateway(kind, clock):
+    guard = kind(Endpoint(behind(clock)), MemoryStore())
+    assert guard.guard.screen(Delivery(b"", stripe().headers)).reply.status == 401
+    assert guard.guard.screen(Delivery(b"", passed(stripe()).headers)) is None
+
+
+def test_an_event_is_remembered_as_long_as_either_may_bring_it_again(clock):
+    assert Endpoint(behind(clock, held=30 * DAY)).retention >= 30 * DAY + 600
+    assert Endpoint(behind(clock)).retention >= presets.STRIPE.retention(300)
+    assert Endpoint(behind(clock)).retention >= presets.HOOKDECK.retention(None)
+    assert Endpoint(behind(clock)).lease == presets.HOOKDECK.lease
+
+
+def test_secrets_may_rotate_on_both_sides(clock):
+    verifier = behind(clock, secrets=[Secret(SECRET, name="new"), Secret("the-old-secret-of-stripe", name="old")])
+    assert verifier.verify(passed(stripe(secret="the-old-secret-of-stripe"))).secret == "old"
+    hop = Verifier("hookdeck", ["the-next-secret-of-the-gateway", GATEWAY], clock=clock)
+    assert GatewayVerifier("stripe", SECRET, gateway=hop, clock=clock).verify(passed(stripe()))
+
+
+def test_tenants_have_secrets_of_the_provider(kind, clock):
+    def lookup(path, headers):
+        return Tenant("acme", [SECRET]) if headers.get("x-tenant") == "acme" else None
+
+    guard = kind(Endpoint(behind(clock, secrets=lookup, held=DAY)), MemoryStore())
+    event = guard.open(passed(stripe(at=NOW - DAY), **{"X-Tenant": "acme"})).event
+    assert (event.tenant, event.provider) == ("acme", "stripe")
+    assert guard.open(passed(stripe(), **{"X-Tenant": "other"})).reply.status == 401
+    forged = passed(stripe(), secret="another-gateways-secret", **{"X-Tenant": "acme"})
+    assert guard.open(forged).reply.status == 401
+
+
+def test_a_challenge_among_what_is_passed_on_is_answered(kind, clock):
+    body = b'{"type": "url_verification", "challenge": "abc"}'
+    both = kind(Endpoint(behind(clock, provider="slack")), MemoryStore())
+    assert both.open(passed(presets.SLACK.sign(body, SECRET, timestamp=NOW))).reply.body == b"abc"
+    alone = kind(Endpoint(behind(clock, provider="slack", secrets=None, verify_provider=False)), MemoryStore())
+    assert alone.open(passed(Delivery(body, {}))).reply.body == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda clock: behind(clock, "svix", "svix", WHSEC, WHSEC), "puts its own svix-signature in place of svix's"),
+        (
+            lambda clock: behind(clock, verify_provider=False, secrets=None, tolerance=60),
+            "leave secrets, tolerance and allow_stale out",
+        ),
+        (
+            lambda clock: behind(clock, verify_provider=False, secrets=None, allow_stale=True),
+            "leave secrets, tolerance and allow_stale out",
+        ),
+        (lambda clock: behind(clock, held=-1), "give seconds, 0 or more"),
+        (lambda clock: behind(clock, held=True), "give seconds, 0 or more"),
+        (lambda clock: behind(clock, secrets=[]), "no secret given"),
+        (lambda clock: behind(clock, secrets=None), "must be text or bytes"),  # an environment variable that is not set
+        (lambda clock: behind(clock, verify_provider=False), "leave secrets, tolerance"),
+        (lambda clock: behind(clock, gateway_secrets=lambda path, headers: None), "is no gateway that can be checked"),
+        (
+            lambda clock: behind(
+                clock, provider=replace(presets.STRIPE, acknowledge=lambda event, key: None), secrets=None, verify_provider=False
+            ),
+            "needed for more than its signature",
+        ),
+    ],
+)
+def test_what_cannot_be_checked_is_found_at_once(clock, make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make(clock)
+
+
+def test_the_same_provider_and_gateway_where_the_gateway_vouches(clock):
+    verifier = behind(clock, "svix", "svix", None, WHSEC, verify_provider=False)
+    delivery = presets.SVIX.sign(b'{"type": "t"}', WHSEC, id="msg_1", timestamp=NOW)
+    assert verifier.verify(delivery).id == "msg_1"
+
+
+def endpoint(**settings):
+    return Settings({"endpoints": {"stripe": settings}}, where="test", default_store=MemoryStore).endpoints["stripe"]
+
+
+def test_settings_put_an_endpoint_behind_a_gateway():
+    found = endpoint(secrets=[SECRET], behind="hookdeck", gateway_secrets=[GATEWAY], gateway_holds=DAY)
+    assert isinstance(found.verifier, GatewayVerifier)
+    assert (found.verifier.held, found.preset.name) == (DAY, "stripe")
+    alone = endpoint(BEHIND="hookdeck", GATEWAY_SECRETS=[GATEWAY], VERIFY_PROVIDER=False)
+    assert alone.verifier.verify(passed(Delivery(b'{"id": "evt_1"}', {}))).id == "evt_1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"secrets": [SECRET], "behind": "hookdeck"}, "gateway_secrets are missing"),
+        ({"behind": "hookdeck", "gateway_secrets": [GATEWAY]}, "say verify_provider=False"),
+        ({"secrets": [SECRET], "gateway_secrets": [GATEWAY]}, "which gateway"),
+        ({"secrets": [SECRET], "verify_provider": False}, "which gateway"),
+        (
+            {"secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [GATEWAY], "verify_provider": False},
+            "leave secrets, tolerance",
+        ),
+        (
+            {"secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [GATEWAY], "verify_provider": "no"},
+            "choose True or False",
+        ),
+        ({"secrets": [SECRET], "behind": "hookdek", "gateway_secrets": [GATEWAY]}, "did you mean 'hookdeck'"),
+        ({"secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [None]}, "must be text or bytes"),
+        ({"secrets": None, "behind": "hookdeck", "gateway_secrets": [GATEWAY]}, "must be text or bytes"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(settings, message):
+    with pytest.raises(ConfigurationError, match=message):
+        endpoint(**settings)
+
+
+def test_a_provider_that_signs_the_url_signs_the_gateways(clock):
+    """The dashboard of the provider holds the gateway's URL, so that is public_url."""
+    square = behind(clock, provider="square")
+    with pytest.raises(ConfigurationError, match="set public_url"):
+        Endpoint(square)
+    url = "https://hkdk.events/abc123"
+    found = Endpoint(square, public_url=url)
+    delivery = presets.get("square").sign(b'{"event_id": "e1"}', SECRET, url=url)
+    came = passed(delivery)._replace(url=found.url("/hooks/square"))
+    assert found.verifier.verify(came).id == "e1"
+    assert Endpoint(behind(clock, provider="square", secrets=None, verify_provider=False))  # the gateway's does not cover a URL
