@@ -171,3 +171,11 @@ def test_places_in_plain_words(place):
     made = presets.generic_hmac(name="acme", header="X-Acme", event_id="form:id", event_type="header:X-Type", identity="id")
     assert made.id_covered
     assert presets.generic_hmac(name="acme", header="X-Acme").identity == "content"
+
+
+def test_a_store_may_be_named_by_its_class():
+    assert isinstance(store_from("hookguard.MemoryStore"), MemoryStore)
+    with pytest.raises(ConfigurationError, match="needs arguments"):
+        store_from("hookguard.SQLiteStore")
+    with pytest.raises(ConfigurationError, match="give a store or a URL"):
+        store_from(MemoryStore)
