@@ -99,18 +99,24 @@ class Settings:
 
 
 def store_from(given: Any) -> Store | AsyncStore:
-    """Return a store from what a settings file may hold: a store, a dotted path to one, or a URL.
+    """Return a store from what a settings file may hold: a store, a dotted path to one or to its class, or a URL.
 
     ``memory://``, ``sqlite:///relative/path``, ``sqlite:////var/lib/absolute/path``, ``redis://…`` (also ``rediss://`` and
     ``unix://``), and what SQLAlchemy knows of ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite+…`` URLs; one with an
     asynchronous driver (``postgresql+asyncpg://``) makes an asynchronous store.
     """
     if not isinstance(given, str):
-        if not callable(getattr(given, "claim", None)):
+        if isinstance(given, type) or not callable(getattr(given, "claim", None)):
             raise ConfigurationError(f"store is {type(given).__name__}, which has no claim(): give a store or a URL")
         return cast("Store | AsyncStore", given)
     if "://" not in given:
-        return store_from(_imported(given, "store"))
+        found = _imported(given, "store")
+        if isinstance(found, type):
+            try:
+                found = found()
+            except TypeError as error:
+                raise ConfigurationError(f"store: {given} needs arguments ({error}): make it yourself, and name that") from None
+        return store_from(found)
     parts = urlsplit(given)
     if parts.scheme == "memory":
         return MemoryStore()

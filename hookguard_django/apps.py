@@ -18,5 +18,5 @@ class HookguardConfig(AppConfig):
 
         register(checks.check_settings, Tags.security)
         register(checks.check_urls, Tags.urls)
-        register(checks.check_tables, Tags.database)
+        register(checks.check_store, Tags.database)
         register(checks.check_deployment, Tags.security, deploy=True)

@@ -20,7 +20,17 @@ from hookguard_django.signals import send_outcome
 from hookguard_django.stores import ORMStore, ORMTransactionStore
 from hookguard_django.stores.running import connection_to
 
-__all__ = ["Named", "async_guard", "claims_alias", "default_path", "endpoints", "guard", "paths", "uses_database"]
+__all__ = [
+    "Named",
+    "async_guard",
+    "claims_alias",
+    "claims_database",
+    "default_path",
+    "endpoints",
+    "guard",
+    "paths",
+    "uses_database",
+]
 
 #: What names an endpoint: its name in the settings, or an Endpoint.
 Named = Union[str, Endpoint]
@@ -38,6 +48,7 @@ def endpoints() -> Settings:
 @cache
 def paths() -> dict[str, str]:
     """Return the paths that the middleware guards, each with its endpoint's name."""
+    known = endpoints()
     given = getattr(settings, "HOOKGUARD", {})
     found: Any = next((value for key, value in given.items() if str(key).upper() == "PATHS"), {})
     if not isinstance(found, Mapping):
@@ -45,7 +56,7 @@ def paths() -> dict[str, str]:
     for path, name in found.items():
         if not str(path).startswith("/"):
             raise ConfigurationError(f"settings.HOOKGUARD: the path {path!r} must start with a slash")
-        endpoints().endpoint(name)
+        known.endpoint(name)
     return dict(found)
 
 
@@ -85,6 +96,12 @@ async def _in_thread(call: Callable[[], Any]) -> Any:
 def claims_alias(store: Store | AsyncStore) -> str | None:
     """Return the database that a store of ours keeps its claims in; None for any other store."""
     return connection_to(store.using).alias if isinstance(store, (ORMStore, ORMTransactionStore)) else None
+
+
+def claims_database() -> str:
+    """Return the database whose table of events people look at: the store's, or where the routers put it."""
+    store = endpoints().store if endpoints().names_store else None
+    return (None if store is None else claims_alias(store)) or connection_to(None).alias
 
 
 def uses_database() -> bool:

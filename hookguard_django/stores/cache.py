@@ -1,9 +1,7 @@
-"""Claims in Django's cache, over Redis or Memcached alone.
+"""Claims where Django's cache is kept: in Redis or in Memcached, by the servers' own atomic steps.
 
-The cache API has one atomic step, ``add``. A change of an entry is made by whoever wins the ``add`` of a second key that is
-named after the entry's version, so that of two workers who want to change the same state one does. A worker that stops
-between the two steps frees its turn after some seconds; one that merely pauses there for longer can overwrite another's
-claim, and the event may run twice. The Redis store has no such gap: use that where you can.
+The cache API has no step that compares and sets, so claims go past it to the server behind it: in Redis they are the Redis
+store's, by its scripts, on a client of their own; in Memcached every change is a ``cas``, on the cache's client.
 
 Other backends are refused, because they lose events: the database cache answers "exists" while the database is locked, the
 local-memory and database caches forget beyond 300 entries, and the file cache lets several win.
@@ -11,168 +9,136 @@ local-memory and database caches forget beyond 300 entries, and the file cache l
 
 from __future__ import annotations
 
-import math
-import secrets
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Union
 
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache, InvalidCacheBackendError
 
-from hookguard.errors import StoreError, StoreMisconfigured, StoreUnavailable
-from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.statements import seen
+from hookguard.errors import StoreMisconfigured
+from hookguard.store import Capabilities, Claim, StoreKey
+from hookguard_django.stores.memcached import MemcachedClaims
+
+if TYPE_CHECKING:
+    from hookguard.stores.redis import RedisStore
 
 __all__ = ["CacheStore"]
 
-_SERVERS = ("RedisCache", "ValkeyCache", "PyMemcacheCache", "PyLibMCCache")
-_TURN = 10  # seconds that a worker may take between winning a change and writing it
-_ROUNDS = 20
+_REDIS = "django.core.cache.backends.redis.RedisCache"
+_DJANGO_REDIS = "django_redis.cache.RedisCache"
+_MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
 
-
-class _Entry(NamedTuple):
-    """What the cache holds for an event."""
-
-    state: int
-    token: bytes
-    fingerprint: bytes
-    lease_until: float
-    expires_at: float
-    attempt: int
-    reply: bytes | None
-    version: str
+_Claims = Union["RedisStore", MemcachedClaims]
 
 
 class CacheStore:
-    """Claims in the cache ``alias`` of ``CACHES``. Raises StoreMisconfigured, with the reason, for a backend that loses events.
+    """Claims in the server of the cache ``alias`` of ``CACHES``. Where it is Redis, ``RedisStore`` with its URL does the same.
 
-    Leases are judged by the clocks of the hosts, which must agree to within a few seconds. ``clock`` is for tests.
+    ``timeout`` is how many seconds an answer of Redis may take; Memcached's is set in CACHES. Emptying the cache forgets
+    every claim. Operations raise StoreMisconfigured, with the reason, for a backend that loses events. ``clock`` is for tests.
     """
 
-    capabilities = Capabilities(durable=False, shared=True, transactional=False, may_forget=True, clock="client", blocking=True)
-
-    def __init__(self, alias: str = "default", *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, alias: str = "default", *, timeout: float = 1.0, clock: Callable[[], float] | None = None) -> None:
         self.alias = alias
+        self._timeout = timeout
         self._clock = clock
-        self._checked = False
+        self._made: _Claims | None = None
 
-    def check(self) -> None:
-        """Raise StoreMisconfigured unless the backend is one that keeps what it is given."""
-        try:
-            cache = caches[self.alias]
-        except InvalidCacheBackendError as error:
-            raise StoreMisconfigured(f"CACHES has no usable {self.alias!r}: {error}") from error
-        names = {kind.__name__ for kind in type(cache).__mro__}
-        if names.isdisjoint(_SERVERS):
-            raise StoreMisconfigured(
-                f"the cache {self.alias!r} is a {type(cache).__name__}, which loses events: the database cache answers 'exists'"
-                " while its database is locked, the local-memory and database caches forget beyond MAX_ENTRIES (300), and the"
-                " file cache lets several workers win. Use a Redis or Memcached backend, or leave STORE out"
-            )
-        self._checked = True
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store promises."""
+        return self.claims.capabilities
+
+    @property
+    def claims(self) -> _Claims:
+        """The store that does the work; nothing is connected. Raises StoreMisconfigured for a backend that loses events."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Ask for the event."""
-
-        def attempt(cache: BaseCache, name: str) -> Claim | None:
-            now = self._clock()
-            first = _Entry(1, token, fingerprint, now + lease, now + lease + retention, 1, None, secrets.token_hex(8))
-            if cache.add(name, tuple(first), self._keep(first)):
-                return Claim(ClaimStatus.ACQUIRED)
-            entry = self._entry(cache, name)
-            if entry is None:
-                return None  # gone in between, or a cache that swallows its errors: ask again
-            if found := seen((*entry[:7], now), token, fingerprint):
-                return found
-            if entry.expires_at > now:
-                first = first._replace(fingerprint=entry.fingerprint, attempt=entry.attempt + 1)
-            if not self._change(cache, name, entry, first):
-                return None
-            return Claim(ClaimStatus.ACQUIRED, first.attempt, 0.0, first.fingerprint == fingerprint)
-
-        return self._tried(key, attempt)  # type: ignore[no-any-return]
+        return self.claims.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
         """Remember the event as done; True only for the holder of the claim."""
-
-        def attempt(cache: BaseCache, name: str) -> bool | None:
-            entry, now = self._entry(cache, name), self._clock()
-            if entry is None or entry.token != token or entry.expires_at <= now or entry.state == 0:
-                return False
-            if entry.state == 2:
-                return True
-            return self._change(cache, name, entry, entry._replace(state=2, reply=reply, expires_at=now + retention)) or None
-
-        return bool(self._tried(key, attempt))
+        return self.claims.complete(key, token=token, retention=retention, reply=reply)
 
     def release(self, key: StoreKey, *, token: bytes) -> bool:
         """Give the event back."""
-
-        def attempt(cache: BaseCache, name: str) -> bool | None:
-            entry, now = self._entry(cache, name), self._clock()
-            if entry is None or not _holds(entry, token, now):
-                return False
-            return self._change(cache, name, entry, entry._replace(state=0, lease_until=now)) or None
-
-        return bool(self._tried(key, attempt))
+        return self.claims.release(key, token=token)
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
         """Hold the claim for ``lease`` seconds from now."""
-
-        def attempt(cache: BaseCache, name: str) -> bool | None:
-            entry, now = self._entry(cache, name), self._clock()
-            if entry is None or not _holds(entry, token, now):
-                return False
-            kept = entry.expires_at - entry.lease_until
-            longer = entry._replace(lease_until=now + lease, expires_at=now + lease + kept)
-            return self._change(cache, name, entry, longer) or None
-
-        return bool(self._tried(key, attempt))
+        return self.claims.extend(key, token=token, lease=lease)
 
     def purge(self, *, limit: int) -> int:
-        """Do nothing: the server lets entries expire."""
+        """Do nothing: the server itself deletes what expires."""
         return 0
 
     def forget(self, key: StoreKey) -> bool:
         """Forget an event, whatever its state."""
-        return bool(self._tried(key, lambda cache, name: bool(cache.delete(name))))
+        return self.claims.forget(key)
 
-    def _tried(self, key: StoreKey, attempt: Callable[[BaseCache, str], Any]) -> Any:
-        """Attempt until somebody's change is through; None means that another's came in between."""
+    def check(self) -> list[str]:
+        """Look whether the server answers and keeps what it is given; return what is worth knowing.
+
+        Raises StoreUnavailable when it cannot be reached, and StoreMisconfigured when it must not be used as it is.
+        """
+        return self.claims.check()
+
+    def _make(self) -> _Claims:
         try:
-            if not self._checked:
-                self.check()
-            name = f"hookguard:{key.idempotency_key}"
-            for turn in range(_ROUNDS):
-                found = attempt(caches[self.alias], name)
-                if found is not None:
-                    return found
-                time.sleep(0.001 * turn)
-        except StoreError as error:
-            # It could be used when the application started, or nobody looked.
-            raise StoreUnavailable(str(error)) from error
-        except Exception as error:  # whatever the backend's client raises
-            raise StoreUnavailable(f"the cache {self.alias!r} cannot answer ({type(error).__name__}: {error})") from error
-        raise StoreUnavailable(f"the cache {self.alias!r} neither keeps the event nor says that it does")
+            cache = caches[self.alias]
+        except InvalidCacheBackendError as error:
+            raise StoreMisconfigured(f"CACHES has no usable {self.alias!r}: {error}") from error
+        kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(cache).__mro__}
+        if _MEMCACHED in kinds:
+            return MemcachedClaims(self.alias, self._clock or time.time)
+        if _REDIS in kinds or _DJANGO_REDIS in kinds:
+            return self._redis(cache, django_redis=_DJANGO_REDIS in kinds)
+        if any(kind.startswith("django.core.cache.backends.memcached.") for kind in kinds):
+            raise StoreMisconfigured(
+                f"the cache {self.alias!r} is a {type(cache).__name__}, through which nobody has tried to claim: use"
+                " PyMemcacheCache"
+            )
+        raise StoreMisconfigured(
+            f"the cache {self.alias!r} is a {type(cache).__name__}, which loses events: the database cache answers 'exists'"
+            " while its database is locked, the local-memory and database caches forget beyond MAX_ENTRIES (300), and the"
+            " file cache lets several workers win. Use Django's RedisCache or PyMemcacheCache, or leave STORE out"
+        )
 
-    def _entry(self, cache: BaseCache, name: str) -> _Entry | None:
-        found = cache.get(name)
-        return None if found is None else _Entry(*found)
+    def _redis(self, cache: Any, *, django_redis: bool) -> RedisStore:
+        # What needs a package that may not be there is imported when it is asked for.
+        from redis import ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
 
-    def _change(self, cache: BaseCache, name: str, old: _Entry, new: _Entry) -> bool:
-        if not cache.add(f"{name}:{old.version}", 1, _TURN):
-            return False
-        new = new._replace(version=secrets.token_hex(8))
-        cache.set(name, tuple(new), self._keep(new))
-        return True
+        from hookguard.stores.redis import RedisStore  # noqa: PLC0415
+        from hookguard.stores.redis.in_time import connection_class  # noqa: PLC0415
 
-    def _keep(self, entry: _Entry) -> int:
-        return max(1, math.ceil(entry.expires_at - self._clock()) + 1)
+        try:
+            theirs = cache.client.get_client(write=True) if django_redis else cache._cache.get_client(write=True)
+            pool = theirs.connection_pool
+        except (AttributeError, TypeError, NotImplementedError) as error:
+            raise StoreMisconfigured(
+                f"the cache {self.alias!r} is spread over several Redis servers in a way that claims cannot follow"
+                f' ({type(error).__name__}): give a Redis of its own, "STORE": "redis://…"'
+            ) from error
+        # A cache's client may wait for ever and try again by itself, which a web worker must not: a client of our own.
+        own = {"socket_timeout": self._timeout / 2, "socket_connect_timeout": self._timeout / 2, "decode_responses": False}
+        options = {**pool.connection_kwargs, **own, "retry": Retry(NoBackoff(), 0), "retry_on_timeout": False}
+        schemes = {SSLConnection: "rediss", UnixDomainSocketConnection: "unix"}
+        scheme = next((name for kind, name in schemes.items() if issubclass(pool.connection_class, kind)), "redis")
+        client = Redis(connection_pool=ConnectionPool(connection_class=connection_class(f"{scheme}://"), **options))
+        return RedisStore(client, timeout=self._timeout, prefix=_prefix(cache), clock=self._clock)
 
     def __repr__(self) -> str:
         return f"CacheStore({self.alias!r})"
 
 
-def _holds(entry: _Entry, token: bytes, now: float) -> bool:
-    return entry.token == token and entry.state == 1 and entry.expires_at > now
+def _prefix(cache: BaseCache) -> str:
+    """A name among the cache's own, so that two projects in one server do not meet."""
+    name: str = cache.make_key("hookguard")
+    return name

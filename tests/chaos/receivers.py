@@ -19,7 +19,7 @@ from hookguard.stores.sql import AsyncSQLTransactionStore, SQLStore, SQLTransact
 
 SECRET = "a-secret-that-is-long-enough"
 PREFIX = "hookguard-chaos"  # of the keys in Redis
-LEASE = 3.0  # far longer than any handler here takes on a busy machine, so that a second run has no other cause than a kill
+LEASE = 5.0  # far longer than any handler here takes on a busy machine, so that a second run has no other cause than a kill
 
 RECEIVING, VERIFYING, CLAIMING, HANDLING, HANDLED, COMPLETING, ANSWERING = range(7)
 PHASES = ["receiving", "verifying", "claiming", "before the effect", "after the effect", "completing", "answering"]

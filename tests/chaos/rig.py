@@ -28,6 +28,7 @@ from hookguard import presets
 
 WORKERS = 8
 PATIENCE = 0.1  # seconds until a kill that finds nobody in its phase takes whoever is at work
+STALLED = 60  # seconds without a single acknowledgement, after which it is over
 RETRY = 0.03  # seconds until the provider tries again; real ones take their time
 
 
@@ -58,6 +59,7 @@ class Rig:
         self.outcomes = Counter()
         self.refused = {}  # by event, why it was turned away last
         self.deliveries = self.duplicates = self.missed = 0
+        self.heard = 0.0
         self.next_kill = 0.0
         self.aim = None
         self.aimed = 0.0
@@ -138,6 +140,7 @@ class Rig:
             self.again(event, RETRY)
             return True
         self.refused.pop(event, None)
+        self.heard = time.monotonic()
         if event not in self.acknowledged:
             self.acknowledged.add(event)
             if self.chance.random() < 0.05:
@@ -187,7 +190,7 @@ class Rig:
         for slot in self.slots:
             self.start(slot)
         began = time.monotonic()
-        deadline = began + max(90, self.events / 20)
+        self.heard = began
         while True:
             for slot in self.slots:
                 if slot.event is None and (event := self.next_event()) is not None:
@@ -195,7 +198,7 @@ class Rig:
             busy = [slot for slot in self.slots if slot.event is not None]
             if not busy and not self.due:
                 break
-            assert time.monotonic() < deadline, f"turned away for ever: {self.refused}; {self.outcomes}"
+            assert time.monotonic() < self.heard + STALLED, f"turned away for ever: {self.refused}; {self.outcomes}"
             wait = 0.0002 if self.aim is not None else 0.01
             for heard in select.select([slot.socket for slot in busy], [], [], wait)[0]:
                 slot = next(slot for slot in self.slots if slot.socket is heard)

@@ -4,8 +4,8 @@ Transactional mode: nothing is lost and nothing happens twice. Lease mode: nothi
 whose worker was killed with that very event in its hands. The ways that are known to be wrong go through the same rig, which
 must find them out.
 
-``HOOKGUARD_CHAOS_EVENTS`` and ``HOOKGUARD_CHAOS_KILLS`` say how much; CI runs 5,000 and 100 for each store, a long night by
-hand 60,000 and 400. ``HOOKGUARD_CHAOS_SEED`` runs other duplicates and other kills.
+``HOOKGUARD_CHAOS_EVENTS`` and ``HOOKGUARD_CHAOS_KILLS`` say how much, 500 and 20 for a look; CI runs 5,000 and 100 for each
+store, a long run by hand 60,000 and 400. ``HOOKGUARD_CHAOS_SEED`` runs other duplicates and other kills.
 """
 
 import json
@@ -22,8 +22,8 @@ pytest.importorskip("sqlalchemy")
 
 import databases
 
-EVENTS = int(os.environ.get("HOOKGUARD_CHAOS_EVENTS", "1000"))
-KILLS = int(os.environ.get("HOOKGUARD_CHAOS_KILLS", "30"))
+EVENTS = int(os.environ.get("HOOKGUARD_CHAOS_EVENTS", "500"))
+KILLS = int(os.environ.get("HOOKGUARD_CHAOS_KILLS", "20"))
 SEED = int(os.environ.get("HOOKGUARD_CHAOS_SEED", "7"))
 
 HERE = Path(__file__).parent
@@ -67,7 +67,7 @@ def tell(capsys, request):
 
 def check_that_kills_were_real(figures):
     assert set(figures["outcomes"]) <= {"handled", "duplicate", "in_progress", "unavailable"}
-    if figures["kills"] >= 30:
+    if figures["kills"] >= 100:  # with fewer, chance may pass one by
         assert set(figures["by phase"]) >= PHASES, "a phase of the work was never killed"
 
 
@@ -99,7 +99,9 @@ def test_in_lease_mode_nothing_is_lost_and_each_second_run_follows_a_kill(receiv
     with databases.own_database(kind) as url:
         tell(figures := run(receiver, url, file=tmp_path / "effects"))
     assert complaints(figures, "lease") == []
-    assert 0 < figures["doubled"] <= figures["kills"], "without a second run, no kill came between the effect and its mark"
+    assert figures["doubled"] <= figures["kills"]
+    if figures["kills"] >= 100:
+        assert figures["doubled"] > 0, "no kill came between an effect and its mark"
     check_that_kills_were_real(figures)
 
 
@@ -109,14 +111,14 @@ def test_in_lease_mode_nothing_is_lost_and_each_second_run_follows_a_kill(receiv
 def test_the_rig_finds_that_marking_first_loses_events(tell, tmp_path):
     with databases.own_database("sqlite") as url:
         databases.make_tables(url)
-        tell(figures := run("mark-first", url, 600, 30, tmp_path / "effects"))
+        tell(figures := run("mark-first", url, 800, 60, tmp_path / "effects"))
     assert figures["lost"] > 0
 
 
 def test_the_rig_finds_that_marking_last_runs_events_twice(tell, tmp_path):
     with databases.own_database("sqlite") as url:
         databases.make_tables(url)
-        tell(figures := run("check-run-mark", url, 600, 30, tmp_path / "effects"))
+        tell(figures := run("check-run-mark", url, 800, 60, tmp_path / "effects"))
     assert figures["lost"] == 0
     assert figures["unexplained"] > 0, "two at once, and nobody was killed"
     assert figures["doubled"] > figures["unexplained"], "a kill between the effect and its mark"
@@ -125,7 +127,7 @@ def test_the_rig_finds_that_marking_last_runs_events_twice(tell, tmp_path):
 def test_the_rig_finds_that_two_transactions_are_not_one(tell):
     with databases.own_database("sqlite") as url:
         databases.make_tables(url)
-        tell(figures := run("two-transactions", url, 600, 30))
+        tell(figures := run("two-transactions", url, 800, 60))
     assert figures["lost"] == figures["unexplained"] == 0
     assert figures["doubled"] > 0
 

@@ -179,3 +179,11 @@ def test_a_mapping_among_the_secrets_is_several_values_that_belong_together(wrap
         settings({"endpoints": {"github": {"secrets": wrap({"SECRET": SECRET, "CORP_ID": "ww1"})}}})
     made = settings({"endpoints": {"github": {"secrets": wrap({"SECRET": SECRET, "NAME": "new"})}}})
     assert "1 secrets" in repr(made.endpoints["github"].verifier)
+
+
+def test_a_store_may_be_named_by_its_class():
+    assert isinstance(store_from("hookguard.MemoryStore"), MemoryStore)
+    with pytest.raises(ConfigurationError, match="needs arguments"):
+        store_from("hookguard.SQLiteStore")
+    with pytest.raises(ConfigurationError, match="give a store or a URL"):
+        store_from(MemoryStore)

@@ -9,6 +9,7 @@ import itertools
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -589,3 +590,25 @@ def test_a_step_that_nobody_waits_for_any_more_gives_its_claim_back(tmp_path):
 
     shop.loop.run(scenario())
     shop.close()
+
+
+def test_what_is_done_for_nobody_is_handed_over():
+    """A step may end well in the very moment in which nobody waits for it any more: its claim must be given back."""
+
+    async def cannot_be_stopped(done):
+        with suppress(asyncio.CancelledError):
+            await done.wait()
+        return "a claim"
+
+    async def scenario():
+        for gives_up in (lambda waiting: None, lambda waiting: waiting.cancel()):
+            done, late = asyncio.Event(), []
+            waiting = asyncio.ensure_future(deadline.in_time(cannot_be_stopped(done), 0.01, late.append))
+            await asyncio.sleep(0)
+            gives_up(waiting)
+            with pytest.raises((asyncio.TimeoutError, asyncio.CancelledError)):
+                await waiting
+            await lingering()
+            assert late == ["a claim"]
+
+    asyncio.run(scenario())

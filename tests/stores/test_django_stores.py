@@ -1,6 +1,11 @@
 """Django's stores under the contract: the ORM on three databases, the cache over two servers."""
 
+import asyncio
+import socket
+import sys
 import threading
+import time
+import types
 from contextlib import contextmanager
 
 import pytest
@@ -13,15 +18,17 @@ from django_site import configure
 configure()
 
 from django.core.cache import caches
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import override_settings
 from django_tables import close_database, open_database
 
 from hookguard import StoreKey, StoreUnavailable
+from hookguard.awaited import Awaited
+from hookguard.checkup import try_out
 from hookguard.errors import StoreMisconfigured
 from hookguard.testing import StoreContract
 from hookguard_django.models import WebhookEvent
-from hookguard_django.stores import CacheStore, ORMStore
+from hookguard_django.stores import CacheStore, ORMStore, orm
 
 KEY = StoreKey("s", "e")
 ARGUMENTS = {"token": b"t" * 16, "fingerprint": b"f" * 32, "lease": 60.0, "retention": 100.0}
@@ -74,58 +81,185 @@ class TestORMOnMariaDB(ORMContract):
     alias = "mysql"
 
 
+BACKENDS = {
+    "redis": "django.core.cache.backends.redis.RedisCache",
+    "django-redis": "django_redis.cache.RedisCache",
+    "memcached": "django.core.cache.backends.memcached.PyMemcacheCache",
+}
+
+
+def cache_settings(kind, **options):
+    if kind == "memcached":
+        servers.needs("Memcached")
+        pytest.importorskip("pymemcache")
+        url = servers.MEMCACHED.removeprefix("memcached://")
+        options = {"timeout": 10, "connect_timeout": 10, **options}
+    else:
+        servers.needs("Redis")
+        pytest.importorskip("redis")
+        url = servers.REDIS
+        if kind == "django-redis":
+            pytest.importorskip("django_redis")
+    return aimed_at(kind, url, **options)
+
+
+def aimed_at(kind, url, **options):
+    cache = {"BACKEND": BACKENDS[kind], "LOCATION": url, "KEY_PREFIX": "hookguard-tests", "OPTIONS": options}
+    return override_settings(CACHES={"default": cache})
+
+
+def nowhere():
+    """An address at which nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{nobody.getsockname()[1]}"
+
+
 class TidyCache(CacheStore):
-    def _tried(self, key, attempt):
+    """Closes the connections of threads that do not live on, as nothing else would in a test."""
+
+    def claim(self, *arguments, **named):
         try:
-            return super()._tried(key, attempt)
+            return super().claim(*arguments, **named)
         finally:
             if threading.current_thread() is not threading.main_thread():
                 caches.close_all()
 
 
-def cache_settings(kind):
-    backend, url = {
-        "redis": ("django.core.cache.backends.redis.RedisCache", servers.REDIS),
-        "memcached": ("django.core.cache.backends.memcached.PyMemcacheCache", servers.MEMCACHED.removeprefix("memcached://")),
-    }[kind]
-    return {"default": {"BACKEND": backend, "LOCATION": url}}
-
-
 class CacheContract(StoreContract):
     kind = ""
-    server = ""
+    purges = False
 
     @classmethod
     def setup_class(cls):
-        servers.needs(cls.server)
-        cls.settings = override_settings(CACHES=cache_settings(cls.kind))
+        cls.settings = cache_settings(cls.kind)
         cls.settings.enable()
+        cls.made = TidyCache(timeout=20).claims
 
     @classmethod
     def teardown_class(cls):
-        caches["default"].clear()
+        cls.empty()
+        getattr(cls.made, "close", lambda: None)()
         caches.close_all()
         cls.settings.disable()
 
+    @classmethod
+    def empty(cls):
+        """Others use these servers too, so that one whose keys can be found is not emptied."""
+        if cls.kind == "memcached":
+            caches["default"].clear()
+        elif names := list(cls.made.client.scan_iter(match="hookguard-tests:*", count=1000)):
+            cls.made.client.delete(*names)
+
     def make_store(self, clock):
-        caches["default"].clear()
-        return TidyCache(clock=clock)
+        self.empty()
+        store = TidyCache(timeout=20, clock=clock)
+        if self.kind != "memcached":
+            assert store.claims.client.ping()
+            store.claims.client.close()
+            store.claims.client = self.made.client  # one for all of the class
+        return store
 
-    # The server deletes what has expired, and nobody else needs to.
-
-    def test_purge_deletes_what_has_expired_and_says_how_many(self):
-        assert self.purge() == 0
-
-    def test_purge_deletes_at_most_as_many_as_it_may(self):
-        assert self.purge(limit=2) == 0
+    @contextmanager
+    def outage(self):
+        reached = self.store._made
+        kind = "redis" if self.kind == "memcached" else self.kind
+        url = nowhere()
+        with aimed_at(self.kind, url if kind != self.kind else f"redis://{url}"):
+            self.store._made = None
+            yield
+            caches.close_all()
+        self.store._made = reached
 
 
 class TestCacheOnRedis(CacheContract):
-    kind, server = "redis", "Redis"
+    kind = "redis"
+
+
+class TestCacheOnDjangoRedis(CacheContract):
+    kind = "django-redis"
 
 
 class TestCacheOnMemcached(CacheContract):
-    kind, server = "memcached", "Memcached"
+    kind = "memcached"
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+def test_a_cache_says_what_it_can_promise_and_that_it_is_well(kind):
+    with cache_settings(kind):
+        store = CacheStore()
+        assert store.capabilities.may_forget
+        assert store.capabilities.shared
+        assert not store.capabilities.transactional
+        assert store.capabilities.clock == ("client" if kind == "memcached" else "server")
+        assert all("append-only" in remark or "evicted" in remark for remark in store.check())
+        assert store.purge(limit=1) == 0
+        getattr(store.claims, "close", lambda: None)()
+        caches.close_all()
+
+
+def test_a_caches_client_may_wait_for_ever_and_a_web_worker_must_not():
+    with cache_settings("redis"):
+        options = CacheStore(timeout=0.5).claims.client.connection_pool.connection_kwargs
+        assert options["socket_timeout"] == 0.25
+        assert options["retry"].get_retries() == 0
+    with cache_settings("memcached", timeout=None):
+        assert "may wait for ever" in CacheStore().check()[0]
+        caches.close_all()
+
+
+def test_a_change_of_an_entry_in_memcached_between_a_look_and_a_step():
+    """What the cache API cannot do: the second one's write is refused, and it looks again."""
+    with cache_settings("memcached"):
+        store = CacheStore()
+        caches["default"].clear()
+        assert store.claim(KEY, **ARGUMENTS).status.name == "ACQUIRED"
+        assert store.release(KEY, token=ARGUMENTS["token"])
+        client = caches["default"]._cache
+        gets, between = client.gets, []
+
+        def looked(*arguments):
+            found = gets(*arguments)
+            if not between:
+                between.append("begun")
+                between.append(CacheStore().claim(KEY, **{**ARGUMENTS, "token": b"o" * 16}).status.name)
+            return found
+
+        client.gets = looked
+        assert store.claim(KEY, **ARGUMENTS).status.name == "IN_PROGRESS"
+        assert between == ["begun", "ACQUIRED"]
+        caches["default"].clear()
+        caches.close_all()
+
+
+@pytest.mark.parametrize("options", [{}, {"ignore_exc": True}], ids=str)
+def test_a_memcached_that_pymemcache_has_given_up_is_no_answer(options):
+    """It then returns what it returns for a miss, without an error."""
+    pytest.importorskip("pymemcache")
+    with aimed_at("memcached", nowhere(), **options):
+        store = CacheStore()
+        for _ in range(4):
+            for ask in (
+                lambda: store.claim(KEY, **ARGUMENTS),
+                lambda: store.complete(KEY, token=b"t", retention=5),
+                lambda: store.release(KEY, token=b"t"),
+                lambda: store.extend(KEY, token=b"t", lease=5),
+                lambda: store.forget(KEY),
+            ):
+                with pytest.raises(StoreUnavailable):
+                    ask()
+        caches.close_all()
+
+
+def test_what_another_program_keeps_under_the_key_is_no_answer():
+    with cache_settings("memcached"):
+        cache = caches["default"]
+        for value in ("text", {"a": 1}, 7):
+            cache.set(f"hookguard:{KEY.idempotency_key}", value)
+            with pytest.raises(StoreUnavailable, match="another program"):
+                CacheStore().claim(KEY, **ARGUMENTS)
+        cache.clear()
+        caches.close_all()
 
 
 REFUSED = [
@@ -139,36 +273,169 @@ REFUSED = [
 @pytest.mark.parametrize("backend", REFUSED)
 def test_a_cache_that_loses_events_is_refused_with_the_reason(backend, tmp_path):
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}):
-        with pytest.raises(StoreMisconfigured, match="loses events"):
-            CacheStore().check()
-        with pytest.raises(StoreUnavailable, match="loses events"):
-            CacheStore().claim(KEY, **ARGUMENTS)
+        for refused in (CacheStore().check, lambda: CacheStore().capabilities, lambda: CacheStore().claim(KEY, **ARGUMENTS)):
+            with pytest.raises(StoreMisconfigured, match="loses events"):
+                refused()
     with pytest.raises(StoreMisconfigured, match="elsewhere"):
         CacheStore("elsewhere").check()
 
 
-def test_a_cache_server_that_is_down_is_unavailable():
-    down = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
-    with override_settings(CACHES={"default": down}), pytest.raises(StoreUnavailable, match="default"):
-        CacheStore().claim(KEY, **ARGUMENTS)
+def test_a_memcached_by_another_client_is_refused(monkeypatch):
+    """It was not tried, so it is not offered."""
+    monkeypatch.setitem(sys.modules, "pylibmc", types.SimpleNamespace(NotFound=KeyError, Client=object))
+    cache = {"BACKEND": "django.core.cache.backends.memcached.PyLibMCCache", "LOCATION": "127.0.0.1:1"}
+    with override_settings(CACHES={"default": cache}), pytest.raises(StoreMisconfigured, match="PyMemcacheCache"):
+        CacheStore().check()
+
+
+def test_a_redis_cache_that_is_spread_over_servers_is_refused():
+    pytest.importorskip("django_redis")
+    sharded = {
+        "BACKEND": BACKENDS["django-redis"],
+        "LOCATION": [servers.REDIS, servers.REDIS],
+        "OPTIONS": {"CLIENT_CLASS": "django_redis.client.ShardClient"},
+    }
+    with override_settings(CACHES={"default": sharded}), pytest.raises(StoreMisconfigured, match="spread over several"):
+        CacheStore().check()
+
+
+# --- the ORM's
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def alias(request):
+    open_database(request.param)
+    yield request.param
+    close_database(request.param)
 
 
 def test_a_table_that_is_missing_says_what_to_do():
-    with pytest.raises(StoreUnavailable, match="manage.py migrate"):
+    with pytest.raises(StoreUnavailable, match=r"manage\.py migrate"):
         ORMStore("sqlite").claim(KEY, **ARGUMENTS)
+    with pytest.raises(StoreMisconfigured, match=r"manage\.py migrate hookguard --database sqlite"):
+        ORMStore("sqlite").check()
     connections.close_all()
 
 
-def test_a_connection_that_was_lost_is_made_anew():
-    open_database("postgresql")
-    store = ORMStore("postgresql")
-    store.claim(KEY, **ARGUMENTS)
-    with connections["postgresql"].cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        pid = cursor.fetchone()[0]
-    import psycopg
+def test_a_database_that_is_well(alias):
+    store = ORMStore(alias)
+    assert store.check() == []
+    assert store.capabilities.clock == ("client" if alias == "sqlite" else "server")
+    assert WebhookEvent.objects.using(alias).count() == 0
 
-    with psycopg.connect(servers.POSTGRESQL) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+def test_a_check_tells_of_clocks_and_of_what_no_purge_got_to(alias, monkeypatch):
+    true = time.time
+    if alias != "sqlite":  # whose clock is the process's
+        monkeypatch.setattr("hookguard.stores.trial.time.time", lambda: true() - 90)
+        assert "ahead of this process's" in ORMStore(alias).check()[0]
+        monkeypatch.undo()
+    monkeypatch.setattr("hookguard.stores.trial.EXPIRED", 2)
+    store = ORMStore(alias, clock=lambda: true() - 1000)
+    for number in range(3):
+        store.claim(StoreKey("s", str(number)), **ARGUMENTS)
+    assert "manage.py hookguard_prune" in ORMStore(alias).check()[0]
+
+
+BROKEN = {
+    "has no column reply": "ALTER TABLE hookguard_event DROP COLUMN reply",
+    "has no index on expires_at": "DROP INDEX hookguard_event_expiry{on_table}",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_table_that_is_not_as_it_was_migrated_is_refused(alias, what):
+    with connections[alias].cursor() as cursor:
+        cursor.execute(BROKEN[what].format(on_table=" ON hookguard_event" if alias == "mysql" else ""))
+    with pytest.raises(StoreMisconfigured, match=what):
+        ORMStore(alias).check()
+
+
+def test_a_table_without_its_key_is_refused():
+    open_database("postgresql")
+    with connections["postgresql"].cursor() as cursor:
+        cursor.execute("ALTER TABLE hookguard_event DROP CONSTRAINT hookguard_event_pkey")
+    with pytest.raises(StoreMisconfigured, match="primary key"):
+        ORMStore("postgresql").check()
+    close_database("postgresql")
+
+
+def test_it_may_be_tried_out_by_many_at_once(alias):
+    def alone(call):
+        try:
+            return call()
+        finally:
+            connections.close_all()
+
+    async def in_thread(call):
+        return await asyncio.to_thread(alone, call)
+
+    asyncio.run(try_out(Awaited(ORMStore(alias), in_thread)))
+
+
+def test_a_connection_that_was_lost_is_made_anew(alias):
+    if alias == "sqlite":
+        pytest.skip("SQLite has no connection that could break")
+    store = ORMStore(alias)
+    store.claim(KEY, **ARGUMENTS)
+    end_connection(alias)
     assert store.complete(KEY, token=ARGUMENTS["token"], retention=5)
+
+
+def end_connection(alias):
+    """Have the server end this thread's connection."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()" if alias == "postgresql" else "SELECT connection_id()")
+        number = cursor.fetchone()[0]
+    other = connections[alias].copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)" if alias == "postgresql" else "KILL %s", [number])
+    other.close()
+
+
+@pytest.mark.parametrize("alias", ["postgresql", "mysql"])
+def test_a_server_that_is_down_is_unavailable(alias):
+    connection = connections[alias]
+    connection.close()
+    right = connection.settings_dict["PORT"]
+    connection.settings_dict["PORT"] = int(nowhere().rpartition(":")[2])
+    try:
+        for ask in (lambda: ORMStore(alias).claim(KEY, **ARGUMENTS), ORMStore(alias).check):
+            with pytest.raises(StoreUnavailable):
+                ask()
+    finally:
+        connection.settings_dict["PORT"] = right
+
+
+def test_a_step_that_the_database_gave_up_is_tried_once_more(alias, monkeypatch):
+    """A deadlock: it surely did not happen."""
+    true, fails = orm.run, []
+
+    def run(connection, steps):
+        if fails.pop():
+            raise OperationalError(1213, "Deadlock found")
+        return true(connection, steps)
+
+    monkeypatch.setattr(orm, "run", run)
+    fails[:] = [False, True]
+    assert ORMStore(alias).claim(KEY, **ARGUMENTS).status.name == "ACQUIRED"
+    fails[:] = [True, True]
+    with pytest.raises(StoreUnavailable, match="Deadlock"):
+        ORMStore(alias).claim(KEY, **ARGUMENTS)
+
+
+class Router:
+    """Sends this app to one database, as a project's own would."""
+
+    def db_for_write(self, model, **hints):
+        return "postgresql" if model is WebhookEvent else None
+
+    db_for_read = db_for_write
+
+
+def test_the_projects_routers_choose_the_database():
+    open_database("postgresql")
+    with override_settings(DATABASE_ROUTERS=[Router()]):
+        ORMStore().claim(KEY, **ARGUMENTS)
+        assert WebhookEvent.objects.using("postgresql").get().event_id == "e"
     close_database("postgresql")

@@ -20,6 +20,8 @@ from hookguard import MemoryStore, SQLiteStore, StoreKey
 from hookguard.testing.machine import store_machine
 
 STEPS = int(os.environ.get("HOOKGUARD_STEPS", "2000"))
+NAME = f"hookguard_machine_{os.getpid()}"  # of the table, or before the keys
+TIMEOUT = 60  # seconds, for a machine that is busy with other things
 #: Longer examples are cut by Hypothesis, which bounds what one may draw.
 STEPS_OF_ONE = 200
 
@@ -92,11 +94,11 @@ def redis():
     servers.needs("Redis")
     from hookguard.stores.redis import RedisStore
 
-    with RedisStore.from_url(servers.REDIS).client as client:
+    with RedisStore.from_url(servers.REDIS, timeout=TIMEOUT).client as client:
 
         def make(clock):
             _forget_keys(client)
-            return Kept(RedisStore(client, prefix="hookguard-machine", clock=clock))
+            return Kept(RedisStore(client, prefix=NAME, timeout=TIMEOUT, clock=clock))
 
         yield make
         _forget_keys(client)
@@ -111,12 +113,12 @@ def redis_awaited():
     from hookguard.stores.redis import AsyncRedisStore
 
     loop = asyncio.new_event_loop()
-    first = AsyncRedisStore.from_url(servers.REDIS)
+    first = AsyncRedisStore.from_url(servers.REDIS, timeout=TIMEOUT)
     with Redis.from_url(servers.REDIS) as plain:
 
         def make(clock):
             _forget_keys(plain)
-            return OnLoop(AsyncRedisStore(first.client, prefix="hookguard-machine", clock=clock), loop)
+            return OnLoop(AsyncRedisStore(first.client, prefix=NAME, timeout=TIMEOUT, clock=clock), loop)
 
         yield make
         _forget_keys(plain)
@@ -127,7 +129,7 @@ def redis_awaited():
 def _forget_keys(client):
     from hookguard.stores.redis.calls import Calls
 
-    calls = Calls("hookguard-machine", None)
+    calls = Calls(NAME, None)
     client.delete(*(calls.key(StoreKey(*key)) for key in (("a", "1"), ("a", "2"), ("b", "1"))))
 
 
@@ -140,17 +142,17 @@ def sql(driver):
 
         with tempfile.TemporaryDirectory() as folder:
             made = engine(driver, folder, **UNTOUCHED)
-            fresh(made, "hookguard_machine")
+            fresh(made, NAME)
 
             def make(clock):
                 with made.connect() as connection:
-                    for statement in afresh(made.dialect.name, "hookguard_machine"):
+                    for statement in afresh(made.dialect.name, NAME):
                         connection.execute(text(statement))
-                return Kept(SQLStore(made, table="hookguard_machine", clock=clock))
+                return Kept(SQLStore(made, table=NAME, timeout=TIMEOUT, clock=clock))
 
             yield make
             with made.connect() as connection:
-                connection.execute(text("DROP TABLE hookguard_machine"))
+                connection.execute(text(f"DROP TABLE {NAME}"))
             made.dispose()
 
     return stores
@@ -172,15 +174,15 @@ def sql_awaited(driver):
                     for statement in statements:
                         await connection.execute(text(statement))
 
-            loop.run_until_complete(execute("DROP TABLE IF EXISTS hookguard_awaited_machine"))
-            loop.run_until_complete(AsyncSQLStore(made, table="hookguard_awaited_machine", timeout=20).create_table())
+            loop.run_until_complete(execute(f"DROP TABLE IF EXISTS {NAME}"))
+            loop.run_until_complete(AsyncSQLStore(made, table=NAME, timeout=TIMEOUT).create_table())
 
             def make(clock):
-                loop.run_until_complete(execute(*afresh(made.dialect.name, "hookguard_awaited_machine")))
-                return OnLoop(AsyncSQLStore(made, table="hookguard_awaited_machine", timeout=20, clock=clock), loop)
+                loop.run_until_complete(execute(*afresh(made.dialect.name, NAME)))
+                return OnLoop(AsyncSQLStore(made, table=NAME, timeout=TIMEOUT, clock=clock), loop)
 
             yield make
-            loop.run_until_complete(execute("DROP TABLE hookguard_awaited_machine"))
+            loop.run_until_complete(execute(f"DROP TABLE {NAME}"))
             loop.run_until_complete(made.dispose())
         loop.close()
 

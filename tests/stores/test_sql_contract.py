@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ pytest.importorskip("sqlalchemy")
 
 from loops import Loop
 from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, url
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
 from hookguard.store import ClaimStatus, StoreKey
@@ -243,22 +244,49 @@ def test_what_cannot_be_is_said_when_the_store_is_made(arguments, why):
 
 
 def test_a_deadlock_is_tried_again(tmp_path):
-    """MySQL's purge and a claim of the same expired rows lock them from both ends."""
-    from concurrent.futures import ThreadPoolExecutor
-
+    """A purge that waits for a row, whose holder waits for one of the purge's: MySQL undoes the one that did less."""
     made = engine("mysql+pymysql", tmp_path)
     fresh(made, "hookguard_deadlock")
-    old = SQLStore(made, table="hookguard_deadlock", timeout=30, clock=lambda: time.time() - 1000)
+    seen = []
+    event.listen(made, "handle_error", lambda context: seen.append(context.original_exception.args[0]))
     store = SQLStore(made, table="hookguard_deadlock", timeout=30)
-    for round_number in range(5):
-        for number in range(60):
-            claim(old, str(number), bytes([round_number]) * 16)
-        with ThreadPoolExecutor(8) as pool:
-            token = bytes([100 + round_number]) * 16
-            done = [pool.submit(claim, store, str(number), token) for number in range(60)]
-            done += [pool.submit(store.purge, limit=20) for _ in range(6)]
-            for each in done:
-                each.result()
-        with made.begin() as connection:
-            connection.execute(text("DELETE FROM hookguard_deadlock"))
+    # The first by its key is the first to expire, so that the purge begins with it whichever way it goes.
+    keys = sorted((StoreKey("s", str(number)) for number in range(30)), key=lambda key: key.idempotency_key)
+    for rank, key in enumerate(keys):
+        old = SQLStore(made, table="hookguard_deadlock", timeout=30, clock=lambda rank=rank: 1000.0 + rank)
+        claim(old, key.id)
+    purged = []
+    purging = threading.Thread(target=lambda: purged.append(store.purge(limit=100)))
+    other = create_engine(made.url)
+    with other.begin() as connection:
+        touch = text("UPDATE hookguard_deadlock SET attempt = 7 WHERE id = :id")
+        connection.execute(touch, [{"id": key.idempotency_key} for key in keys[1:]])
+        purging.start()
+        waits = text(
+            "SELECT COUNT(*) FROM information_schema.innodb_trx"
+            " WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%DELETE FROM hookguard_deadlock%'"
+        )
+        with other.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+            until = time.monotonic() + 20
+            while not looking.scalar(waits):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        connection.execute(touch, {"id": keys[0].idempotency_key})
+    purging.join(30)
+    assert seen == [1213]
+    assert purged == [30]
+    other.dispose()
+    made.dispose()
+
+
+def test_a_purge_on_postgresql_reads_only_what_has_expired(tmp_path):
+    """An instant that may change from row to row would be compared with every row of the index."""
+    made = engine("postgresql+psycopg", tmp_path)
+    fresh(made, "hookguard_plan")
+    (statement,) = Statements("postgresql", table="hookguard_plan").purge(10)
+    with made.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        plan = "\n".join(row[0] for row in connection.execute(text(f"EXPLAIN {statement.sql}"), statement.values))
+    assert "Index Cond: (expires_at <= " in plan
+    assert "Filter" not in plan
     made.dispose()

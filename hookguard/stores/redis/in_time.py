@@ -48,11 +48,10 @@ class _Socket:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._given = raw.gettimeout()
+        self._given = self._set = raw.gettimeout()
 
     def settimeout(self, seconds: float | None) -> None:
         self._given = seconds
-        self._raw.settimeout(seconds)
 
     def recv(self, *arguments: Any) -> Any:
         self._limit()
@@ -67,11 +66,12 @@ class _Socket:
         return self._raw.sendall(*arguments)
 
     def _limit(self) -> None:
-        left = _left()
-        if left is not None and (self._given is None or left < self._given):
-            self._raw.settimeout(left)
-        else:
-            self._raw.settimeout(self._given)
+        left, seconds = _left(), self._given
+        if left is not None and (seconds is None or left < seconds):
+            seconds = left
+        if seconds != self._set:  # each time is a call of the system's
+            self._raw.settimeout(seconds)
+            self._set = seconds
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)

@@ -1,5 +1,7 @@
 import functools
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from django_site import configure, site
 configure()
 
 from django.core.checks import run_checks
+from django.db import connections
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
@@ -18,6 +21,8 @@ from django.urls import include, path
 from hookguard import MemoryStore, SQLiteStore
 from hookguard_django import WebhookView, webhook
 from hookguard_django.checks import check_urls
+from hookguard_django.models import WebhookEvent
+from hookguard_django.stores import CacheStore, ORMStore, ORMTransactionStore
 
 OURS = "hookguard_django.middleware.WebhookMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -152,5 +157,152 @@ def test_w010_https_behind_a_proxy(store):
     hooks = settings(store, REQUIRE_HTTPS=True)
     assert "SECURE_PROXY_SSL_HEADER" in found(HOOKGUARD=hooks, deploy=True)["hookguard.W010"].hint
     assert found(HOOKGUARD=hooks) == {}
-    assert found(HOOKGUARD=hooks, deploy=True, SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")) == {}
-    assert "hookguard.W010" not in found(HOOKGUARD={"ENDPOINTS": 7}, deploy=True)
+    behind = {"deploy": True, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
+    assert "hookguard.W010" not in found(HOOKGUARD=hooks, **behind)
+    assert found(HOOKGUARD={"ENDPOINTS": 7}, deploy=True).keys() == {"hookguard.E001"}
+
+
+@pytest.mark.parametrize(
+    ("store", "promises"),
+    [
+        (ORMStore("postgresql"), "claims by leases, the server's clock"),
+        (ORMStore("sqlite"), "claims by leases, the host's clock"),
+        (ORMTransactionStore("mysql"), "claims in the handler's own transaction"),
+    ],
+)
+def test_i001_what_the_store_promises(store, promises):
+    message = found(HOOKGUARD=settings(store), deploy=True)["hookguard.I001"]
+    assert promises in message.msg
+    assert "hookguard.I001" not in found(HOOKGUARD={}, deploy=True)
+
+
+@pytest.mark.parametrize(
+    ("store", "why"),
+    [
+        (CacheStore(), "loses events"),
+        ("hookguard_django.stores.CacheStore", "loses events"),
+        (CacheStore("elsewhere"), "CACHES has no usable 'elsewhere'"),
+        (ORMStore("elsewhere"), "DATABASES has no 'elsewhere'"),
+    ],
+)
+def test_e001_a_store_that_cannot_be(store, why):
+    assert why in found(HOOKGUARD=settings(store))["hookguard.E001"].msg
+
+
+def test_e001_an_orm_store_without_the_app():
+    apps = ["django.contrib.contenttypes", "django.contrib.auth"]
+    # Whether it was installed is asked when the model is imported, which in this process it was.
+    code = f"""
+from django.conf import settings
+settings.configure(INSTALLED_APPS={apps}, HOOKGUARD={{"STORE": "hookguard_django.stores.ORMStore", "ENDPOINTS": {{}}}},
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}})
+import django
+django.setup()
+from hookguard_django.checks import check_settings
+print(check_settings())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'add "hookguard_django" to INSTALLED_APPS' in done.stdout
+
+
+@webhook("stripe")
+async def awaited(request):
+    return HttpResponse()
+
+
+async def plain(request):
+    return HttpResponse()
+
+
+class Awaited(WebhookView):
+    endpoint = "stripe"
+
+    async def received(self, request, event):
+        return HttpResponse()
+
+
+def test_e002_an_asynchronous_view_in_transactional_mode():
+    hooks = settings(ORMTransactionStore())
+    for pattern in (path("hook", awaited), path("hook", Awaited.as_view())):
+        message = found(pattern, HOOKGUARD=hooks)["hookguard.E002"]
+        assert "'hook'" in message.msg
+        assert "write the view with def" in message.msg
+    assert found(path("hook", good), path("class", Hook.as_view()), HOOKGUARD=hooks) == {}
+    guarded = found(path("hook", plain), HOOKGUARD={**hooks, "PATHS": {"/hook": "stripe"}}, MIDDLEWARE=[OURS])
+    assert guarded.keys() == {"hookguard.E002"}
+    assert found(path("hook", plain), HOOKGUARD={**hooks, "PATHS": {"/elsewhere": "stripe"}}, MIDDLEWARE=[OURS]) == {}
+
+
+def test_e002_a_view_that_does_not_await_and_a_store_that_is_awaited():
+    class AsyncStore(MemoryStore):
+        async def claim(self, *arguments, **named):
+            return super().claim(*arguments, **named)
+
+    message = found(path("hook", good), HOOKGUARD=settings(AsyncStore()))["hookguard.E002"]
+    assert "is asynchronous" in message.msg
+    assert "hookguard.E002" not in found(path("hook", awaited), HOOKGUARD=settings(AsyncStore()))
+
+
+def test_an_endpoint_that_is_not_in_the_settings_is_told_too(store):
+    @webhook("strpe")
+    def view(request):
+        return HttpResponse()
+
+    assert "did you mean 'stripe'" in found(path("hook", view), HOOKGUARD=settings(store))["hookguard.E002"].msg
+
+
+def looked(store, *databases):
+    with site(HOOKGUARD=settings(store)):
+        return {message.id: message for message in run_checks(databases=databases) if message.id.startswith("hookguard.")}
+
+
+def test_w008_the_table_is_missing():
+    for store in (ORMStore("sqlite"), ORMTransactionStore("sqlite")):
+        assert "migrate hookguard --database sqlite" in looked(store, "sqlite")["hookguard.W008"].hint
+        assert "hookguard.W008" not in looked(store, "default")
+        assert "hookguard.W008" not in looked(store)
+
+
+def test_w008_the_database_is_down():
+    connections["postgresql"].close()
+    right = connections["postgresql"].settings_dict["PORT"]
+    connections["postgresql"].settings_dict["PORT"] = 1
+    try:
+        assert "does not answer" in looked(ORMStore("postgresql"), "postgresql")["hookguard.W008"].msg
+    finally:
+        connections["postgresql"].settings_dict["PORT"] = right
+
+
+def test_e003_and_w009_what_a_look_at_the_table_finds(monkeypatch):
+    with connections["sqlite"].schema_editor() as editor:
+        editor.create_model(WebhookEvent)
+    assert looked(ORMStore("sqlite"), "sqlite") == {}
+    monkeypatch.setattr("hookguard.stores.trial.EXPIRED", 0)
+    assert "hookguard_prune" in looked(ORMStore("sqlite"), "sqlite")["hookguard.W009"].msg
+    with connections["sqlite"].cursor() as cursor:
+        cursor.execute("DROP INDEX hookguard_event_expiry")
+    assert "no index" in looked(ORMTransactionStore("sqlite"), "sqlite")["hookguard.E003"].msg
+    with connections["sqlite"].cursor() as cursor:
+        cursor.execute("DROP TABLE hookguard_event")
+    connections.close_all()
+
+
+def test_migrating_and_testing_do_not_look(monkeypatch):
+    """The one makes the table, the other has a database of its own."""
+    for command in ("migrate", "test"):
+        monkeypatch.setattr(sys, "argv", ["manage.py", command])
+        assert looked(ORMStore("sqlite"), "sqlite") == {}
+
+
+class Elsewhere:
+    def db_for_write(self, model, **hints):
+        return "sqlite" if model is WebhookEvent else "postgresql"
+
+
+def test_w011_transactional_mode_where_no_model_is_written():
+    hooks = settings(ORMTransactionStore())
+    message = found(HOOKGUARD=hooks, DATABASE_ROUTERS=[Elsewhere()])["hookguard.W011"]
+    assert "'sqlite'" in message.msg
+    assert found(HOOKGUARD=settings(ORMTransactionStore("postgresql")), DATABASE_ROUTERS=[Elsewhere()]) == {}
+    assert found(HOOKGUARD=settings(ORMStore()), DATABASE_ROUTERS=[Elsewhere()]) == {}
+    assert found(HOOKGUARD=hooks) == {}
