@@ -148,7 +148,7 @@ ADYEN = Preset(
     proof=("vector", "sdk"),
     docs=_SIGNATURES,
     note=(
-        "The HMAC key is hex and is decoded. Eight fields of each item are signed; the reason, the payment method, the time and the"
-        " rest are not. Other products: preset adyen-platform."
+        "The HMAC key is hex and is decoded. Eight fields of each item are signed; the reason, the payment method, the time and"
+        " the rest are not. Other products: preset adyen-platform."
     ),
 )
