@@ -275,7 +275,7 @@ class Published:
 def guard_of(preset):
     options = {"public_url": URL} if "url" in preset.scheme.covers else {}
     if getattr(preset.challenge, "offers_secret", False):
-        options["accept_secret"] = lambda secret: False
+        options["accept_secret"] = lambda secret, delivery: False
     endpoint = Endpoint(verifier(preset), **options)
     return Guard(endpoint, MemoryStore(), **({"keys": Published(preset.name)} if verifier(preset).fetches else {}))
 
