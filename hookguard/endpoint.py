@@ -67,8 +67,8 @@ class Endpoint:
       down: it is run without anyone knowing whether it ran before. Only for handlers that bear any number of runs.
     - ``store_reply``: whether a duplicate gets the handler's own answer again (status, Content-Type, and a body of up to
       64 KiB, kept for ``retention``), not a plain 200.
-    - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it; ``public_base_url`` is its
-      beginning, which the raw path and query are put behind.
+    - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it (a query that the provider adds is
+      the delivery's own); ``public_base_url`` is its beginning, which the raw path and query are put behind.
     - ``accept_secret``: takes the secret that some providers send with their first delivery, and the delivery; True keeps
       it. Whoever can reach the URL can send one, so answer True only while a registration of yours is under way.
     - ``confirm_subscription``: fetch the address at which some providers want a subscription confirmed (Amazon SNS), once the
@@ -255,9 +255,14 @@ class Endpoint:
         return StoreKey(scope, f"{event.id}:{event.digest()[:32]}")
 
     def url(self, target: str) -> str:
-        """Return the URL a delivery to ``target`` (the raw path and query) was signed for, as far as it is configured."""
+        """Return the URL a delivery to ``target`` (the raw path and query) was signed for, as far as it is configured.
+
+        A provider may add a query to the configured URL, and signs it then: it is the delivery's own.
+        """
         if self.public_url is not None and "url" in self.preset.scheme.covers:
-            return self.public_url
+            whole, _, configured = self.public_url.partition("?")
+            query = target.partition("?")[2]
+            return f"{whole}?{query}" if query and query.startswith(f"{configured}&" if configured else "") else self.public_url
         return (self._public_base_url or "") + target
 
     def __repr__(self) -> str:

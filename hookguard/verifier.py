@@ -196,7 +196,7 @@ class Verifier:
         The order is signature, then timestamp: a stale delivery is called stale only when it is genuine. ``found`` is the key
         that ``wants`` asked for.
         """
-        keys = self._usable()
+        keys = self._keys if self._keys and not self._dated else self._usable()
         if self._wants is None:
             secret, timestamp = self._verify(delivery, keys)
         else:

@@ -30,7 +30,8 @@ def presets(as_json: bool, markdown: bool) -> None:
         return
     table = Table(title="Presets", caption="* not stated by the provider's own pages")
     for column in ("name", "signed", "id signed", "identity", "tolerance", "retries for", "timeout", "retention", "challenge"):
-        table.add_column(column)
+        # A name that is cut cannot be typed.
+        table.add_column(column, no_wrap=column == "name")
     for row in rows:
         table.add_row(*(str(row[column]) for column in ("name", "signed")), *(str(row[key]) for key in _SHOWN))
     Console(width=max(Console().width, 130)).print(table)

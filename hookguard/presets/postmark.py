@@ -8,6 +8,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["POSTMARK"]
 
 _DOCS = Source("https://postmarkapp.com/developer/webhooks/webhooks-overview", "2026-11-24")
+_INBOUND = Source("https://postmarkapp.com/support/article/understanding-inbound-webhook-retries-in-postmark", "2026-11-25")
 _IPS = Source("https://postmarkapp.com/support/article/800-ips-for-firewalls", "2026-11-24")
 
 POSTMARK = Preset(
@@ -19,12 +20,14 @@ POSTMARK = Preset(
     event_type=InBody("RecordType"),
     identity="content",
     profile=Profile(
-        schedule=_DOCS.silent("ever less often: bounces and inbound mail ten times within 10.5 hours, others for a shorter time"),
-        horizon=_DOCS.silent(11 * HOUR),
+        schedule=_INBOUND.says(
+            "inbound mail: ten times within about 10.5 hours, ever less often; other kinds for a shorter time"
+        ),
+        horizon=_INBOUND.says(10.5 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(120.0),
-        statuses=_DOCS.silent("200 succeeds; 403 stops retries; anything else is tried again"),
+        statuses=_INBOUND.says("200 succeeds; 403 stops retries; anything else is tried again"),
         networks=_IPS.silent("https://postmarkapp.com/support/article/800-ips-for-firewalls"),
     ),
     docs="https://postmarkapp.com/developer/webhooks/webhooks-overview",

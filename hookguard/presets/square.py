@@ -25,7 +25,7 @@ SQUARE = Preset(
         statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
-    proof=("vector",),
+    proof=("vector", "sdk"),
     docs="https://developer.squareup.com/docs/webhooks/step3validate",
     note=(
         "The URL is signed as it stands in the subscription, query and trailing slash included. Two subscriptions to one URL"

@@ -101,7 +101,7 @@ class TrueLayerScheme(FetchingScheme):
         matched = next((key.name for key in keys if key.prepared.source == header.get("jku")), None)
         if matched is None or not isinstance(found, JwsKey):
             raise UntrustedKeySource("the token's key is not that of a configured environment")
-        path = urlsplit(delivery.url).path
+        path = _path(delivery.url)
         # The signing side may write the path with a slash at its end or without.
         for spelt in (path, path.removesuffix("/") if path.endswith("/") else path + "/"):
             payload = _payload(delivery.method, spelt, names, delivery.headers, delivery.body)
@@ -117,7 +117,7 @@ class TrueLayerScheme(FetchingScheme):
         stamp = _rfc3339(draft.timestamp)
         headers = {**draft.headers, _TIMESTAMP: stamp}
         header = {"typ": None, "kid": keys[0].name, "tl_version": "2", "tl_headers": _TIMESTAMP, "jku": key.source}
-        payload = _payload(draft.method, urlsplit(draft.url).path, [_TIMESTAMP], Headers(headers), draft.body)
+        payload = _payload(draft.method, _path(draft.url), [_TIMESTAMP], Headers(headers), draft.body)
         head, _, signature = key.private.sign(header, payload).split(".") if key.private else ("", "", "")
         headers[_HEADER] = f"{head}..{signature}"
         return Delivery(draft.body, headers, draft.method, draft.url)
@@ -142,6 +142,13 @@ def _names(header: Mapping[str, Any]) -> list[str]:
     if header.get("tl_version") != "2" or len(names) > 32 or not all(_NAME.fullmatch(name) for name in names):
         raise MalformedSignature("the token is not of version 2, or its list of headers cannot be read")
     return names
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        raise MalformedSignature("the URL cannot be read, and its path is signed") from None
 
 
 def _payload(method: str, path: str, names: Sequence[str], headers: Headers, body: bytes) -> bytes:

@@ -111,12 +111,11 @@ class HmacScheme(TemplateScheme):
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try every key against every signature the delivery carries."""
         signatures, stamp, timestamp = self._read(delivery)
-        parts: tuple[bytes, ...] = (delivery.body,)
-        if not self._body_alone and not self._signs_secret:
-            parts = self._parts(delivery, stamp)
+        signs_secret = self._signs_secret
+        parts = (delivery.body,) if self._body_alone or signs_secret else self._parts(delivery, stamp)
         prefix, encode = self._prefix, self._encode
         for key in keys:
-            if self._signs_secret:
+            if signs_secret:
                 parts = self._parts(delivery, stamp, key.prepared)
             expected = prefix + encode(key.prepared.digest(*parts))
             for signature in signatures:

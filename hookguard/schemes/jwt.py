@@ -351,16 +351,16 @@ class JwtScheme(Scheme):
 
     def _jws(self, delivery: Delivery) -> Jws:
         if isinstance(self.token, InHeader):
-            token = delivery.headers.one(self.token.name.lower())
+            value = delivery.headers.one(self.token.name.lower())
         else:
-            token = self.token.find(Reading(delivery))
-        if not token:
+            value = self.token.find(Reading(delivery))
+        if not value:
             raise MissingSignature(f"no token at {self.where}")
-        if len(token) > MAX_TOKEN:
-            raise MalformedSignature(f"the token is {len(token)} characters long; at most {MAX_TOKEN} are read")
-        if token[: len(self.prefix)].lower() != self.prefix.lower():
+        if len(value) > MAX_TOKEN:
+            raise MalformedSignature(f"the token is {len(value)} characters long; at most {MAX_TOKEN} are read")
+        if value[: len(self.prefix)].lower() != self.prefix.lower():
             raise MalformedSignature(f"the token at {self.where} is not written behind {self.prefix!r}")
-        return read_jws(token[len(self.prefix) :].strip(" "))
+        return read_jws(value[len(self.prefix) :].strip(" "))
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check the token's signature with every key, and its claims."""

@@ -48,7 +48,11 @@ def test_durations_are_written_for_people(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize("name", [name for name in presets.names() if presets.get(name).scheme.secret_format == "text"])
+#: One of each kind; every preset's signing and verifying is tested where the library's own tests are.
+KINDS = ["github", "stripe", "slack", "shopify", "gitlab-token", "square", "twitch", "zendesk", "workos", "meta"]
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_what_sign_saves_verify_finds_genuine(run, tmp_path, name):
     body = '{"id":"evt_1","event_id":"evt_1","type":"t"}'
     signed = run(

@@ -98,6 +98,14 @@ def test_a_provider_that_signs_the_url_needs_the_url():
     with pytest.raises(ConfigurationError, match="set public_url"):
         Endpoint(signs_url)
     assert Endpoint(signs_url, public_url="https://a.example/hook?x=1").url("/inside") == "https://a.example/hook?x=1"
+    assert Endpoint(signs_url, public_url="https://a.example/hook").url("/inside?bodySHA256=ab%2F&x") == (
+        "https://a.example/hook?bodySHA256=ab%2F&x"
+    )
+    configured = Endpoint(signs_url, public_url="https://a.example/hook?x=1")
+    assert configured.url("/inside?x=1&bodySHA256=ab") == "https://a.example/hook?x=1&bodySHA256=ab"
+    # What a proxy wrote anew is not what was signed.
+    for target in ("/inside?x=1", "/inside?x=%31&y=2", "/inside?x=12", "/inside?", "/inside"):
+        assert configured.url(target) == "https://a.example/hook?x=1"
     assert Endpoint(signs_url, public_base_url="https://a.example/").url("/hook?x=1") == "https://a.example/hook?x=1"
     assert Endpoint(STRIPE).url("/hook?x=1") == "/hook?x=1"
     # Where the URL is not signed, the configured one says nothing about this delivery.

@@ -342,6 +342,28 @@ def test_sixteen_threads_make_one_fetch(server):
     assert len(server.seen) == 1
 
 
+def test_one_who_looked_before_a_flight_landed_starts_no_other(server):
+    source = HttpKeySource(verify=trusting(ROOT))
+    looked, landed = threading.Event(), threading.Event()
+    look = source._cache.look
+
+    def late(ask):
+        found = look(ask)
+        if threading.current_thread() is not threading.main_thread() and not landed.is_set():
+            looked.set()
+            landed.wait(10)
+        return found
+
+    source._cache.look = late
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(source.get, wanted(server))
+        looked.wait(10)
+        assert source.get(wanted(server, "b")) == "key b"
+        landed.set()
+        assert waiting.result() == "key a"
+    assert len(server.seen) == 1
+
+
 def test_sixteen_tasks_make_one_fetch_and_the_first_may_leave(server):
     server.answer("/keys", KEYS, wait=0.2)
     source = AsyncHttpKeySource(verify=trusting(ROOT))

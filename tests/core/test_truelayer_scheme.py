@@ -146,3 +146,8 @@ def test_a_document_that_holds_no_keys_is_unknown_not_invalid(document):
     wanted = SCHEME.wants(signed(), KEYS)
     with pytest.raises(ValueError, match="."):
         wanted.read(document, NOW)
+
+
+def test_a_url_that_cannot_be_read():
+    with pytest.raises(MalformedSignature, match="URL"):
+        SCHEME.verify(changed(url="http://["), KEYS, FOUND)

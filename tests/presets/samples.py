@@ -1,13 +1,9 @@
 """An honest delivery of every preset, made from what the preset itself says: where the id is, where the type is, what is signed."""
 
 import json
-import sys
 from datetime import datetime, timedelta, timezone
 from functools import cache
-from pathlib import Path
 from urllib.parse import urlencode
-
-sys.path.append(str(Path(__file__).parents[1] / "core"))
 
 from example_secrets import PAIRS, SHARED, private_side, public_side
 from scheme_keys import ec_pair, ed25519_pair, rsa_pair

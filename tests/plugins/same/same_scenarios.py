@@ -8,7 +8,20 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 
-from hookguard import Delivery, InBody, InHeader, InQuery, MemoryStore, Reply, StoreKey, StoreUnavailable, Tenant, presets
+from hookguard import (
+    Delivery,
+    HmacScheme,
+    InBody,
+    InHeader,
+    InQuery,
+    MemoryStore,
+    Reply,
+    SignatureHeader,
+    StoreKey,
+    StoreUnavailable,
+    Tenant,
+    presets,
+)
 from hookguard.batch import Batch
 from hookguard.challenge import AnyOf, Computed, Echo, Fixed, NewSecret
 
@@ -52,6 +65,20 @@ def listed(*numbers, then=None, **fields):
         if number in (then or {}):
             event["then"] = {"1": then[number]}
     return LISTED.sign(json.dumps({"events": events}).encode(), SECRET, timestamp=int(time.time()))
+
+
+#: A provider that signs the URL.
+ADDRESSED = replace(
+    presets.GITHUB,
+    name="addressed",
+    scheme=HmacScheme(signature=SignatureHeader("Acme-Signature", "{hex}"), signed="{url}{body}"),
+)
+
+
+def addressed(query="", at="https://hooks.example.com/hooks/addressed", sent=None, **headers):
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    delivery = ADDRESSED.sign(b"{}", SECRET, id="1", url=at + query, headers=headers)
+    return delivery._replace(url=query if sent is None else sent)
 
 
 def accept(secret, delivery):
@@ -186,6 +213,8 @@ ENDPOINTS = {
     "asking": {"preset": "same_scenarios.ASKING", "secrets": [SECRET], "accept_secret": "same_scenarios.accept"},
     "listed": {"preset": "same_scenarios.LISTED", "secrets": [SECRET]},
     "passed": {"preset": "stripe", "secrets": [SECRET], "behind": "hookdeck", "gateway_secrets": [OTHER]},
+    "addressed": {"preset": "same_scenarios.ADDRESSED", "secrets": [SECRET], "public_base_url": "https://hooks.example.com"},
+    "dashboard": {"preset": "same_scenarios.ADDRESSED", "secrets": [SECRET], "public_url": "https://api.example.com/x/hook"},
     "rotated": {"preset": "stripe", "secrets": [{"value": SECRET, "name": "new"}, {"value": OTHER, "name": "old"}]},
 }
 #: A function cannot go through the environment to a server's process.
@@ -250,6 +279,11 @@ def scenarios():
         "a day late": [Step("passed", passed(stripe(off=-86400)), ok())],
         "not through the gateway": [Step("passed", stripe(), refused(401)), Step("passed", passed(stripe(), SECRET), refused(401))],
         "through it and forged before": [Step("passed", passed(stripe(secret=OTHER)), refused(401))],
+        "a signed URL": [Step("addressed", addressed(), ok())],
+        "a signed query, as it was written": [Step("addressed", addressed("?b=%2F%2f&a=x%20y+z&a=%C3%A9&c&d=1;2&e=~@:!$'()*,="), ok())],
+        "another query than was signed": [Step("addressed", addressed("?a=1", sent="?a=2"), refused(401)), Step("addressed", addressed("?a=%2F", sent="?a=/"), refused(401)), Step("addressed", addressed(sent="?a=1"), refused(401))],
+        "a host that only a header claims": [Step("addressed", addressed(X_Forwarded_Host="other.example", X_Forwarded_Proto="http", Forwarded="host=other.example", X_Original_URL="/x", Host="other.example"), ok()), Step("addressed", addressed(at="https://other.example/hooks/addressed", X_Forwarded_Host="other.example"), refused(401, 1))],
+        "the URL in the dashboard": [Step("dashboard", addressed(at="https://api.example.com/x/hook"), ok()), Step("dashboard", addressed("?sha=%2F", at="https://api.example.com/x/hook"), duplicate()), Step("dashboard", addressed("?sha=1", at="https://api.example.com/x/hook", sent="?sha=2"), refused(401, 1))],
         "a form": [Step("github", plain("github", b"payload=%7B%7D", id="1", headers=FORM), ok())],
         "an empty body": [Step("github", plain("github", b"", id="1"), ok())],
         "bytes that are no text": [Step("github", plain("github", bytes(range(256)), id="1"), ok())],
