@@ -169,17 +169,7 @@ class Endpoint:
         self.retention = _seconds("retention", retention, verifier.retention, self.name)
         self.heartbeat = bool(heartbeat)
         self._compare_with_workers(worker_timeout)
-        replayable = 2 * (verifier.tolerance or 0.0)
-        for span, why in (
-            (profile.horizon.value if profile else 0.0, f"{preset.name} retries"),
-            (replayable, "a capture is accepted"),
-        ):
-            if self.retention < span:
-                warnings.warn(
-                    f"endpoint {self.name!r} remembers events for {self.retention:.0f} s, but {why} for {span:.0f} s:"
-                    " what comes after that would run again",
-                    stacklevel=2,
-                )
+        self._compare_with_provider(verifier)
         self.identity: Identity = identity or preset.identity or "id"
         if on_reused_id is None:
             self.reject_reused_id = bool(profile and profile.stable_body.value) and self.identity == "id"
@@ -192,6 +182,21 @@ class Endpoint:
         self.methods = preset.all_methods
         self.observers = tuple(observers)
         self._scope = f"{quote(preset.name, safe='')}/{quote(self.name, safe='')}"
+
+    def _compare_with_provider(self, verifier: Verifier) -> None:
+        """Warn when an event may come again after it was forgotten."""
+        preset, profile = self.preset, self.preset.profile
+        replayable = 2 * (verifier.tolerance or 0.0)
+        for span, why in (
+            (profile.horizon.value if profile else 0.0, f"{preset.name} retries"),
+            (replayable, "a capture is accepted"),
+        ):
+            if self.retention < span:
+                warnings.warn(
+                    f"endpoint {self.name!r} remembers events for {self.retention:.0f} s, but {why} for {span:.0f} s:"
+                    " what comes after that would run again",
+                    stacklevel=3,
+                )
 
     def _compare_with_workers(self, worker_timeout: float | None) -> None:
         """Warn when a handler may still run after its lease."""
