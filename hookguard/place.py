@@ -278,6 +278,7 @@ def in_words(place: object) -> str:
         (InBody, "body", "path"),
         (InForm, "form", "field"),
         (InQuery, "query", "parameter"),
+        (InXml, "element", "path"),
     ):
         if isinstance(place, kind):
             return f"{word} `{getattr(place, attribute)}`"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookguard import Preset
-from hookguard.cli.providers_page import duration, page
+from hookguard.cli.providers_page import checked, duration, habits, page, proof
 from hookguard.presets import get, names
 
 __all__ = ["describe", "presets"]
@@ -29,20 +29,35 @@ def presets(as_json: bool, markdown: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     table = Table(title="Presets", caption="* not stated by the provider's own pages")
-    for column in ("name", "signed", "id signed", "identity", "tolerance", "retries for", "timeout", "retention", "challenge"):
+    for column in _SHOWN:
         # A name that is cut cannot be typed.
         table.add_column(column, no_wrap=column == "name")
     for row in rows:
-        table.add_row(*(str(row[column]) for column in ("name", "signed")), *(str(row[key]) for key in _SHOWN))
-    Console(width=max(Console().width, 130)).print(table)
+        table.add_row(*(str(row[key]) for key in _SHOWN.values()))
+    Console(width=max(Console().width, 150)).print(table)
 
 
-_SHOWN = ("id_signed", "identity", "tolerance", "horizon", "timeout", "retention", "challenge")
+#: What stands above a column, and which fact stands in it.
+_SHOWN = {
+    "name": "name",
+    "signed": "signed",
+    "id signed": "id_signed",
+    "identity": "identity",
+    "tolerance": "tolerance",
+    "retries for": "horizon",
+    "waits": "timeout",
+    "retention": "retention",
+    "challenge": "challenge",
+    "batch": "batch",
+    "proved by": "proof",
+    "confirmed": "confirmed",
+}
 
 
 def describe(preset: Preset) -> dict[str, Any]:
     """Return a preset's facts as plain values."""
     scheme, profile = preset.scheme, preset.profile
+    horizon, timeout, challenge, batch = habits(preset)
     return {
         "name": preset.name,
         "title": preset.title,
@@ -53,17 +68,17 @@ def describe(preset: Preset) -> dict[str, Any]:
         "identity": preset.identity or "id",
         "tolerance": duration(preset.tolerance) if scheme.signs_timestamp else "-",
         "schedule": profile.schedule.value if profile else "-",
-        "horizon": _fact(duration(profile.horizon.value), profile.horizon.confirmed) if profile else "-",
-        "timeout": _fact(duration(profile.timeout.value), profile.timeout.confirmed) if profile else "-",
+        "horizon": horizon,
+        "timeout": timeout,
         "retention": duration(preset.retention(preset.tolerance if scheme.signs_timestamp else None)),
         "statuses": profile.statuses.value if profile else "-",
         "networks": profile.networks.value if profile else None,
-        "challenge": "yes" if preset.challenge else "-",
-        "checked": profile.horizon.checked if profile else "-",
+        "challenge": challenge,
+        "batch": batch,
+        "proof": proof(preset),
+        "confirmed": "yes" if preset.confirmed else "no",
+        "doubt": preset.doubt,
+        "checked": checked(preset),
         "docs": preset.docs,
         "note": preset.note,
     }
-
-
-def _fact(text: str, confirmed: bool) -> str:
-    return text if confirmed else f"{text} *"

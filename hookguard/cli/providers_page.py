@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ from hookguard import Preset
 from hookguard.place import in_words
 from hookguard.profile import Fact, Profile
 
-__all__ = ["duration", "page"]
+__all__ = ["checked", "duration", "habits", "page", "proof"]
 
 _INTRODUCTION = """# Providers
 
@@ -19,15 +20,19 @@ What no page says is marked *not stated*; a value assumed for it is on the cauti
 table in a terminal, `hookguard presets --markdown` writes this page.
 
 *Identity* is what makes two deliveries the same event ([What "once" means](once.md)). An id that is *signed* cannot be
-exchanged by someone who captured a delivery. *Within* is how far a signed timestamp may be off, both ways.
+exchanged by someone who captured a delivery. *Within* is how far a signed timestamp may be off, both ways. *Retries for* is
+the time from the first try to the last automatic one, and *waits* how long an answer may take; a star marks what is assumed.
+A *batch* carries several events, each of which is handled by itself. *Proved by* is what judges the preset in our tests that
+we did not write: a published vector, or the provider's official package. *Unconfirmed* presets say what is not known in
+their section, and warn when they are used.
 
 *Lease* and *retention* are what an endpoint uses unless it is told otherwise ([Settings](settings.md)). The lease is twice
 the time the provider waits for an answer, and at least a minute. The retention is one and a quarter times the
 time from the first try to the last automatic one, plus a day, at least a week, and at least twice what a timestamp may be
 off; a delivery sent again by hand after that runs again. A preset of your own: [Your own provider](own-provider.md).
 
-| preset | signature header | what is signed | within | event id | type | identity |
-| --- | --- | --- | --- | --- | --- | --- |
+| preset | where the signature is | what is signed | within | event id | type | identity | retries for | waits | challenge | batch | proved by | checked |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -52,15 +57,44 @@ def _row(preset: Preset) -> str:
     window = duration(preset.tolerance) if scheme.signs_timestamp else "-"
     covered = " (signed)" if preset.id_covered else ""
     cells = (
-        f"[`{preset.name}`](#{preset.name})",
+        f"[`{preset.name}`](#{preset.name})" + ("" if preset.confirmed else " (unconfirmed)"),
         scheme.where,
         scheme.what,
         window,
         f"{in_words(preset.event_id)}{covered}" if preset.event_id else "-",
         in_words(preset.event_type) if preset.event_type else "-",
         preset.identity or "id",
+        *habits(preset),
+        proof(preset),
+        checked(preset),
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def habits(preset: Preset) -> tuple[str, str, str, str]:
+    """Return for how long it retries, how long it waits, and whether it has a challenge and batches; ``*`` for what is assumed."""
+    profile = preset.profile
+    return (
+        _starred(profile.horizon) if profile else "-",
+        _starred(profile.timeout) if profile else "-",
+        "yes" if preset.challenge else "-",
+        "yes" if preset.batch else "-",
+    )
+
+
+def proof(preset: Preset) -> str:
+    """Return what judges the preset besides ourselves."""
+    return ", ".join({"vector": "vector", "sdk": "SDK"}[kind] for kind in preset.proof) or "-"
+
+
+def checked(preset: Preset) -> str:
+    """Return the day on which one of its facts was last looked at."""
+    profile = preset.profile
+    return max(getattr(profile, each.name).checked for each in fields(Profile)) if profile else "-"
+
+
+def _starred(fact: Fact[Any]) -> str:
+    return duration(fact.value) + ("" if fact.confirmed or fact.value is None else " *")
 
 
 def _section(preset: Preset, told_before: str | None) -> str:
@@ -71,6 +105,10 @@ def _section(preset: Preset, told_before: str | None) -> str:
         about.append(preset.note)
     if preset.challenge is not None:
         about.append("Its challenge is answered for you.")
+    if preset.batch is not None:
+        about.append("A delivery may carry several events, and each is handled by itself.")
+    if preset.doubt:
+        about.append(f"**Unconfirmed**: {preset.doubt}.")
     lines = ["", f"## {preset.name}", "", " ".join(about), ""]
     if profile is None:
         lines += ["No provider stands behind it, so nothing is known of how it delivers.", ""]
