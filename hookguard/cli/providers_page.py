@@ -31,9 +31,12 @@ the time the provider waits for an answer, and at least a minute. The retention 
 time from the first try to the last automatic one, plus a day, at least a week, and at least twice what a timestamp may be
 off; a delivery sent again by hand after that runs again. A preset of your own: [Your own provider](own-provider.md).
 
-| preset | where the signature is | what is signed | within | event id | type | identity | retries for | waits | challenge | batch | proved by | checked |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+
+_COLUMNS = (
+    *("preset", "where the signature is", "what is signed", "within", "event id", "type", "identity"),
+    *("retries for", "waits", "challenge", "batch", "proved by", "checked"),
+)
 
 
 def page(presets: Iterable[Preset]) -> str:
@@ -41,7 +44,8 @@ def page(presets: Iterable[Preset]) -> str:
     presets = list(presets)
     rows = [_row(preset) for preset in presets]
     sections = [_section(preset, _told_before(preset, presets)) for preset in presets]
-    return _INTRODUCTION + "\n".join(rows) + "\n" + "".join(sections)
+    head = [_cells(_COLUMNS), _cells(["---"] * len(_COLUMNS))]
+    return _INTRODUCTION + "\n".join([*head, *rows]) + "\n" + "".join(sections)
 
 
 def _told_before(preset: Preset, presets: list[Preset]) -> str | None:
@@ -68,11 +72,15 @@ def _row(preset: Preset) -> str:
         proof(preset),
         checked(preset),
     )
+    return _cells(cells)
+
+
+def _cells(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def habits(preset: Preset) -> tuple[str, str, str, str]:
-    """Return for how long it retries, how long it waits, and whether it has a challenge and batches; ``*`` for what is assumed."""
+    """Return how long it retries and waits, with ``*`` for what is assumed, and whether it has a challenge and batches."""
     profile = preset.profile
     return (
         _starred(profile.horizon) if profile else "-",
