@@ -1,6 +1,7 @@
 """The Redis stores under the contract, on a real server."""
 
 import asyncio
+import os
 from contextlib import contextmanager
 
 import pytest
@@ -28,7 +29,8 @@ SECRET = "a-secret-that-is-long-enough"
 
 
 def fresh(prefix):
-    """Forget what an earlier case left."""
+    """Forget what an earlier case left; other runs of the tests may be at the same server."""
+    prefix = f"{prefix}-{os.getpid()}"
     with redis.Redis.from_url(servers.REDIS) as client:
         for name in client.scan_iter(match=f"{prefix}:*"):
             client.delete(name)
@@ -109,7 +111,7 @@ def test_guards_use_them():
     store.close()
 
     async def again():
-        store = AsyncRedisStore.from_url(servers.REDIS, prefix="guards")
+        store = AsyncRedisStore.from_url(servers.REDIS, prefix=f"guards-{os.getpid()}")
         guard = AsyncGuard(Verifier("stripe", SECRET), store)
         assert (await guard.open(delivery(1))).reply.status == 200
         receipt = await guard.open(delivery(2))

@@ -82,8 +82,8 @@ class _Asking:
         self._operation = operation
         self._calls = store._calls
 
-    def _run(self, call):
-        return self._store._run(self._store._changed(self._operation, call))
+    def _run(self, call, read):
+        return self._store._run(self._store._changed(self._operation, call), read)
 
 
 def forget_everything():
