@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from xml.etree.ElementTree import Element
 
+from hookguard.batch import Batch
 from hookguard.delivery import Delivery
 from hookguard.documents import read_form, read_json, read_xml, says_form
 from hookguard.errors import MalformedBody, MissingEventId
@@ -46,6 +47,10 @@ class Described(Protocol):
     @property
     def event_type(self) -> Place | None:
         """Where the type is."""
+
+    @property
+    def batch(self) -> Batch | None:
+        """Where the events are, if a delivery carries several."""
 
     @property
     def identity(self) -> str | None:
@@ -189,8 +194,16 @@ class Event:
         """Return the fingerprint in hex."""
         return self.fingerprint().hex()
 
-    def member(self, document: Any) -> Event:
-        """Return one of several events that came in this delivery: its own JSON, fingerprint, id and type."""
+    def events(self) -> list[Event]:
+        """Return every event of the delivery, for what a Verifier returned: itself, where the provider sends one at a time.
+
+        Raises MalformedBody or BodyTooLarge where the provider sends lists and this is none. Guards do this by themselves.
+        """
+        batch = self._preset.batch
+        return [self] if batch is None else [self._member(document) for document in batch.members(self.document())]
+
+    def _member(self, document: Any) -> Event:
+        """One of several events that came in this delivery: its own JSON, fingerprint, id and type."""
         event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant, self._opened)
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
 from hookguard.awaited import Awaited, AwaitedKeys, InThread, at_once, finish
-from hookguard.batch import Batch
 from hookguard.challenge import Offer, Visit
 from hookguard.checkup import look_once
 from hookguard.delivery import Delivery
@@ -304,7 +303,7 @@ class _Flow:
             if said is not None and not isinstance(said, Reply):
                 said = said(event, verifier.key(event.secret))
             if preset.batch is not None:
-                return await self._open_members(preset.batch, event, started, said)
+                return await self._open_members(event, started, said)
             key = self._endpoint.key(event)
             receipt = Receipt(started, event=event)
             receipt.acknowledgement = said
@@ -375,9 +374,9 @@ class _Flow:
         reason = "" if claim.same_fingerprint else "the body differs from the first one's"
         return self._answer(receipt.started, outcome, reply, event, reason)
 
-    async def _open_members(self, batch: Batch, event: Event, started: float, said: Reply | None) -> Receipt:
+    async def _open_members(self, event: Event, started: float, said: Reply | None) -> Receipt:
         """Take in a delivery of several events. One without an identity refuses all of them, before any is run."""
-        events = [event.member(document) for document in batch.members(event.document())]
+        events = event.events()
         members = Members([(member, self._endpoint.key(member)) for member in events], said)
         if not events:
             return self._answer(started, "challenge", members.done, event, "no event is in it")

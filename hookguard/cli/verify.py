@@ -35,14 +35,15 @@ def verify(
     verifier = Verifier(chosen, read_secrets(secrets, secret_names), allow_stale=any_age, clock=clock)
     try:
         event = verifier.verify(delivery)
-        identifier, kind = event.id, event.type
+        found = [(each.type, each.id) for each in event.events()]
     except Rejected as refusal:
         click.echo(f"refused: {type(refusal).__name__} (a receiver answers {refusal.status})")
         click.echo(f"  {refusal}")
         for hint in hints(chosen, delivery, refusal):
             click.echo(f"  hint: {hint}")
         raise SystemExit(1) from None
-    click.echo(f"genuine: {kind or 'event'} {identifier}")
+    for kind, identifier in found or [("", "and empty")]:
+        click.echo(f"genuine: {kind or 'event'} {identifier}")
     click.echo(f"  secret {event.secret} matched; identity is {chosen.identity or 'id'}")
     if event.timestamp is not None:
         click.echo(f"  signed at {event.timestamp:.0f}, {clock() - event.timestamp:.0f} s ago")

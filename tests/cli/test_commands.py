@@ -92,6 +92,18 @@ def test_verify_reads_standard_input(run):
     assert run("verify", "github", "-", "--secret", SECRET, stdin=saved).exit_code == 0
 
 
+def test_verify_names_every_event_of_a_delivery(run):
+    def verified(events):
+        saved = dump_delivery(presets.GOCARDLESS.sign(json.dumps({"events": events}).encode(), SECRET))
+        return run("verify", "gocardless", "-", "--secret", SECRET, stdin=saved)
+
+    result = verified([{"id": "EV1", "resource_type": "payments", "action": "paid"}, {"id": "EV2"}])
+    assert result.exit_code == 0, result.output
+    assert [line.split()[-1] for line in result.output.splitlines() if line.startswith("genuine")] == ["EV1", "EV2"]
+    assert "genuine" in verified([]).output
+    assert "MissingEventId" in verified([{"id": "EV1"}, {}]).output
+
+
 @pytest.mark.parametrize(
     "text",
     [

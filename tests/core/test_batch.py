@@ -308,6 +308,14 @@ def test_a_block_is_for_one_event(make):
         pass
 
 
+def test_without_a_guard_the_events_are_told_by_the_event():
+    whole = Verifier(LISTED, SECRET, clock=lambda: NOW).verify(carry(events(1, 2)))
+    assert [event.id for event in whole.events()] == ["evt_1", "evt_2"]
+    assert len({event.digest() for event in whole.events()}) == 2
+    one = Verifier("stripe", SECRET, clock=lambda: NOW).verify(presets.STRIPE.sign(b"{}", SECRET, timestamp=NOW))
+    assert one.events() == [one]
+
+
 def test_one_event_has_no_next(make):
     guard = make(presets.STRIPE)
     receipt = guard.open(presets.STRIPE.sign(b'{"id": "evt_1"}', SECRET, timestamp=NOW))

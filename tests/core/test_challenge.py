@@ -197,6 +197,19 @@ def test_a_ping_gets_its_pong_once_it_is_verified(make):
     assert guard.open(signed({"type": {"x": 1}, "id": "b"})).event.id == "b"
 
 
+def test_beside_an_unsigned_one_what_must_be_signed_still_must(make):
+    guard = make(AnyOf(GET_ECHO, PONG, HMACS))
+    assert answer(guard, get(method="POST", body=b'{"type": 1}'))[0] == 401
+    body = b'{"event": "endpoint.url_validation", "payload": {"plainToken": "abc"}}'
+    assert answer(guard, get(method="POST", body=body))[0] == 401
+    assert answer(guard, signed({"type": 1})) == (200, b'{"type":1}')
+
+
+def test_what_comes_unsigned_is_an_event_when_it_is_signed_and_asks_nothing(make):
+    guard = make(AnyOf(replace(ALONE, as_field="", as_header="X"), PONG))
+    assert guard.open(signed({"id": "evt_1", "challenge": "abc"})).event.id == "evt_1"
+
+
 def test_an_answer_made_with_the_secret_that_matched(make):
     other = "another-secret-of-some-length"
     guard = make(HMACS, [other, SECRET])

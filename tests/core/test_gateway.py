@@ -148,6 +148,32 @@ def test_the_head_alone_tells_what_did_not_come_through_the_gateway(kind, clock)
     assert guard.guard.screen(Delivery(b"", passed(stripe()).headers)) is None
 
 
+def test_no_key_is_fetched_for_what_did_not_come_through_the_gateway(kind, clock):
+    pytest.importorskip("cryptography", reason="the extra crypto is not installed")
+    from example_secrets import private_side, public_side
+    from scheme_keys import rsa_pair
+
+    from hookguard import AsyncGuard, Guard
+    from hookguard.schemes.public_key import read_key
+
+    asked = []
+
+    class Source:
+        def get(self, wanted):
+            asked.append(wanted.url)
+            return read_key(rsa_pair()[1])
+
+    endpoint = Endpoint(behind(clock, provider="aws-sns", secrets=public_side(presets.AWS_SNS)))
+    guard = kind(Endpoint(Verifier("stripe", SECRET)), MemoryStore())
+    guard.guard = (Guard if kind is Sync else AsyncGuard)(endpoint, MemoryStore(), keys=Source())
+    message = presets.AWS_SNS.sign(b"{}", private_side(presets.AWS_SNS), id="m-1", timestamp=NOW)
+    assert guard.open(passed(message, secret="another-gateways-secret")).reply.status == 401
+    assert guard.open(message).reply.status == 401
+    assert asked == []
+    assert guard.open(passed(message)).event.id == "m-1"
+    assert len(asked) == 1
+
+
 def test_an_event_is_remembered_as_long_as_either_may_bring_it_again(clock):
     assert Endpoint(behind(clock, held=30 * DAY)).retention >= 30 * DAY + 600
     assert Endpoint(behind(clock)).retention >= presets.STRIPE.retention(300)
