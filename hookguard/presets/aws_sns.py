@@ -34,7 +34,8 @@ from hookguard.timestamp import read_timestamp, write_timestamp
 __all__ = ["AWS_SNS", "SnsKey", "SnsScheme"]
 
 _DOCS = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html", "2026-11-24")
-_RETRIES = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html", "2026-11-24")
+_RETRIES = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html", "2026-11-25")
+_POLICY = Source("https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.retry.html", "2026-11-25")
 
 #: As Amazon's own packages have it.
 _HOSTS = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?", re.ASCII)
@@ -204,8 +205,8 @@ AWS_SNS = Preset(
     tolerance=2 * HOUR,
     challenge=Confirmation(InBody("SubscribeURL"), when={InBody("Type"): "SubscriptionConfirmation"}, trusted=_CONFIRM),
     profile=Profile(
-        schedule=_RETRIES.silent("50 times in about an hour: at once, after seconds, then every 20 seconds"),
-        horizon=_RETRIES.silent(HOUR),
+        schedule=_POLICY.says("three times, 20 seconds apart; a subscription's own delivery policy can stretch to an hour"),
+        horizon=_RETRIES.says(HOUR),
         resigned=_RETRIES.silent(False),
         stable_body=_RETRIES.silent(None),
         timeout=_RETRIES.silent(15.0),

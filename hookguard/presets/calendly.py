@@ -9,7 +9,7 @@ __all__ = ["CALENDLY"]
 
 _ERRORS = Source("https://developer.calendly.com/api-docs/overview/webhooks/webhook-errors", "2026-11-25")
 _TIMEOUTS = Source("https://developer.calendly.com/api-docs/overview/webhooks/webhook-timeouts", "2026-11-25")
-_DOCS = Source("https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures", "2026-11-24")
+_DOCS = Source("https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures", "2026-11-25")
 
 CALENDLY = Preset(
     name="calendly",

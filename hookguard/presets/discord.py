@@ -10,8 +10,8 @@ from hookguard.schemes.public_key import PublicKeyScheme
 
 __all__ = ["DISCORD", "DISCORD_EVENTS"]
 
-_INTERACTIONS = Source("https://discord.com/developers/docs/interactions/overview", "2026-11-24")
-_EVENTS = Source("https://discord.com/developers/docs/events/webhook-events", "2026-11-24")
+_INTERACTIONS = Source("https://discord.com/developers/docs/interactions/overview", "2026-11-25")
+_EVENTS = Source("https://discord.com/developers/docs/events/webhook-events", "2026-11-25")
 
 _SCHEME = PublicKeyScheme(
     signature=SignatureHeader("X-Signature-Ed25519", "{hex}"),

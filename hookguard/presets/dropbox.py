@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["DROPBOX"]
 
-_DOCS = Source("https://www.dropbox.com/developers/reference/webhooks", "2026-11-24")
+_DOCS = Source("https://www.dropbox.com/developers/reference/webhooks", "2026-11-25")
 
 DROPBOX = Preset(
     name="dropbox",
@@ -24,7 +24,7 @@ DROPBOX = Preset(
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(10.0),
+        timeout=_DOCS.says(10.0),
         statuses=_DOCS.silent("200 succeeds; an app that fails for days is disabled"),
         networks=_DOCS.silent(None),
     ),

@@ -11,9 +11,9 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["EVENT_GRID", "event_grid_scheme"]
 
-_DOCS = Source("https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema", "2026-11-24")
-_RETRIES = Source("https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry", "2026-11-24")
-_SECURITY = Source("https://learn.microsoft.com/en-us/azure/event-grid/security-authentication", "2026-11-24")
+_DOCS = Source("https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema", "2026-11-25")
+_RETRIES = Source("https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry", "2026-11-25")
+_SECURITY = Source("https://learn.microsoft.com/en-us/azure/event-grid/security-authentication", "2026-11-25")
 
 
 def event_grid_scheme(token: InQuery | InHeader) -> TokenScheme:
@@ -46,12 +46,12 @@ EVENT_GRID = Preset(
         ),
     ),
     profile=Profile(
-        schedule=_RETRIES.silent("up to 30 times within 24 hours, at growing distances"),
-        horizon=_RETRIES.silent(DAY),
+        schedule=_RETRIES.says("up to 30 times within 24 hours, at growing distances"),
+        horizon=_RETRIES.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_RETRIES.silent(30.0),
-        statuses=_RETRIES.silent("200 to 204 succeed; 400, 401, 403, 404 and 413 are given up; others are tried again"),
+        timeout=_RETRIES.says(30.0),
+        statuses=_RETRIES.says("200 to 204 succeed; 400, 401, 403 and 413 are given up; others are tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://learn.microsoft.com/en-us/azure/event-grid/security-authentication",

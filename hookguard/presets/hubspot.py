@@ -16,18 +16,18 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["HUBSPOT", "HUBSPOT_V1", "HUBSPOT_V2", "HubspotScheme"]
 
 _DOCS = Source(
-    "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation", "2026-11-24"
+    "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation", "2026-11-25"
 )
-_WEBHOOKS = Source("https://developers.hubspot.com/docs/api-reference/webhooks-webhooks-v3/guide", "2026-11-24")
+_WEBHOOKS = Source("https://developers.hubspot.com/docs/api-reference/legacy/webhooks/guide", "2026-11-25")
 
 _PROFILE = Profile(
-    schedule=_WEBHOOKS.silent("up to ten times within 24 hours, at random distances"),
-    horizon=_WEBHOOKS.silent(DAY),
+    schedule=_WEBHOOKS.says("up to ten times within 24 hours, at random distances"),
+    horizon=_WEBHOOKS.says(DAY),
     resigned=_WEBHOOKS.silent(None),
     # Each item counts its attempts.
     stable_body=_WEBHOOKS.silent(False),
-    timeout=_WEBHOOKS.silent(5.0),
-    statuses=_WEBHOOKS.silent("2xx succeeds; anything else is tried again"),
+    timeout=_WEBHOOKS.says(5.0),
+    statuses=_WEBHOOKS.says("2xx succeeds; 4xx, 5xx and timeouts are tried again"),
     networks=_WEBHOOKS.silent(None),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hmac import compare_digest
 
 from hookguard.challenge import TOKEN, Answer, Challenge, Echo
 from hookguard.delivery import Delivery
@@ -70,7 +71,8 @@ class UrlVerification(Challenge):
 
 
 def _answer(document: dict[str, object], key: Key) -> Reply:
-    if key.secret.has("verification_token") and document.get("token") != key.secret.field("verification_token"):
+    came = str(document.get("token")).encode("utf-8", "surrogatepass")
+    if key.secret.has("verification_token") and not compare_digest(came, key.secret.field("verification_token").encode()):
         raise SignatureMismatch("the handshake's token is not this endpoint's verification_token")
     token = document.get("challenge")
     if not isinstance(token, str) or not TOKEN.fullmatch(token):

@@ -27,12 +27,12 @@ LINEAR = Preset(
     # As the official package has it.
     tolerance=60.0,
     profile=Profile(
-        schedule=_DOCS.silent("three times: after a minute, an hour and six hours"),
-        horizon=_DOCS.silent(7 * HOUR + MINUTE),
+        schedule=_DOCS.says("three times: after a minute, an hour and six hours"),
+        horizon=_DOCS.says(7 * HOUR + MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(5.0),
-        statuses=_DOCS.silent("200 succeeds; a webhook that keeps failing is disabled"),
+        timeout=_DOCS.says(5.0),
+        statuses=_DOCS.says("200 succeeds; a webhook that keeps failing is disabled"),
         networks=_DOCS.silent(None),
     ),
     docs="https://linear.app/developers/webhooks#securing-webhooks",

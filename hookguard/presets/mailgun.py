@@ -2,13 +2,13 @@
 
 from hookguard.place import FirstOf, InBody, InForm
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, MINUTE, Profile, Source
+from hookguard.profile import HOUR, Profile, Source
 from hookguard.schemes.fields import FieldsScheme
 
 __all__ = ["MAILGUN"]
 
 _DOCS = Source("https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks", "2026-11-24")
-_RETRIES = Source("https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks", "2026-11-24")
+_RETRIES = Source("https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries", "2026-11-25")
 
 # In JSON for events, in form fields for the mail that routes hand over.
 _TIMESTAMP = FirstOf(InBody("signature.timestamp"), InForm("timestamp"))
@@ -30,8 +30,8 @@ MAILGUN = Preset(
     # Nobody says that a retry is signed anew, and they go on for eight hours.
     tolerance=12 * HOUR,
     profile=Profile(
-        schedule=_RETRIES.silent("after 10, 10, 15 and 30 minutes, 1, 2 and 4 hours"),
-        horizon=_RETRIES.silent(8 * HOUR + 5 * MINUTE),
+        schedule=_RETRIES.says("after 5, 10 and 15 minutes, 1, 2 and 4 hours; for 8 hours in all"),
+        horizon=_RETRIES.says(8 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_RETRIES.silent(None),

@@ -9,7 +9,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["MESSENGER", "META", "WHATSAPP", "MetaScheme"]
 
 _DOCS = Source("https://developers.facebook.com/docs/graph-api/webhooks/getting-started/", "2026-11-25")
-_WHATSAPP = Source("https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks/", "2026-11-24")
+_WHATSAPP = Source("https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks/", "2026-11-25")
 
 
 class MetaScheme(HmacScheme):
@@ -47,8 +47,8 @@ META = Preset(
     identity="content",
     challenge=_CHALLENGE,
     profile=Profile(
-        schedule=_DOCS.silent("at once, then ever less often for 36 hours"),
-        horizon=_DOCS.silent(36 * HOUR),
+        schedule=_DOCS.says("at once, then ever less often for 36 hours"),
+        horizon=_DOCS.says(36 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(20.0),
@@ -82,12 +82,12 @@ WHATSAPP = Preset(
     identity="content",
     challenge=_CHALLENGE,
     profile=Profile(
-        schedule=_WHATSAPP.silent("ever less often for up to 7 days"),
-        horizon=_WHATSAPP.silent(7 * DAY),
+        schedule=_WHATSAPP.says("ever less often for up to 7 days"),
+        horizon=_WHATSAPP.says(7 * DAY),
         resigned=_WHATSAPP.silent(None),
         stable_body=_WHATSAPP.silent(None),
         timeout=_WHATSAPP.silent(20.0),
-        statuses=_WHATSAPP.silent("200 succeeds; anything else is tried again"),
+        statuses=_WHATSAPP.says("200 succeeds; anything else is tried again"),
         networks=_WHATSAPP.silent(None),
     ),
     docs="https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks/",

@@ -11,7 +11,7 @@ from hookguard.schemes.token import InEvery, TokenScheme
 
 __all__ = ["MICROSOFT_GRAPH"]
 
-_DOCS = Source("https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks", "2026-11-24")
+_DOCS = Source("https://learn.microsoft.com/en-us/graph/change-notifications-delivery-webhooks", "2026-11-25")
 
 MICROSOFT_GRAPH = Preset(
     name="microsoft-graph",

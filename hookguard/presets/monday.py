@@ -9,6 +9,10 @@ from hookguard.schemes.jwt import JwtScheme, UrlItself
 __all__ = ["MONDAY"]
 
 _DOCS = Source("https://developer.monday.com/api-reference/reference/webhooks", "2026-11-24")
+_RETRIES = Source(
+    "https://developer.monday.com/apps/changelog/clarification-on-retry-policies-for-webhooks-and-custom-actions", "2026-11-25"
+)
+_TIMEOUT = Source("https://developer.monday.com/apps/changelog/webhook-integration-new-3-minute-timeout-policy", "2026-11-25")
 _TOKEN = Source("https://developer.monday.com/apps/docs/integration-authorization", "2026-11-24")
 
 MONDAY = Preset(
@@ -22,12 +26,12 @@ MONDAY = Preset(
     # When a webhook is made.
     challenge=Echo(InBody("challenge"), alone=True, comes_unsigned=True, as_field="challenge"),
     profile=Profile(
-        schedule=_DOCS.silent("every minute for half an hour"),
-        horizon=_DOCS.silent(30 * MINUTE),
+        schedule=_RETRIES.says("every minute for half an hour"),
+        horizon=_RETRIES.says(30 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("200 succeeds; anything else is tried again"),
+        timeout=_TIMEOUT.says(3 * MINUTE),
+        statuses=_RETRIES.says("200 succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://developer.monday.com/apps/docs/integration-authorization",

@@ -9,7 +9,7 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["OKTA"]
 
-_DOCS = Source("https://developer.okta.com/docs/concepts/event-hooks/", "2026-11-24")
+_DOCS = Source("https://developer.okta.com/docs/concepts/event-hooks/", "2026-11-25")
 
 OKTA = Preset(
     name="okta",
@@ -22,12 +22,12 @@ OKTA = Preset(
     identity="id",
     challenge=Echo(InHeader("X-Okta-Verification-Challenge"), method="GET", comes_unsigned=True, as_field="verification"),
     profile=Profile(
-        schedule=_DOCS.silent("once"),
+        schedule=_DOCS.says("once"),
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(3.0),
-        statuses=_DOCS.silent("2xx succeeds; 5xx and timeouts are tried again"),
+        timeout=_DOCS.says(3.0),
+        statuses=_DOCS.says("200 and 204 succeed; 4xx is not tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://developer.okta.com/docs/concepts/event-hooks/",

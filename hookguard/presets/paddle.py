@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["PADDLE"]
 
-_DELIVERY = Source("https://developer.paddle.com/webhooks/about/respond-to-webhooks", "2026-11-24")
+_DELIVERY = Source("https://developer.paddle.com/webhooks/about/respond-to-webhooks", "2026-11-25")
 
 PADDLE = Preset(
     name="paddle",

@@ -30,7 +30,7 @@ from hookguard.timestamp import read_timestamp
 
 __all__ = ["PAYPAL", "PayPalKey", "PayPalScheme"]
 
-_DOCS = Source("https://developer.paypal.com/api/rest/webhooks/", "2026-11-24")
+_DOCS = Source("https://developer.paypal.com/api/rest/webhooks/", "2026-11-25")
 _RULES = "https://developer.paypal.com/api/rest/webhooks/rest/"
 
 _ID, _TIME = "Paypal-Transmission-Id", "Paypal-Transmission-Time"
@@ -160,12 +160,12 @@ PAYPAL = Preset(
     # No page says whether a retry is signed anew, and one that is refused for its age would be lost.
     tolerance=4 * DAY,
     profile=Profile(
-        schedule=_DOCS.silent("up to 25 times over three days"),
-        horizon=_DOCS.silent(3 * DAY),
+        schedule=_DOCS.says("up to 25 times over three days"),
+        horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

@@ -7,10 +7,10 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["RAZORPAY"]
 
-_PRACTICES = Source("https://razorpay.com/docs/webhooks/best-practices", "2026-11-24")
-_REPLAY = Source("https://razorpay.com/docs/webhooks/replay-events", "2026-11-24")
-_FAQS = Source("https://razorpay.com/docs/webhooks/faqs", "2026-11-24")
-_IPS = Source("https://razorpay.com/docs/security/whitelists", "2026-11-24")
+_PRACTICES = Source("https://razorpay.com/docs/webhooks/best-practices", "2026-11-25")
+_REPLAY = Source("https://razorpay.com/docs/webhooks/replay-events", "2026-11-25")
+_FAQS = Source("https://razorpay.com/docs/webhooks/faqs", "2026-11-25")
+_IPS = Source("https://razorpay.com/docs/security/whitelists", "2026-11-25")
 
 RAZORPAY = Preset(
     name="razorpay",

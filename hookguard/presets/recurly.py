@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["RECURLY"]
 
-_DOCS = Source("https://docs.recurly.com/recurly-subscriptions/docs/webhooks", "2026-11-24")
+_DOCS = Source("https://docs.recurly.com/recurly-subscriptions/docs/automatic-retries", "2026-11-25")
 
 RECURLY = Preset(
     name="recurly",
@@ -23,9 +23,9 @@ RECURLY = Preset(
     event_type=Joined(InBody("object_type"), InBody("event_type")),
     identity="content",
     profile=Profile(
-        schedule=_DOCS.says("ten times, the waits doubling from ten seconds"),
-        # Doubling from 10 + 64 s: the last wait is about 10 + 10 * 2^15 s in the formula the page gives.
-        horizon=_DOCS.silent(190 * HOUR),
+        schedule=_DOCS.says("ten times, the waits growing from ten seconds to about 41 hours"),
+        # The page's formula, 10 + x * 2^(x+5) seconds before try x, summed up from 0 to 9.
+        horizon=_DOCS.says(73 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),

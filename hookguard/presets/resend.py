@@ -8,6 +8,7 @@ from hookguard.profile import HOUR, MINUTE, Profile, Source
 __all__ = ["RESEND"]
 
 _DOCS = Source("https://resend.com/docs/webhooks/verify-webhooks-requests", "2026-11-24")
+_RETRIES = Source("https://resend.com/docs/webhooks/retries-and-replays", "2026-11-25")
 _SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
 
 RESEND = Preset(
@@ -17,8 +18,8 @@ RESEND = Preset(
     event_id=InHeader("svix-id"),
     event_type=InBody("type"),
     profile=Profile(
-        schedule=_DOCS.silent("after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h"),
-        horizon=_SVIX.says(27 * HOUR + 35 * MINUTE + 5),
+        schedule=_RETRIES.says("after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h"),
+        horizon=_RETRIES.says(27 * HOUR + 35 * MINUTE + 5),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_SVIX.says(15.0),

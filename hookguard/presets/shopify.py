@@ -7,8 +7,8 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SHOPIFY"]
 
-_CHANGE = Source("https://shopify.dev/changelog/updates-to-webhook-retry-mechanism", "2026-11-24")
-_DOCS = Source("https://shopify.dev/docs/apps/build/webhooks/verify-deliveries", "2026-11-24")
+_CHANGE = Source("https://shopify.dev/changelog/updates-to-webhook-retry-mechanism", "2026-11-25")
+_DOCS = Source("https://shopify.dev/docs/apps/build/webhooks/verify-deliveries", "2026-11-25")
 
 SHOPIFY = Preset(
     name="shopify",

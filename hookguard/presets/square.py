@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SQUARE"]
 
-_DOCS = Source("https://developer.squareup.com/docs/webhooks/troubleshooting", "2026-11-24")
+_DOCS = Source("https://developer.squareup.com/docs/webhooks/troubleshooting", "2026-11-25")
 
 SQUARE = Preset(
     name="square",

@@ -22,6 +22,7 @@ from hookguard.secret import Secret
 __all__ = ["TWILIO", "TwilioScheme"]
 
 _DOCS = Source("https://www.twilio.com/docs/usage/security#validating-requests", "2026-11-24")
+_TIMEOUT = Source("https://www.twilio.com/docs/api/errors/11205", "2026-11-25")
 _OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-24")
 
 _SETTINGS = "x-twilio-webhooks-signature-settings"
@@ -138,7 +139,7 @@ TWILIO = Preset(
         horizon=_OVERRIDES.silent(HOUR),
         resigned=_OVERRIDES.silent(None),
         stable_body=_OVERRIDES.silent(None),
-        timeout=_OVERRIDES.silent(15.0),
+        timeout=_TIMEOUT.says(15.0),
         statuses=_DOCS.silent("2xx succeeds; a voice call goes on with what the answer says"),
         networks=_DOCS.silent(None),
     ),

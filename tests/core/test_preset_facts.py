@@ -80,7 +80,7 @@ EXPECTED = {
     "linear": (60, 604800, 25260, 5),
     "lithic": (60, 604800, 99305, 15),
     "mailersend": (60, 604800, 3600, 3),
-    "mailgun": (60, 604800, 29100, None),
+    "mailgun": (60, 604800, 28800, None),
     "mandrill": (60, 604800, 259200, None),
     "mercado-pago": (60, 691200, 345600, 22),
     "messagebird": (60, 604800, 86400, None),
@@ -89,7 +89,7 @@ EXPECTED = {
     "microsoft-graph": (60, 604800, 14400, 10),
     "modern-treasury": (60, 604800, 345600, None),
     "mollie": (60, 604800, 93600, 15),
-    "monday": (60, 604800, 1800, None),
+    "monday": (360, 604800, 1800, 180),
     "netlify": (60, 604800, 86400, None),
     "notion": (60, 604800, 86400, None),
     "okta": (60, 604800, 3600, 3),
@@ -107,7 +107,7 @@ EXPECTED = {
     "pusher": (60, 604800, 300, 4),
     "qstash": (60, 604800, 259200, None),
     "razorpay": (60, 604800, 86400, 5),
-    "recurly": (60, 941400, 684000, None),
+    "recurly": (60, 604800, 262800, None),
     "resend": (60, 604800, 99305, 15),
     "sanity": (60, 604800, 60, 30),
     "sendgrid": (60, 604800, 86400, 10),
@@ -275,7 +275,7 @@ def test_a_profile_says_what_a_reader_needs(preset):
     assert profile.schedule.value
     assert profile.statuses.value
     assert 0 <= profile.horizon.value <= 60 * DAY
-    assert profile.timeout.value is None or 1 <= profile.timeout.value <= 120
+    assert profile.timeout.value is None or 1 <= profile.timeout.value <= 180
     assert profile.networks.value is None or profile.networks.value.startswith("https://")
 
 

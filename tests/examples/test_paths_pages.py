@@ -1,0 +1,78 @@
+"""The code on the pages about challenges, batches and gateways runs."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from hookguard import Endpoint, Guard, MemoryStore, Verifier, presets
+from hookguard.config import Settings
+
+DOCS = Path(__file__).parents[2] / "docs"
+SECRET = "a-secret-that-is-long-enough"
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+
+
+def run(code, **names):
+    names["os"] = os
+    exec(compile(code, "docs", "exec"), names)
+    return names
+
+
+def test_challenges():
+    secret, brings, own = blocks("challenges.md")
+    verifier = Verifier("meta", run(secret)["secrets"])
+    assert verifier.keys()[0].secret.has("verify_token")
+
+    class Registration:
+        saved = None
+
+        def save(self, secret):
+            self.saved = secret
+
+    registration = Registration()
+    found = run(brings, find_open_registration=lambda url: registration if url == "/hooks/7" else None, look_up=lambda *_: None)
+    settings = Settings({"endpoints": {"asana": found["endpoint"]}}, where="docs", default_store=MemoryStore)
+    guard = Guard(settings.endpoints["asana"], MemoryStore())
+    offered = presets.ASANA.sign(b"{}", SECRET, headers={"X-Hook-Secret": "secret-of-asana"})
+    assert guard.open(offered._replace(url="/hooks/8")).reply.status == 401
+    assert guard.open(offered._replace(url="/hooks/7")).reply.status == 200
+    assert registration.saved == "secret-of-asana"
+    assert len(run(own)["challenge"].challenges) == 6
+
+
+@pytest.mark.parametrize(("failing", "answer"), [(None, 200), ("a", 500), ("b", 500)])
+def test_batches(failing, answer):
+    loop, own = blocks("batches.md")
+    acme = run(own)["ACME"]
+    ran = []
+
+    def handle(event):
+        ran.append(event.id)
+        if event.id == failing:
+            raise OSError("no")
+
+    guard = Guard(Endpoint(Verifier(acme, SECRET)), MemoryStore())
+    delivery = acme.sign(json.dumps({"events": [{"id": "a", "kind": "x"}, {"id": "b", "kind": "x"}]}).encode(), SECRET)
+    assert run(loop, guard=guard, delivery=delivery, handle=handle)["answer"] == answer
+    assert ran == ["a", "b"]
+    ran.clear()
+    run(loop, guard=guard, delivery=delivery, handle=handle)
+    assert ran == ([failing] if failing else [])
+
+
+def test_gateways(monkeypatch):
+    monkeypatch.setenv("STRIPE_SECRET", SECRET)
+    monkeypatch.setenv("HOOKDECK_SIGNING_SECRET", "the-gateways-own-secret-here")
+    settings, plain = blocks("gateways.md")
+    endpoints = run(settings)["ENDPOINTS"]
+    endpoint = Settings({"endpoints": endpoints}, where="docs", default_store=MemoryStore).endpoints["stripe"]
+    delivery = presets.STRIPE.sign(b'{"id": "evt_1"}', SECRET)
+    passed = presets.HOOKDECK.sign(delivery.body, "the-gateways-own-secret-here", headers=dict(delivery.headers.items()))
+    assert endpoint.verifier.verify(passed).id == "evt_1"
+    assert isinstance(run(plain)["endpoint"], Endpoint)
