@@ -26,7 +26,7 @@ from hookguard.timestamp import read_timestamp, write_timestamp
 
 __all__ = ["WECHAT_PAY", "WeChatPayScheme"]
 
-_DOCS = Source("https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_1_5.shtml", "2026-11-24")
+_DOCS = Source("https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_1_5.shtml", "2026-11-25")
 _SIGNATURES = "https://pay.weixin.qq.com/wiki/doc/api_external/en/wechatpay/wechatpay3_3.shtml"
 
 _SIGNATURE, _TIMESTAMP, _NONCE, _SERIAL = "Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial"
