@@ -128,7 +128,7 @@ WECHAT_PAY = Preset(
         # The official packages allow five minutes, and retries go on for a day.
         resigned=_DOCS.silent(True),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(5.0),
+        timeout=_DOCS.silent(5.0),
         statuses=_DOCS.says("200 and 204 succeed; 4xx and 5xx are tried again"),
         networks=_DOCS.silent(None),
     ),
