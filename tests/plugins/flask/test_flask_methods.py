@@ -85,9 +85,7 @@ def test_a_route_made_before_the_app_was_known_is_refused_when_the_challenge_wou
     app = make_app(HOOKGUARD_ENDPOINTS={"asking": {"preset": ASKING, "secrets": [SECRET]}})
     hooks = HookGuard()
     app.post("/hook")(hooks.guard("asking")(lambda: ""))
-    with pytest.raises(
-        ConfigurationError, match=r"/hook takes no GET and no HEAD, .* before the view gets its route"
-    ):
+    with pytest.raises(ConfigurationError, match=r"/hook takes no GET and no HEAD, .* before the view gets its route"):
         hooks.init_app(app)
 
 
