@@ -20,7 +20,8 @@ from hookguard.secret import Secret, SecretFormat
 
 __all__ = ["ADYEN", "ADYEN_PROFILE", "AdyenScheme"]
 
-_DOCS = Source("https://docs.adyen.com/development-resources/webhooks/troubleshoot", "2026-11-24")
+_DOCS = Source("https://docs.adyen.com/development-resources/webhooks/troubleshoot", "2026-11-25")
+_ACCEPT = Source("https://docs.adyen.com/japan-sellers-screening/webhooks", "2026-11-25")
 _SIGNATURES = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
 
 #: The fields that are signed, in this order.
@@ -128,7 +129,7 @@ ADYEN_PROFILE = Profile(
     horizon=_DOCS.says(30 * DAY),
     resigned=_DOCS.silent(None),
     stable_body=_DOCS.silent(None),
-    timeout=_DOCS.says(10.0),
+    timeout=_ACCEPT.says(10.0),
     statuses=_DOCS.says("2xx succeeds; anything else is tried again, and further events wait behind it"),
     networks=_DOCS.silent(None),
 )

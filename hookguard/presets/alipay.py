@@ -28,8 +28,7 @@ from hookguard.timestamp import read_timestamp
 
 __all__ = ["ALIPAY", "AlipayScheme"]
 
-_DOCS = Source("https://opendocs.alipay.com/open/270/105902", "2026-11-24")
-_GLOBAL = Source("https://global.alipay.com/docs/ac/global/notify", "2026-11-24")
+_DOCS = Source("https://opendocs.alipay.com/open/270/105902", "2026-11-25")
 
 _SIGN, _SIGN_TYPE, _TIME = "sign", "sign_type", "notify_time"
 _BASE64 = Layout("{base64}")
@@ -132,8 +131,8 @@ ALIPAY = Preset(
     tolerance=2 * DAY,
     acknowledge=Reply.text(200, "success"),
     profile=Profile(
-        schedule=_GLOBAL.says("seven times: after 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h (openapi: 4 min first)"),
-        horizon=_GLOBAL.says(24 * HOUR + 22 * MINUTE),
+        schedule=_DOCS.says("seven times: after 4 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h"),
+        horizon=_DOCS.says(24 * HOUR + 22 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),

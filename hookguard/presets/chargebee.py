@@ -2,12 +2,12 @@
 
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
+from hookguard.profile import DAY, HOUR, Profile, Source
 from hookguard.schemes.token import TokenScheme
 
 __all__ = ["CHARGEBEE"]
 
-_DOCS = Source("https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings", "2026-11-24")
+_DOCS = Source("https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings", "2026-11-25")
 
 CHARGEBEE = Preset(
     name="chargebee",
@@ -18,12 +18,12 @@ CHARGEBEE = Preset(
     # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
     identity="id",
     profile=Profile(
-        schedule=_DOCS.says("for about three days, with exponential backoff"),
-        horizon=_DOCS.says(3 * DAY),
+        schedule=_DOCS.silent("up to seven times, the waits growing from two minutes to two days"),
+        horizon=_DOCS.silent(3 * DAY + 7 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(60.0),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs=_DOCS.address,

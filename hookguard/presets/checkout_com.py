@@ -7,7 +7,9 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["CHECKOUT_COM"]
 
-_DOCS = Source("https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks", "2026-11-24")
+_DOCS = Source(
+    "https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks/set-up-your-webhook-receiver", "2026-11-25"
+)
 
 CHECKOUT_COM = Preset(
     name="checkout-com",
@@ -21,11 +23,11 @@ CHECKOUT_COM = Preset(
         horizon=_DOCS.silent(18 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(10.0),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        timeout=_DOCS.silent(10.0),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
-    docs="https://www.checkout.com/docs/developer-resources/webhooks/manage-webhooks",
+    docs=_DOCS.address,
     note=(
         "The secret is the webhook's signature key, not the key of its Authorization header. Some bodies hold numbers and signs"
         " that change when JSON is written again: only the raw bytes verify."

@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["CIRCLECI"]
 
-_DOCS = Source("https://circleci.com/docs/guides/integration/outbound-webhooks/", "2026-11-24")
+_DOCS = Source("https://circleci.com/docs/guides/integration/outbound-webhooks/", "2026-11-25")
 
 CIRCLECI = Preset(
     name="circleci",

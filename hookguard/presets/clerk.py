@@ -8,8 +8,8 @@ from hookguard.profile import HOUR, MINUTE, Profile, Source
 __all__ = ["CLERK"]
 
 _DOCS = Source("https://clerk.com/docs/guides/development/webhooks/overview", "2026-11-24")
-_SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
-_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-24")
+_SVIX = Source("https://docs.svix.com/retries", "2026-11-25")
+_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-25")
 
 CLERK = Preset(
     name="clerk",

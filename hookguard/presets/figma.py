@@ -23,7 +23,7 @@ FIGMA = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("200 succeeds; 400 stops the webhook at once"),
+        statuses=_DOCS.silent("200 succeeds; 400 stops the webhook at once"),
         networks=_DOCS.silent(None),
     ),
     docs="https://developers.figma.com/docs/rest-api/webhooks-security/",

@@ -25,7 +25,8 @@ GOOGLE_PUBSUB = Preset(
         },
         # A token serves many messages until it expires, after an hour at the most.
         timestamp=None,
-        required=("exp",),
+        # The official package refuses a token without iat as well.
+        required=("iat", "exp"),
     ),
     event_id=InBody("message.messageId"),
     # The token says nothing of the body: whoever has one can send anything until it expires.

@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["HOOKDECK"]
 
-_RETRIES = Source("https://hookdeck.com/docs/retries", "2026-11-24")
+_RETRIES = Source("https://hookdeck.com/docs/retries", "2026-11-25")
 _CODES = Source("https://hookdeck.com/docs/codes", "2026-11-24")
 
 HOOKDECK = Preset(

@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["LEMON_SQUEEZY"]
 
-_DOCS = Source("https://docs.lemonsqueezy.com/help/webhooks/webhook-requests", "2026-11-24")
+_DOCS = Source("https://docs.lemonsqueezy.com/help/webhooks/webhook-requests", "2026-11-25")
 
 LEMON_SQUEEZY = Preset(
     name="lemon-squeezy",

@@ -21,7 +21,7 @@ from hookguard.timestamp import read_timestamp, write_timestamp
 __all__ = ["MERCADO_PAGO", "MercadoPagoScheme"]
 
 _DOCS = Source("https://www.mercadopago.com/developers/en/docs/your-integrations/notifications/webhooks", "2026-11-24")
-_PACKAGE = Source("https://pypi.org/project/mercadopago/", "2026-11-24")
+_PACKAGE = Source("https://pypi.org/project/mercadopago/", "2026-11-25")
 
 _HEADER = "x-signature"
 _REQUEST = "x-request-id"

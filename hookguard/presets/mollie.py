@@ -7,8 +7,8 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["MOLLIE"]
 
-_DOCS = Source("https://docs.mollie.com/reference/webhooks-new", "2026-11-24")
-_IPS = Source("https://docs.mollie.com/reference/webhooks-best-practices", "2026-11-24")
+_DOCS = Source("https://docs.mollie.com/reference/webhooks-new", "2026-11-25")
+_IPS = Source("https://help.mollie.com/hc/en-us/articles/213470829-Which-IP-addresses-does-Mollie-use", "2026-11-25")
 
 MOLLIE = Preset(
     name="mollie",
@@ -23,8 +23,8 @@ MOLLIE = Preset(
         horizon=_DOCS.silent(26 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(15.0),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        timeout=_DOCS.silent(15.0),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_IPS.says("https://ip-ranges.mollie.com/ips.txt"),
     ),
     docs="https://docs.mollie.com/reference/webhooks-new",

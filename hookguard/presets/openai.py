@@ -7,7 +7,7 @@ from hookguard.profile import DAY, Profile, Source
 
 __all__ = ["OPENAI"]
 
-_DOCS = Source("https://platform.openai.com/docs/guides/webhooks", "2026-11-24")
+_DOCS = Source("https://platform.openai.com/docs/guides/webhooks", "2026-11-25")
 
 OPENAI = Preset(
     name="openai",
@@ -16,12 +16,12 @@ OPENAI = Preset(
     event_id=InHeader("webhook-id"),
     event_type=InBody("type"),
     profile=Profile(
-        schedule=_DOCS.silent("for up to 72 hours, with exponential backoff"),
-        horizon=_DOCS.silent(3 * DAY),
+        schedule=_DOCS.says("for up to 72 hours, with exponential backoff"),
+        horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds, 3xx fails; anything else is tried again"),
+        statuses=_DOCS.says("2xx succeeds, 3xx fails; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),

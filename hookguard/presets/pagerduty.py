@@ -7,8 +7,8 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["PAGERDUTY"]
 
-_DOCS = Source("https://developer.pagerduty.com/docs/webhooks-overview", "2026-11-24")
-_IPS = Source("https://developer.pagerduty.com/docs/webhook-ips", "2026-11-24")
+_DOCS = Source("https://developer.pagerduty.com/docs/webhooks-overview", "2026-11-25")
+_IPS = Source("https://developer.pagerduty.com/docs/webhook-ips", "2026-11-25")
 
 PAGERDUTY = Preset(
     name="pagerduty",
@@ -23,7 +23,10 @@ PAGERDUTY = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.says(5.0),
-        statuses=_DOCS.says("2xx succeeds; 5xx, 429 and timeouts are tried again; any other 4xx drops the event for good"),
+        statuses=_DOCS.says(
+            "2xx succeeds; 5xx, 429 and timeouts are tried again; any other 4xx drops the event for good;"
+            " three dropped in a row disable the subscription for a day"
+        ),
         networks=_IPS.says("https://developer.pagerduty.com/docs/webhook-ips"),
     ),
     proof=("vector",),

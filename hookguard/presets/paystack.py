@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["PAYSTACK"]
 
-_DOCS = Source("https://paystack.com/docs/payments/webhooks/", "2026-11-24")
+_DOCS = Source("https://paystack.com/docs/payments/webhooks/", "2026-11-25")
 
 PAYSTACK = Preset(
     name="paystack",
@@ -22,7 +22,8 @@ PAYSTACK = Preset(
         horizon=_DOCS.says(73 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(None),
+        # Stated for the test mode.
+        timeout=_DOCS.silent(30.0),
         statuses=_DOCS.says("200 succeeds; anything else is tried again"),
         networks=_DOCS.says("https://paystack.com/docs/payments/webhooks/"),
     ),

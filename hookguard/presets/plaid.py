@@ -18,8 +18,8 @@ from hookguard.secret import Secret
 
 __all__ = ["PLAID", "PLAID_SANDBOX", "PlaidKeys", "SignedPart"]
 
-_DOCS = Source("https://plaid.com/docs/api/webhooks/webhook-verification/", "2026-11-24")
-_WEBHOOKS = Source("https://plaid.com/docs/api/webhooks/", "2026-11-24")
+_DOCS = Source("https://plaid.com/docs/api/webhooks/webhook-verification/", "2026-11-25")
+_WEBHOOKS = Source("https://plaid.com/docs/api/webhooks/", "2026-11-25")
 
 
 _HEADER = "Plaid-Verification"

@@ -9,7 +9,8 @@ __all__ = ["RESEND"]
 
 _DOCS = Source("https://resend.com/docs/webhooks/verify-webhooks-requests", "2026-11-24")
 _RETRIES = Source("https://resend.com/docs/webhooks/retries-and-replays", "2026-11-25")
-_SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
+_IPS = Source("https://resend.com/docs/webhooks/introduction", "2026-11-25")
+_SVIX = Source("https://docs.svix.com/retries", "2026-11-25")
 
 RESEND = Preset(
     name="resend",
@@ -23,8 +24,8 @@ RESEND = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_SVIX.says(15.0),
-        statuses=_SVIX.silent("2xx succeeds; anything else is tried again"),
-        networks=_DOCS.silent(None),
+        statuses=_SVIX.says("2xx succeeds, 3xx fails; anything else is tried again"),
+        networks=_IPS.says("https://resend.com/docs/webhooks/introduction"),
     ),
     proof=("vector", "sdk"),
     docs="https://resend.com/docs/webhooks/verify-webhooks-requests",

@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SENTRY"]
 
-_DOCS = Source("https://docs.sentry.io/organization/integrations/integration-platform/webhooks/", "2026-11-24")
+_DOCS = Source("https://docs.sentry.io/organization/integrations/integration-platform/webhooks/", "2026-11-25")
 
 SENTRY = Preset(
     name="sentry",

@@ -3,12 +3,12 @@
 from hookguard.challenge import Echo
 from hookguard.place import FirstOf, InBody, InForm, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
+from hookguard.profile import DAY, MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SLACK"]
 
-_EVENTS = Source("https://docs.slack.dev/apis/events-api", "2026-11-24")
+_EVENTS = Source("https://docs.slack.dev/apis/events-api", "2026-11-25")
 
 SLACK = Preset(
     name="slack",
@@ -25,8 +25,8 @@ SLACK = Preset(
     challenge=Echo(InBody("challenge"), when={InBody("type"): "url_verification"}),
     profile=Profile(
         schedule=_EVENTS.says("three times: at once, after a minute, after five minutes"),
-        # Apps that switch Delayed Events on are reported to get retries hourly for a day after those three.
-        horizon=_EVENTS.silent(DAY),
+        # Apps that switch Delayed Events on get retries hourly for a day after those three.
+        horizon=_EVENTS.says(DAY + 6 * MINUTE),
         resigned=_EVENTS.silent(None),
         stable_body=_EVENTS.silent(None),
         timeout=_EVENTS.says(3.0),

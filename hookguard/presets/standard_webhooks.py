@@ -19,8 +19,8 @@ __all__ = [
 ]
 
 _SPEC = Source("https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md", "2026-11-24")
-_SVIX = Source("https://docs.svix.com/retries", "2026-11-24")
-_SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-24")
+_SVIX = Source("https://docs.svix.com/retries", "2026-11-25")
+_SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-25")
 
 
 def standard_scheme(prefix: str, secret_format: SecretFormat = "whsec") -> HmacScheme:

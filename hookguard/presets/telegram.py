@@ -7,8 +7,8 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["TELEGRAM", "UpdateKind"]
 
-_DOCS = Source("https://core.telegram.org/bots/api#setwebhook", "2026-11-24")
-_GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-24")
+_DOCS = Source("https://core.telegram.org/bots/api#setwebhook", "2026-11-25")
+_GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-25")
 
 
 class UpdateKind:
@@ -38,12 +38,14 @@ TELEGRAM = Preset(
     # Nothing is signed, so whoever has the token can send anything; the number is the update's own.
     identity="id",
     profile=Profile(
-        schedule=_DOCS.silent("a reasonable amount of attempts"),
-        horizon=_DOCS.silent(DAY),
+        schedule=_DOCS.says(
+            "without saying when; it gives up after a reasonable number of tries, and keeps updates for 24 hours"
+        ),
+        horizon=_DOCS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(60.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
         networks=_GUIDE.silent("https://core.telegram.org/bots/webhooks"),
     ),
     docs="https://core.telegram.org/bots/api#setwebhook",

@@ -40,7 +40,7 @@ TELNYX = Preset(
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(2.0),
+        timeout=_DOCS.says(2.0),
         statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),

@@ -26,7 +26,7 @@ from hookguard.timestamp import read_timestamp, write_timestamp
 
 __all__ = ["WECHAT_PAY", "WeChatPayScheme"]
 
-_DOCS = Source("https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_1_5.shtml", "2026-11-24")
+_DOCS = Source("https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_1_5.shtml", "2026-11-25")
 _SIGNATURES = "https://pay.weixin.qq.com/wiki/doc/api_external/en/wechatpay/wechatpay3_3.shtml"
 
 _SIGNATURE, _TIMESTAMP, _NONCE, _SERIAL = "Wechatpay-Signature", "Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Serial"
@@ -128,7 +128,7 @@ WECHAT_PAY = Preset(
         # The official packages allow five minutes, and retries go on for a day.
         resigned=_DOCS.silent(True),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(5.0),
+        timeout=_DOCS.silent(5.0),
         statuses=_DOCS.says("200 and 204 succeed; 4xx and 5xx are tried again"),
         networks=_DOCS.silent(None),
     ),

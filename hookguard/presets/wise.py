@@ -8,7 +8,7 @@ from hookguard.schemes.template import SignatureHeader
 
 __all__ = ["WISE"]
 
-_DOCS = Source("https://docs.wise.com/guides/developer/webhooks/event-handling", "2026-11-24")
+_DOCS = Source("https://docs.wise.com/guides/developer/webhooks/event-handling", "2026-11-25")
 
 WISE = Preset(
     name="wise",

@@ -23,12 +23,12 @@ WORKOS = Preset(
     # As the official package has it.
     tolerance=180.0,
     profile=Profile(
-        schedule=_DOCS.silent("up to six times within three days"),
-        horizon=_DOCS.silent(3 * DAY),
+        schedule=_DOCS.says("up to six times within three days"),
+        horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.says("200 succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

@@ -7,7 +7,7 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["XENDIT"]
 
-_DOCS = Source("https://docs.xendit.co/docs/handling-webhooks", "2026-11-24")
+_DOCS = Source("https://docs.xendit.co/docs/handling-webhooks", "2026-11-25")
 
 XENDIT = Preset(
     name="xendit",
@@ -18,12 +18,12 @@ XENDIT = Preset(
     # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
     identity="id",
     profile=Profile(
-        schedule=_DOCS.says("up to six times: after 15 minutes, 45 minutes, 2 hours and so on, exponentially"),
+        schedule=_DOCS.says("up to six times, with exponential backoff"),
         horizon=_DOCS.silent(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(30.0),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        timeout=_DOCS.silent(30.0),
+        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://docs.xendit.co/docs/handling-webhooks",

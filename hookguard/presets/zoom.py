@@ -11,6 +11,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["ZOOM"]
 
 _DOCS = Source("https://developers.zoom.us/docs/api/webhooks/", "2026-11-24")
+_DELAYS = Source("https://developers.zoom.us/blog/webhook-delays/", "2026-11-25")
 
 
 def _validate(token: str, key: Key) -> Reply:
@@ -32,11 +33,11 @@ ZOOM = Preset(
     # Comes signed, first of all and every 72 hours again. A token has no colon, so it is nothing that a signature covers.
     challenge=Computed(InBody("payload.plainToken"), answer=_validate, when={InBody("event"): "endpoint.url_validation"}),
     profile=Profile(
-        schedule=_DOCS.silent("three times: after 5, 30 and 90 minutes"),
-        horizon=_DOCS.silent(125 * MINUTE),
+        schedule=_DELAYS.says("three times: after 5 minutes, 20 more and 60 more"),
+        horizon=_DELAYS.says(85 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.says(3.0),
+        timeout=_DELAYS.says(3.0),
         statuses=_DOCS.silent("200 and 204 succeed; a URL that fails its validation six times is disabled"),
         networks=_DOCS.silent(None),
     ),

@@ -31,7 +31,7 @@ EXPECTED = {
     "buildkite-token": (60, 604800, 86400, 10),
     "calendly": (60, 604800, 86400, 15),
     "cashfree": (60, 604800, 86400, None),
-    "chargebee": (120, 604800, 259200, 60),
+    "chargebee": (120, 604800, 284400, 60),
     "checkout-com": (60, 604800, 64800, 10),
     "circleci": (60, 604800, 86400, 10),
     "clerk": (60, 604800, 99305, 15),
@@ -97,7 +97,7 @@ EXPECTED = {
     "paddle": (60, 604800, 259200, 5),
     "pagerduty": (60, 604800, 172800, 5),
     "paypal": (60, 691200, 259200, None),
-    "paystack": (60, 604800, 262800, None),
+    "paystack": (60, 604800, 262800, 30),
     "paytm": (60, 604800, 259200, None),
     "plaid": (60, 604800, 86400, 10),
     "plaid-sandbox": (60, 604800, 86400, 10),
@@ -113,7 +113,7 @@ EXPECTED = {
     "sendgrid": (60, 604800, 86400, 10),
     "sentry": (60, 604800, 0, 1),
     "shopify": (60, 604800, 14400, 5),
-    "slack": (60, 604800, 86400, 3),
+    "slack": (60, 604800, 86760, 3),
     "square": (60, 604800, 86400, 10),
     "standard-webhooks": (60, 604800, 272105, 30),
     "standard-webhooks-v1a": (60, 604800, 272105, 30),
@@ -141,7 +141,7 @@ EXPECTED = {
     "worldpay": (60, 842400, 604800, 10),
     "xendit": (60, 604800, 86400, 30),
     "zendesk": (60, 604800, 3600, 12),
-    "zoom": (60, 604800, 7500, 3),
+    "zoom": (60, 604800, 5100, 3),
 }
 #: Whose own pages say that a retry's body is the same. One more here is one more that answers 422 to a reused id.
 STABLE_BODY = {"shopify"}
@@ -218,7 +218,6 @@ NO_NETWORKS = {
     "plivo",
     "pusher",
     "qstash",
-    "resend",
     "sanity",
     "sendgrid",
     "sentry",
