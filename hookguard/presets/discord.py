@@ -10,7 +10,7 @@ from hookguard.schemes.public_key import PublicKeyScheme
 
 __all__ = ["DISCORD", "DISCORD_EVENTS"]
 
-_INTERACTIONS = Source("https://discord.com/developers/docs/interactions/overview", "2026-11-25")
+_INTERACTIONS = Source("https://discord.com/developers/docs/interactions/overview", "2026-11-24")
 _EVENTS = Source("https://discord.com/developers/docs/events/webhook-events", "2026-11-25")
 
 _SCHEME = PublicKeyScheme(

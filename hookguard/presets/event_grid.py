@@ -11,9 +11,9 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["EVENT_GRID", "event_grid_scheme"]
 
-_DOCS = Source("https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema", "2026-11-25")
+_DOCS = Source("https://learn.microsoft.com/en-us/azure/event-grid/end-point-validation-event-grid-events-schema", "2026-11-24")
 _RETRIES = Source("https://learn.microsoft.com/en-us/azure/event-grid/delivery-and-retry", "2026-11-25")
-_SECURITY = Source("https://learn.microsoft.com/en-us/azure/event-grid/security-authentication", "2026-11-25")
+_SECURITY = Source("https://learn.microsoft.com/en-us/azure/event-grid/security-authentication", "2026-11-24")
 
 
 def event_grid_scheme(token: InQuery | InHeader) -> TokenScheme:

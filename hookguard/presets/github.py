@@ -11,7 +11,7 @@ _FAILED = Source("https://docs.github.com/en/webhooks/using-webhooks/handling-fa
 _BY_HAND = Source("https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks", "2026-11-25")
 _PRACTICES = Source("https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks", "2026-11-25")
 _IPS = Source(
-    "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-githubs-ip-addresses", "2026-11-25"
+    "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-githubs-ip-addresses", "2026-11-24"
 )
 
 GITHUB = Preset(

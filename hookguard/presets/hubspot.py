@@ -16,7 +16,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["HUBSPOT", "HUBSPOT_V1", "HUBSPOT_V2", "HubspotScheme"]
 
 _DOCS = Source(
-    "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation", "2026-11-25"
+    "https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation", "2026-11-24"
 )
 _WEBHOOKS = Source("https://developers.hubspot.com/docs/api-reference/legacy/webhooks/guide", "2026-11-25")
 

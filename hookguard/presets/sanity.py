@@ -7,7 +7,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SANITY"]
 
-_DOCS = Source("https://www.sanity.io/docs/content-lake/webhooks", "2026-11-25")
+_DOCS = Source("https://www.sanity.io/docs/content-lake/webhooks", "2026-11-24")
 _RETRIES = Source("https://www.sanity.io/docs/changelog/50ec6abf-fe0c-475b-ae72-314148860132", "2026-11-25")
 
 SANITY = Preset(

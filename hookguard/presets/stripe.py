@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["STRIPE"]
 
 _DOCS = Source("https://docs.stripe.com/webhooks", "2026-11-25")
-_IPS = Source("https://docs.stripe.com/ips", "2026-11-25")
+_IPS = Source("https://docs.stripe.com/ips", "2026-11-24")
 
 STRIPE = Preset(
     name="stripe",

@@ -8,7 +8,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["TELEGRAM", "UpdateKind"]
 
 _DOCS = Source("https://core.telegram.org/bots/api#setwebhook", "2026-11-25")
-_GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-25")
+_GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-24")
 
 
 class UpdateKind:

@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["TWITCH"]
 
-_DOCS = Source("https://dev.twitch.tv/docs/eventsub/handling-webhook-events/", "2026-11-25")
+_DOCS = Source("https://dev.twitch.tv/docs/eventsub/handling-webhook-events/", "2026-11-24")
 
 TWITCH = Preset(
     name="twitch",
