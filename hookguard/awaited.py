@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+from hookguard.errors import StoreError
 from hookguard.keys import KeySource, Wanted
-from hookguard.store import Capabilities, Checked, Claim, Store, StoreKey
+from hookguard.store import AsyncStore, Capabilities, Checked, Claim, ClaimStatus, Store, StoreKey
 
-__all__ = ["Awaited", "AwaitedKeys", "InThread", "at_once", "finish"]
+__all__ = ["Awaited", "AwaitedKeys", "InThread", "Kept", "at_once", "finish", "keep"]
 
 T = TypeVar("T")
 
@@ -71,6 +74,57 @@ class AwaitedKeys:
     async def get(self, wanted: Wanted) -> Any | None:
         """Return the key, or None when its document was had and does not hold it."""
         return await self._run(lambda: self._keys.get(wanted))
+
+
+class Kept:
+    """An asynchronous store whose claim is given back when the one who asked for it is cancelled before the answer came.
+
+    Otherwise the event would wait for a lease that nobody works under.
+    """
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
+        """Ask for the event."""
+        asked = self._store.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
+        if (asking := _task(asked)) is None:
+            return await asked
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            _task(self._give_back(asking, key, token))
+            raise
+
+    async def _give_back(self, asking: asyncio.Task[Claim], key: StoreKey, token: bytes) -> None:
+        # What cannot be given back now waits for its lease, as after any crash.
+        with suppress(StoreError):
+            if (await asking).status == ClaimStatus.ACQUIRED:
+                await self._store.release(key, token=token)
+
+
+async def keep(steps: Coroutine[Any, Any, T]) -> T:
+    """Let a coroutine run to its end even when the one who awaits it is cancelled."""
+    task = _task(steps)
+    return await (steps if task is None else asyncio.shield(task))
+
+
+#: What is under way; the event loop itself would let it be collected.
+_under_way: set[asyncio.Task[Any]] = set()
+
+
+def _task(steps: Coroutine[Any, Any, T]) -> asyncio.Task[T] | None:
+    """Start a task that is not forgotten; None on an event loop that is not asyncio's, which shields in its own way."""
+    try:
+        task = asyncio.get_running_loop().create_task(steps)
+    except RuntimeError:
+        return None
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
+    return task
 
 
 async def at_once(call: Callable[[], T]) -> T:

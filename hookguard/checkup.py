@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import secrets
+import time
 from contextlib import suppress
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from hookguard.errors import StoreMisconfigured, StoreUnavailable
 from hookguard.store import AsyncStore, Capabilities, Checked, Claim, ClaimStatus, StoreKey
@@ -20,7 +22,11 @@ _log = logging.getLogger("hookguard.store")
 #: How many claim the same event at once.
 CLAIMS: Final = 8
 
-_seen: WeakSet[Any] = WeakSet()
+#: Seconds before a store that did not answer is looked at again: deliveries must not wait for it twice each.
+PAUSE: Final = 10.0
+
+#: Until when a store need not be looked at again.
+_seen: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 def describe(capabilities: Capabilities) -> str:
@@ -47,26 +53,29 @@ async def look_at(store: Any) -> list[str]:
     return await said if inspect.isawaitable(said) else said
 
 
-async def look_once(store: Any, awaited: AsyncStore) -> None:
-    """Look at a store the first time that this process is about to rely on it, and log what it says.
+async def look_once(store: Any, awaited: AsyncStore) -> bool:
+    """Look at a store before this process relies on it, and log what it says; whether it has said anything yet.
 
-    One that cannot be reached may be up by the next delivery, so that is logged; StoreMisconfigured is raised, every time.
+    One that cannot be reached may be up by the next delivery: that is logged, and it is looked at again then, but not sooner
+    than :data:`PAUSE` seconds later. StoreMisconfigured is raised, every time.
     """
-    with suppress(TypeError):  # one that cannot be remembered is looked at again
-        if store in _seen:
-            return
-        _seen.add(store)
+    now = time.monotonic()
+    with suppress(TypeError):  # one that cannot be remembered is looked at by each guard
+        if (until := _seen.get(store)) is not None and now < until:
+            return until == math.inf
     try:
         said = await look_at(awaited)
     except StoreUnavailable as unavailable:
         _log.warning("%r does not answer, so deliveries will get 503: %s", store, unavailable)
-    except StoreMisconfigured:
-        _seen.discard(store)
-        raise
-    else:
-        _log.info("%r: %s", store, describe(store.capabilities))
-        for sentence in said:
-            _log.warning("%r: %s", store, sentence)
+        with suppress(TypeError):
+            _seen[store] = now + PAUSE
+        return False
+    with suppress(TypeError):
+        _seen[store] = math.inf
+    _log.info("%r: %s", store, describe(store.capabilities))
+    for sentence in said:
+        _log.warning("%r: %s", store, sentence)
+    return True
 
 
 async def try_out(store: AsyncStore) -> None:

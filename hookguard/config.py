@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -67,6 +68,7 @@ class Settings:
         self._make_store = default_store
         self._given_store = top.get("store")
         self._store: Store | AsyncStore | None = None
+        self._making = threading.Lock()  # two first deliveries must not make a store each
         told = [*observers, *(cast("Observer", _imported(entry, where)) for entry in top.get("observers", ()))]
         shared = {key: value for key, value in top.items() if key in _SHARED}
         endpoints = top.get("endpoints", {})
@@ -84,9 +86,10 @@ class Settings:
     @property
     def store(self) -> Store | AsyncStore:
         """The store all endpoints share, opened when it is first asked for."""
-        if self._store is None:
-            self._store = self._make_store() if self._given_store is None else store_from(self._given_store)
-        return self._store
+        with self._making:
+            if self._store is None:
+                self._store = self._make_store() if self._given_store is None else store_from(self._given_store)
+            return self._store
 
     def endpoint(self, name: str) -> Endpoint:
         """Return an endpoint by its name; ConfigurationError lists near ones when there is none."""

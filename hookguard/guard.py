@@ -12,11 +12,11 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar, cast
 
-from hookguard.awaited import Awaited, AwaitedKeys, InThread, at_once, finish
+from hookguard.awaited import Awaited, AwaitedKeys, InThread, Kept, at_once, finish, keep
 from hookguard.challenge import Offer, Visit
 from hookguard.checkup import look_once
 from hookguard.delivery import Delivery
@@ -29,6 +29,8 @@ from hookguard.errors import (
     MethodNotAllowed,
     Overloaded,
     Rejected,
+    StoreError,
+    StoreMisconfigured,
     StoreUnavailable,
     TransactionFailed,
     UnexpectedSecret,
@@ -87,7 +89,12 @@ class AsyncGuard:
             keys = AsyncHttpKeySource() if keys is None else keys
             awaits = inspect.iscoroutinefunction(keys.get)
             source = cast("AsyncKeySource", keys) if awaits else AwaitedKeys(cast("KeySource", keys), in_thread)
+        suspends = awaited is store or store.capabilities.blocking
+        if suspends and not store.capabilities.transactional:
+            # A transaction must begin in the task that goes on with it; giving it back is its store's to see to.
+            awaited = cast("AsyncStore", Kept(awaited))
         self._flow = _Flow(self.endpoint, awaited, store, heartbeat, source)
+        self._keep: Callable[[Coroutine[Any, Any, Any]], Awaitable[Any]] = keep if suspends else _as_it_is
 
     async def start(self) -> None:
         """Look whether the store is well, once in a process; otherwise the first delivery does.
@@ -121,9 +128,13 @@ class AsyncGuard:
 
         ``reply`` is the handler's own, whole, where the endpoint stores replies: a duplicate is answered the same.
         """
+        flow = self._flow
         if receipt.members is not None:
-            return await self._flow.settle_member(receipt.members, receipt, status, error, reply)
-        return await self._flow.settle(receipt, status, error, reply)
+            steps = flow.settle_member(receipt.members, receipt, status, error, reply)
+        else:
+            steps = flow.settle(receipt, status, error, reply)
+        # A sender that hangs up, or a server that stops, must not leave a handled event half settled.
+        return cast("Reply | None", await self._keep(steps))
 
     async def next(self, receipt: Receipt) -> Receipt | None:
         """Return the receipt of the next event that came in the same delivery; None when there is none and all is said.
@@ -265,8 +276,7 @@ class _Flow:
         self._lock = threading.Lock()
 
     async def start(self) -> None:
-        await look_once(self._given, self._store)
-        self._started = True
+        self._started = await look_once(self._given, self._store)
 
     def screen(self, delivery: Delivery) -> Receipt | None:
         try:
@@ -450,7 +460,12 @@ class _Flow:
             self._give_slot(members)
         elif error is not None and not isinstance(error, HookguardError):
             members.raised = error
-        reply = await self.settle(receipt, status, error, answer)
+        try:
+            reply = await self.settle(receipt, status, error, answer)
+        except Exception:
+            # Whatever it is, what comes after it must not speak for this event.
+            members.note(Reply.problem(503), ran=True)
+            raise
         if reply is not None and not 200 <= reply.status < 300:
             members.note(reply, ran=True)
         elif error is not None or status is None or not 200 <= status < 300:
@@ -486,7 +501,7 @@ class _Flow:
         try:
             if key is not None and not await self._store.release(key, token=receipt.token):
                 trouble = "; its lease had run out"
-        except StoreUnavailable as unavailable:
+        except StoreError as unavailable:
             # The handler's own failure is what matters; the lease gives the event back a little later.
             trouble = f"; could not be given back ({unavailable}), so it waits for its lease to run out"
         if isinstance(error, HookguardError) and (reply := reply_to_error(error)) is not None:
@@ -521,13 +536,13 @@ class _Flow:
 
     async def _complete(self, receipt: Receipt, key: StoreKey, event: Event, status: int, answer: Reply | None) -> Reply | None:
         stored, why_not = self._to_store(answer)
-        failure: LeaseLost | StoreUnavailable | TransactionFailed | None = None
+        failure: LeaseLost | StoreUnavailable | StoreMisconfigured | TransactionFailed | None = None
         try:
             if not await self._store.complete(key, token=receipt.token, retention=self._endpoint.retention, reply=stored):
                 failure = LeaseLost(
                     f"the handler ran longer than its lease of {self._endpoint.lease:.0f} s and may run again: raise the lease"
                 )
-        except (StoreUnavailable, TransactionFailed) as error:
+        except (StoreUnavailable, StoreMisconfigured, TransactionFailed) as error:
             failure = error
         if failure is None:
             self._report("handled", receipt.started, event, status, reason=why_not)
@@ -687,3 +702,8 @@ def _describe(event: Event) -> tuple[str, str]:
         return identifier, event.type
     except Rejected:
         return identifier, ""
+
+
+def _as_it_is(steps: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    """For a store that never suspends: nothing can come in between."""
+    return steps

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from hookguard.errors import StoreUnavailable
 from hookguard.store import StoreKey
 
 __all__ = ["Heartbeat", "TaskHeartbeat", "ThreadHeartbeat"]
@@ -66,8 +65,8 @@ class ThreadHeartbeat:
             for token, key in held:
                 try:
                     kept = self._extend(key, token=token, lease=self._lease)
-                except StoreUnavailable as unavailable:
-                    _log.warning("a lease could not be extended and will be tried again: %s", unavailable)
+                except Exception as error:  # whatever it is, the others' leases must not end with it
+                    _log.warning("a lease could not be extended and will be tried again: %s", error)
                 else:
                     self._judge(token, kept)
 
@@ -101,8 +100,8 @@ class TaskHeartbeat:
                 if not await self._extend(key, token=token, lease=self._lease):
                     _log.warning(_LOST)
                     return
-            except StoreUnavailable as unavailable:
-                _log.warning("a lease could not be extended and will be tried again: %s", unavailable)
+            except Exception as error:  # as above
+                _log.warning("a lease could not be extended and will be tried again: %s", error)
 
 
 _LOST = "the claim of an event that is being handled was lost: another worker may run it as well"
