@@ -17,7 +17,7 @@ from hookguard.documents import Reading
 from hookguard.errors import MalformedBody, MalformedDelivery, SignatureMismatch, UntrustedKeySource
 from hookguard.event import Event
 from hookguard.keys import MAX_URL, Wanted
-from hookguard.place import Place, Readable
+from hookguard.place import Place, Readable, in_words
 from hookguard.reply import Reply
 from hookguard.schemes.base import Key
 
@@ -133,7 +133,7 @@ def _token(place: Place, shape: re.Pattern[str], reading: Readable) -> str | Non
     except MalformedBody:
         return None
     if token is not None and not shape.fullmatch(token):
-        raise MalformedDelivery(f"the challenge at {place!r} is not of the shape that is sent back ({shape.pattern})")
+        raise MalformedDelivery(f"the challenge at {in_words(place)} is not of the shape that is sent back ({shape.pattern})")
     return token
 
 
@@ -184,7 +184,7 @@ def _check(proof: tuple[Place, str], reading: Readable, keys: Sequence[Key]) -> 
     if not known:
         raise SignatureMismatch(f"a challenge came, and the endpoint's secret holds no {name}: configure it to answer")
     if not any(compare_digest(came, value) for value in known):
-        raise SignatureMismatch(f"the challenge's {place!r} is not the {name} of this endpoint")
+        raise SignatureMismatch(f"the challenge's {in_words(place)} is not the {name} of this endpoint")
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,8 @@ def store_from(given: Any) -> Store | AsyncStore:
         from hookguard.stores.sql import store_from_url  # noqa: PLC0415
 
         return store_from_url(given)
+    if parts.scheme == "postgres":
+        raise ConfigurationError("store postgres://…: SQLAlchemy reads this database's URLs as postgresql://…")
     # The URL may hold a password, so only its scheme is named.
     raise ConfigurationError(
         f"store {parts.scheme}://…: there are memory://, sqlite:///path/to/file (four slashes when absolute), redis://,"

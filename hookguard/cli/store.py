@@ -39,13 +39,18 @@ def check(which: str, presets: tuple[str, ...], retention: float | None) -> None
     except (ConfigurationError, StoreUnavailable) as error:
         click.echo(f"not well: {error}")
         raise SystemExit(1) from None
+    except Exception as error:
+        if "://" in which:
+            raise
+        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        click.echo(f"not well: {which} cannot be made here ({why}). In a Django project: manage.py check --database default")
+        raise SystemExit(1) from None
     click.echo(f"{found!r}")
     click.echo(f"  promises: {describe(found.capabilities)}")
     click.echo(f"  answers, and {_tried(found)}")
     for sentence in said:
         click.echo(f"  look at this: {sentence}")
-    if not said:
-        click.echo("  all is well")
+    click.echo("  works, and should be mended" if said else "  all is well")
     raise SystemExit(1 if said else 0)
 
 

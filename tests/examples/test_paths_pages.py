@@ -48,7 +48,7 @@ def test_challenges():
 
 @pytest.mark.parametrize(("failing", "answer"), [(None, 200), ("a", 500), ("b", 500)])
 def test_batches(failing, answer):
-    loop, own = blocks("batches.md")
+    _, loop, own = blocks("batches.md")
     acme = run(own)["ACME"]
     ran = []
 
@@ -64,6 +64,25 @@ def test_batches(failing, answer):
     ran.clear()
     run(loop, guard=guard, delivery=delivery, handle=handle)
     assert ran == ([failing] if failing else [])
+
+
+def test_batches_in_fastapi(monkeypatch, capsys, tmp_path):
+    fastapi = pytest.importorskip("fastapi")
+    testclient = pytest.importorskip("fastapi.testclient")
+    from hookguard_starlette import HookGuard
+
+    monkeypatch.setenv("ADYEN_HMAC_KEY", "0123456789abcdef" * 4)
+    monkeypatch.chdir(tmp_path)
+    app = run(blocks("batches.md")[0], FastAPI=fastapi.FastAPI, Request=fastapi.Request, HookGuard=HookGuard)["app"]
+    items = [
+        {"NotificationRequestItem": {"pspReference": reference, "eventCode": "REFUND", "success": "true", "additionalData": {}}}
+        for reference in ("psp-1", "psp-2")
+    ]
+    body = json.dumps({"live": "false", "notificationItems": items}).encode()
+    delivery = presets.ADYEN.sign(body, "0123456789abcdef" * 4, headers={"Content-Type": "application/json"})
+    with testclient.TestClient(app) as client:
+        answer = client.post("/hooks/adyen", content=delivery.body, headers=dict(delivery.headers.items()))
+    assert (answer.status_code, capsys.readouterr().out.split()) == (200, ["REFUND", "psp-1", "REFUND", "psp-2"])
 
 
 def test_gateways(monkeypatch):

@@ -32,6 +32,8 @@ def django(folder, port):
     for name, block in zip(("settings.py", "urls.py"), blocks("Django"), strict=True):
         with (folder / "mysite" / name).open("a") as file:
             file.write("\n" + block)
+    assert "python manage.py migrate" in README
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=folder, check=True, env={**os.environ, **SECRETS})
     return ["manage.py", "runserver", "--noreload", str(port)]
 
 
