@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import traceback
 from contextlib import contextmanager
 
 import pytest
@@ -163,6 +164,16 @@ def test_a_password_is_in_no_repr():
 def test_a_url_that_cannot_be_read(url):
     with pytest.raises(ConfigurationError, match="cannot read this URL"):
         store_from(url)
+
+
+@pytest.mark.parametrize("make", [RedisStore.from_url, AsyncRedisStore.from_url])
+@pytest.mark.parametrize(
+    "url", ["redis://u:s3cr#et@h/0", "redis://u:s3cr/et@h/0", "redis://u:s3cr\u2100et@h/0", "redis://u:s3cr[et@h/0"]
+)
+def test_no_piece_of_a_password_is_in_an_error(url, make):
+    with pytest.raises(ConfigurationError, match="percent-encode special characters in the password") as caught:
+        make(url)
+    assert "s3cr" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_another_program_s_key_is_an_error_and_no_answer():

@@ -69,8 +69,12 @@ class RedisStore:
     ) -> RedisStore:
         """Return a store with a client of its own for ``redis://``, ``rediss://`` (TLS) or ``unix://``."""
         retry = redis.retry.Retry(NoBackoff(), 0)
-        own = {"connection_class": connection_class(url), "retry": retry, **_timeouts(timeout)}
-        return cls(_from_url(redis.Redis.from_url, url, **own), timeout=timeout, prefix=prefix, clock=clock)
+
+        def make(url: str, **options: Any) -> redis.Redis:
+            return redis.Redis.from_url(url, connection_class=connection_class(url), **options)
+
+        client = _from_url(make, url, retry=retry, **_timeouts(timeout))
+        return cls(client, timeout=timeout, prefix=prefix, clock=clock)
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Ask for the event."""
@@ -288,9 +292,11 @@ def _timeouts(timeout: float) -> dict[str, float]:
 def _from_url(make: Callable[..., Any], url: str, **options: Any) -> Any:
     try:
         return make(url, **options)
-    except ValueError as error:
+    except ValueError:
+        # Without its text, which shows a piece of the URL, and that may be one of the password.
         raise ConfigurationError(
-            f"store: redis-py cannot read this URL: write redis://user:password@host:6379/0 ({error})"
+            "store: redis-py cannot read this URL: write redis://user:password@host:6379/0, and percent-encode special"
+            " characters in the password"
         ) from None
 
 
