@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 
 import pytest
@@ -182,6 +183,19 @@ def test_a_check_tells_of_clocks_that_differ_and_of_what_no_purge_got_to(made, m
     for number in range(3):
         claim(old, str(number))
     assert store.check() == ["at least 2 expired events wait to be deleted: call purge(limit=1000) until it returns 0"]
+
+
+@pytest.mark.parametrize("make", [SQLStore.from_url, AsyncSQLStore.from_url, store_from_url])
+@pytest.mark.parametrize("given", ["postgresql://u:s3cr/et@h:s3cr/db", "s3cr", "mysql://u:pw@h:33s3cr/db"])
+def test_no_piece_of_a_url_that_cannot_be_read_is_in_an_error(given, make):
+    with pytest.raises(ConfigurationError, match="percent-encode special characters in the password") as caught:
+        make(given)
+    assert "s3cr" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_database_that_sqlalchemy_does_not_know_is_named():
+    with pytest.raises(ConfigurationError, match="driver is missing"):
+        store_from_url("nosuch://u:pw@h/db")
 
 
 @pytest.mark.parametrize("driver", AWAITED)

@@ -36,6 +36,12 @@ PURGE_BATCH = 256
 #: whose holder does not hear of it would lock its event until the lease ends.
 _TRIES = 3
 
+#: Not SQLAlchemy's own text, which shows a piece of the URL, and that may be one of the password.
+_UNREADABLE = (
+    "store: SQLAlchemy cannot read this URL: write scheme://user:password@host/database, and percent-encode special characters"
+    " in the password"
+)
+
 
 class SQLStore:
     """Claims in the table ``table`` of ``engine``'s database.
@@ -296,10 +302,10 @@ def store_from_url(url: str | URL) -> SQLStore | AsyncSQLStore:
     try:
         full = _full(url)
         return AsyncSQLStore.from_url(full) if full.get_dialect().is_async else SQLStore.from_url(full)
-    except ArgumentError as error:
-        raise ConfigurationError("store: SQLAlchemy cannot read this URL: write scheme://user:password@host/database") from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(f"store: the database's driver is missing ({error}): install it beside SQLAlchemy") from error
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(_UNREADABLE) from None
 
 
 def _run_plain(connection: Connection, steps: Callable[[], Steps]) -> Any:
@@ -353,7 +359,10 @@ def seconds(timeout: float) -> float:
 
 def _full(url: str | URL) -> URL:
     """The URL with a driver that an extra of ours brings, where it names none."""
-    full = make_url(url)
+    try:
+        full = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(_UNREADABLE) from None
     driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}.get(full.drivername)
     return full if driver is None else full.set(drivername=driver)
 
