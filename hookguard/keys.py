@@ -19,6 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet  # the built-in one from Python 3.11 on
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -335,7 +336,7 @@ class HttpKeySource(_Source):
         if not mine:
             try:
                 flight.result(self._timeout + 1)
-            except TimeoutError:
+            except NotYet:
                 raise VerificationUnavailable(f"the key at {_host(wanted.url)} did not come in time") from None
             return self._landed(wanted)
         try:

@@ -364,6 +364,26 @@ def test_one_who_looked_before_a_flight_landed_starts_no_other(server):
     assert len(server.seen) == 1
 
 
+def test_one_who_waits_for_another_flight_waits_no_longer_than_its_time(server):
+    source = HttpKeySource(verify=trusting(ROOT), timeout=1)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read(content, now):
+        reading.set()
+        go_on.wait(20)
+        return json.loads(content)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(source.get, Wanted(f"{server.url}/keys", "a", read))
+        assert reading.wait(10)
+        try:
+            with pytest.raises(VerificationUnavailable, match="did not come in time"):
+                source.get(Wanted(f"{server.url}/keys", "a", read))
+        finally:
+            go_on.set()
+        assert first.result() == "key a"
+
+
 def test_sixteen_tasks_make_one_fetch_and_the_first_may_leave(server):
     server.answer("/keys", KEYS, wait=0.2)
     source = AsyncHttpKeySource(verify=trusting(ROOT))
