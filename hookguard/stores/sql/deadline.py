@@ -58,7 +58,12 @@ class _Watchdog:
             if self._thread is None or not self._thread.is_alive():
                 self._wakes = ends
                 self._thread = threading.Thread(target=self._run, name="hookguard-watchdog", daemon=True)
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._watched.discard(watched)
+                    os.close(watched.fd)
+                    raise
             elif ends < self._wakes:
                 self._changed.notify()
         return watched
@@ -113,13 +118,19 @@ def within(seconds: float) -> Iterator[float]:
 
 @contextmanager
 def bounded(connection: Connection, ends: float) -> Iterator[None]:
-    """Cut the connection when what is done with it is not over in time; the driver's error is StoreUnavailable then."""
+    """Cut the connection when what is done with it is not over in time; the driver's error is StoreUnavailable then.
+
+    A process without a file descriptor or a thread to spare does it unwatched: it may be a rollback, which must be done.
+    """
     fd = None if connection.closed or connection.invalidated else _fileno(connection.connection.dbapi_connection)
-    if fd is None:
+    watchdog = _watchdog
+    watched: _Watched | None = None
+    if fd is not None:
+        with suppress(OSError, RuntimeError):
+            watched = watchdog.start(fd, ends)
+    if watched is None:
         yield
         return
-    watchdog = _watchdog
-    watched = watchdog.start(fd, ends)
     try:
         yield
     except Exception as error:
