@@ -5,6 +5,7 @@ that is sent a signed delivery; and then behind a naive transaction, which must 
 """
 
 import asyncio
+import errno
 import itertools
 import threading
 import time
@@ -15,13 +16,13 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from sql_shops import DRIVERS, EVENTS, SECRET, Child, Effect, Shop, Taken, shop_for, signed
-from sqlalchemy import create_engine, insert, select, text, update
+from sqlalchemy import create_engine, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from hookguard.errors import StoreMisconfigured, StoreUnavailable, TransactionEscaped
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.sql import SQLTransactionStore
+from hookguard.stores.sql import SQLTransactionStore, deadline
 
 _number = itertools.count()
 
@@ -591,6 +592,118 @@ def test_what_is_listened_to_does_not_grow(shop):
         shop.send(fresh_id(), raises)
     assert shop.store._running == {}
     assert shop.store._work._busy == set()
+
+
+# --- a second database
+
+
+@pytest.mark.parametrize("swallow", [False, True])
+@pytest.mark.parametrize("when", ["in the handler", "in the last flush"])
+@pytest.mark.parametrize("driver", ["sqlite+pysqlite", "sqlite+aiosqlite"])
+def test_a_session_that_reaches_a_second_database_is_refused(driver, when, swallow, tmp_path):
+    (tmp_path / "other").mkdir()
+    shop, other = shop_for(driver, tmp_path), shop_for(driver, tmp_path / "other")
+    for made in (shop, other):
+        made.make_tables()
+    shop.sessions.configure(binds={Effect: getattr(other, "async_engine", other.engine)})
+    raised = []
+
+    async def writes(hand):
+        hand.session.add(Effect(event_id=hand.event_id))
+        if when == "in the handler":
+            for _ in range(2):
+                try:
+                    await hand._(hand.session.flush())
+                except TransactionEscaped as error:
+                    raised.append(error)
+                    if not swallow:
+                        raise
+        return 200
+
+    event_id = fresh_id()
+    assert [shop.send(event_id, writes) for _ in range(2)] == [500, 500]
+    assert bool(raised) is (when == "in the handler")
+    shop.sessions.configure(binds={})
+    assert [made.truth(event_id) for made in (shop, other)] == [(0, False), (0, False)]
+    # Without it the event is handled as ever, and the other database has no writer that was left behind.
+    assert shop.send(event_id, good) == 200
+    assert other.send(event_id, good) == 200
+    assert [made.truth(event_id) for made in (shop, other)] == [(1, True), (1, True)]
+    shop.close()
+    other.close()
+
+
+def test_a_commit_after_the_second_database_was_refused_writes_nothing_there(tmp_path):
+    (tmp_path / "other").mkdir()
+    shop, other = shop_for("sqlite+pysqlite", tmp_path), shop_for("sqlite+pysqlite", tmp_path / "other")
+    for made in (shop, other):
+        made.make_tables()
+    shop.sessions.configure(binds={Effect: other.engine})
+
+    async def goes_on(hand):
+        statement = insert(Effect).values(event_id=hand.event_id)
+        for _ in range(2):
+            with suppress(TransactionEscaped):
+                hand.session.execute(statement)
+        with suppress(TransactionEscaped):
+            hand.session.commit()
+        return 200
+
+    event_id = fresh_id()
+    assert shop.send(event_id, goes_on) == 500
+    shop.sessions.configure(binds={})
+    assert [made.truth(event_id) for made in (shop, other)] == [(0, False), (0, False)]
+    shop.close()
+    other.close()
+
+
+# --- when the machine has nothing to spare, and when nobody waits
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+def test_a_process_out_of_file_descriptors_rolls_back_all_the_same(driver, tmp_path, monkeypatch):
+    shop = shop_for(driver, tmp_path)
+    shop.make_tables()
+
+    def exhausted(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def runs_out(hand):
+        await hand.write()
+        monkeypatch.setattr(deadline.os, "dup", exhausted)
+        raise ValueError
+
+    event_id = fresh_id()
+    assert shop.send(event_id, runs_out) == 500
+    assert shop.engine.pool.checkedout() == 0
+    assert shop.send(event_id, good) == 200
+    monkeypatch.undo()
+    assert shop.truth(event_id) == (1, True)
+    shop.close()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "mysql+asyncmy", "sqlite+aiosqlite"])
+def test_a_release_within_a_cancelled_scope_rolls_back_and_keeps_the_connection(driver, tmp_path):
+    anyio = pytest.importorskip("anyio")
+    shop = shop_for(driver, tmp_path)
+    shop.make_tables()
+    lost = []
+    event.listen(shop.engine, "invalidate", lambda *_: lost.append(True))
+    key = StoreKey("s", fresh_id())
+
+    async def leave():
+        await shop.store.claim(key, token=b"t" * 16, fingerprint=b"f", lease=60, retention=60)
+        session = shop.store.session
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await shop.store.release(key, token=b"t" * 16)
+        await asyncio.gather(*shop.store._leaving)
+        return session.in_transaction()
+
+    assert shop.loop.run(leave()) is False
+    assert lost == []
+    assert shop.engine.pool.checkedout() == 0
+    shop.close()
 
 
 # --- behind the plugins

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -55,10 +55,11 @@ _NOBODY = "no webhook is being handled here: ask for the session inside a guarde
 class _Running:
     """One event's transaction: the session, and what keeps its handler from committing it."""
 
-    __slots__ = ("connections", "ending", "escaped", "key", "session")
+    __slots__ = ("connection", "connections", "ending", "escaped", "key", "session")
 
     def __init__(self, session: Session, connection: Connection, key: StoreKey) -> None:
         self.session = session
+        self.connection = connection
         self.connections: list[Connection] = []
         self.key = key
         self.ending = False
@@ -71,6 +72,15 @@ class _Running:
         if connection not in self.connections:
             self.connections.append(connection)
             event.listen(connection, "commit", self._refuse)
+        if connection.engine is self.connection.engine:
+            self.connection = connection
+            return
+        self.escaped = TransactionEscaped(
+            f"the session reaches a second database by {connection.engine!r}, and its claim is in that of"
+            f" {self.connection.engine!r}: they commit one after the other, and no commit covers both. Use a session of its own"
+            " for the other database, and write to it only what may happen without the event, or twice"
+        )
+        raise self.escaped
 
     def _refuse(self, _connection: Connection) -> None:
         if not self.ending:
@@ -174,12 +184,12 @@ class _Work:
             ) from error
         finally:
             running.end()
-            self._leave(session, running.key, running.connections[-1], ends)
+            self._leave(session, running.key, running.connection, ends)
 
     def abandon(self, running: _Running) -> None:
         """Roll back."""
         running.end()
-        self._leave(running.session, running.key, running.connections[-1], time.monotonic() + self._timeout)
+        self._leave(running.session, running.key, running.connection, time.monotonic() + self._timeout)
 
     def purge(self, session: Session, limit: int) -> int:
         """Delete expired events, in a transaction of its own."""
@@ -277,7 +287,8 @@ class SQLTransactionStore:
     write with, and hookguard commits it: the handler must neither commit nor roll back (``begin_nested()`` is free to do
     both). For :class:`~hookguard.Guard`, which runs the handler in the thread that claimed. ``timeout`` is how many seconds
     the claim, and the completion with its commit, may take on their connection each; getting one, and what the handler does,
-    is as long as the engine lets it. Raises TransactionEscaped in a handler that commits.
+    is as long as the engine lets it. Raises TransactionEscaped in a handler that commits, or whose session reaches a second
+    database.
     """
 
     capabilities = Capabilities(durable=True, shared=True, transactional=True, may_forget=False, clock="server", blocking=True)
@@ -408,7 +419,8 @@ class AsyncSQLTransactionStore:
         if session is None or running is None:
             return False
         self._current.set(None)
-        await self._in_time(session, lambda _: self._work.abandon(running))
+        # Whoever is cancelled here must not cancel the roll-back, which would cost the pool the connection.
+        await asyncio.shield(self._kept(self._in_time(session, lambda _: self._work.abandon(running))))
         return True
 
     async def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
@@ -440,9 +452,14 @@ class AsyncSQLTransactionStore:
     def _give_back(self, session: AsyncSession, running: _Running | None) -> None:
         """Roll back what was claimed for somebody who has gone away meanwhile."""
         if running is not None:
-            task = asyncio.ensure_future(session.run_sync(lambda _: self._work.abandon(running)))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._kept(session.run_sync(lambda _: self._work.abandon(running)))
+
+    def _kept(self, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        """Run it in a task of its own, which ends whoever leaves."""
+        task = asyncio.ensure_future(work)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        return task
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._sessions!r})"
