@@ -5,8 +5,8 @@ must not be used as it is · W002 Django's body limit is under an endpoint's · 
 guarded URL is not exempt from CSRF · W005 a guarded URL ends with a slash while APPEND_SLASH is on · W006 the middleware comes
 too late · W007 the logger is switched off · W008 (``--database``) the table of events is missing, or the store does not answer
 · W009 (``--database``) something about the store is worth knowing · W010 (``--deploy``) HTTPS is required and nothing says how
-Django knows of it · W011 transactional mode in a database that no model is written to · I001 (``--deploy``) what the store
-promises
+Django knows of it · W011 transactional mode in a database that no model is written to · W012 a path of
+PATHS leads to no view · I001 (``--deploy``) what the store promises
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's own name
 from django.db import DatabaseError, router
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from hookguard import AsyncStore, ConfigurationError, Endpoint, Store
 from hookguard.checkup import describe
 from hookguard.errors import StoreError, StoreUnavailable
 from hookguard.store import Checked
-from hookguard_django.conf import async_guard, claims_alias, default_path, endpoints, guard, paths, uses_database
+from hookguard_django.conf import async_guard, claims_alias, default_path, endpoints, guard, paths, uses_database, view_at
 from hookguard_django.decorator import MARK
 from hookguard_django.stores import ORMTransactionStore
 from hookguard_django.stores.looking import has_table
@@ -155,7 +155,7 @@ def check_urls(**_: Any) -> list[CheckMessage]:
                     id="hookguard.W005",
                 )
             )
-    return messages
+    return messages + _check_paths()
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:
@@ -202,6 +202,21 @@ def _check_routers(store: Store | AsyncStore | None) -> list[CheckMessage]:
     ]
 
 
+def _check_paths() -> list[CheckMessage]:
+    """A path that leads nowhere guards nothing."""
+    with suppress(ConfigurationError):  # E001 says it
+        return [
+            Warning(
+                f"the path {path!r} in PATHS leads to no view, so it guards none",
+                hint="Write it as the URLs do, from the first slash on, without the prefix that the server takes away.",
+                id="hookguard.W012",
+            )
+            for path in paths()
+            if view_at(path, get_resolver()) is None
+        ]
+    return []
+
+
 def _misfit(view: Any, endpoint: str | Endpoint) -> str | None:
     """Why the store cannot serve this view; None when it can, or when that cannot be told without making a file."""
     try:
@@ -216,10 +231,9 @@ def _guarded_by_path() -> Iterator[tuple[str, Any, str | Endpoint]]:
     """What the middleware guards."""
     with suppress(ConfigurationError):  # E001 says it
         for path, endpoint in paths().items():
-            with suppress(Resolver404):
-                view = get_resolver().resolve(path).func
-                if not hasattr(view, MARK):
-                    yield path, view, endpoint
+            view = view_at(path, get_resolver())
+            if view is not None and not hasattr(view, MARK):
+                yield path, view, endpoint
 
 
 def _guarded(patterns: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, Any, str | Endpoint]]:

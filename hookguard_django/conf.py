@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from contextlib import suppress
+from functools import update_wrapper
 from pathlib import Path
-from typing import Any, Union, cast
+from threading import RLock
+from typing import Any, Generic, ParamSpec, TypeVar, Union, cast
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
@@ -13,6 +15,8 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import close_old_connections
 from django.dispatch import receiver
+from django.urls import Resolver404, URLResolver
+from django.utils import translation
 
 from hookguard import AsyncGuard, AsyncStore, ConfigurationError, Endpoint, Guard, SQLiteStore, Store
 from hookguard.config import Settings
@@ -28,15 +32,49 @@ __all__ = [
     "default_path",
     "endpoints",
     "guard",
+    "guarded_views",
     "paths",
     "uses_database",
+    "view_at",
 ]
 
 #: What names an endpoint: its name in the settings, or an Endpoint.
 Named = Union[str, Endpoint]
 
 
-@cache
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: One for all, and to be entered again, because one thing is made of the other.
+_making = RLock()
+
+
+class _Once(Generic[P, R]):
+    """A function whose results are kept; unlike ``functools.cache``, first calls at the same time get the same result."""
+
+    def __init__(self, make: Callable[P, R]) -> None:
+        self._make = make
+        self._made: dict[tuple[Any, ...], R] = {}
+        update_wrapper(self, make)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (args, *kwargs.items())
+        try:
+            return self._made[key]
+        except KeyError:
+            pass  # what is raised below is no consequence of it
+        with _making:
+            if key not in self._made:
+                self._made[key] = self._make(*args, **kwargs)
+            return self._made[key]
+
+    def cache_clear(self) -> None:
+        """Forget every result."""
+        with _making:
+            self._made.clear()
+
+
+@_Once
 def endpoints() -> Settings:
     """Return every endpoint of the project; ConfigurationError says what is wrong with the setting."""
     given = getattr(settings, "HOOKGUARD", {})
@@ -45,7 +83,7 @@ def endpoints() -> Settings:
     return Settings(given, where="settings.HOOKGUARD", default_store=_project_store, observers=[send_outcome])
 
 
-@cache
+@_Once
 def paths() -> dict[str, str]:
     """Return the paths that the middleware guards, each with its endpoint's name."""
     known = endpoints()
@@ -60,13 +98,30 @@ def paths() -> dict[str, str]:
     return dict(found)
 
 
-@cache
+@_Once
+def guarded_views(resolver: URLResolver) -> dict[Any, set[str]]:
+    """Return the views that PATHS lead to in these URLs, each with its endpoints' names."""
+    views: dict[Any, set[str]] = {}
+    for path, name in paths().items():
+        if (view := view_at(path, resolver)) is not None:
+            views.setdefault(view, set()).add(name)
+    return views
+
+
+def view_at(path: str, resolver: URLResolver) -> Any:
+    """Return the view that a path leads to, in the language that the path names; None when it leads nowhere."""
+    with translation.override(translation.get_language_from_path(path) or settings.LANGUAGE_CODE), suppress(Resolver404):
+        return resolver.resolve(path).func
+    return None
+
+
+@_Once
 def guard(named: Named) -> Guard:
     """Return the guard of an endpoint for synchronous views."""
     return Guard(_endpoint(named), cast("Store", endpoints().store))
 
 
-@cache
+@_Once
 def async_guard(named: Named) -> AsyncGuard:
     """Return the guard of an endpoint for asynchronous views."""
     if isinstance(endpoints().store, ORMTransactionStore):
@@ -128,5 +183,5 @@ def _project_store() -> Store:
 @receiver(setting_changed)
 def _forget(*, setting: str, **_: Any) -> None:
     if setting in ("HOOKGUARD", "BASE_DIR"):
-        for remembered in (endpoints, paths, guard, async_guard):
+        for remembered in (endpoints, paths, guarded_views, guard, async_guard):
             remembered.cache_clear()

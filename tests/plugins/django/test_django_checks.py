@@ -230,7 +230,7 @@ def test_e002_an_asynchronous_view_in_transactional_mode():
     assert found(path("hook", good), path("class", Hook.as_view()), HOOKGUARD=hooks) == {}
     guarded = found(path("hook", plain), HOOKGUARD={**hooks, "PATHS": {"/hook": "stripe"}}, MIDDLEWARE=[OURS])
     assert guarded.keys() == {"hookguard.E002"}
-    assert found(path("hook", plain), HOOKGUARD={**hooks, "PATHS": {"/elsewhere": "stripe"}}, MIDDLEWARE=[OURS]) == {}
+    assert found(path("hook", plain), HOOKGUARD=hooks, MIDDLEWARE=[OURS]) == {}
 
 
 def test_e002_a_view_that_does_not_await_and_a_store_that_is_awaited():
@@ -306,3 +306,13 @@ def test_w011_transactional_mode_where_no_model_is_written():
     assert found(HOOKGUARD=settings(ORMTransactionStore("postgresql")), DATABASE_ROUTERS=[Elsewhere()]) == {}
     assert found(HOOKGUARD=settings(ORMStore()), DATABASE_ROUTERS=[Elsewhere()]) == {}
     assert found(HOOKGUARD=hooks) == {}
+
+
+def test_w012_a_path_that_leads_to_no_view(store):
+    patterns = [path("hook", plain), path("sub/", include([path("hook", good)]))]
+    paths = {"/hook": "stripe", "/hook/": "stripe", "/sub/hook": "github"}
+    messages = found(*patterns, HOOKGUARD=settings(store, PATHS=paths), MIDDLEWARE=[OURS])
+    assert messages.keys() == {"hookguard.W012"}
+    assert "'/hook/'" in messages["hookguard.W012"].msg
+    del paths["/hook/"]
+    assert found(*patterns, HOOKGUARD=settings(store, PATHS=paths), MIDDLEWARE=[OURS]) == {}

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from inspect import iscoroutinefunction
 
 import pytest
 
@@ -10,8 +11,10 @@ from django_site import configure, site
 
 configure()
 
+from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 
 from hookguard import ConfigurationError
 from hookguard_django import webhook
@@ -19,7 +22,16 @@ from hookguard_django.middleware import WebhookMiddleware
 
 OURS = "hookguard_django.middleware.WebhookMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+LOCALE = "django.middleware.locale.LocaleMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
+
+
+def another_urlconf(get_response):
+    def middleware(request):
+        request.urlconf = tuple(another_urlconf.patterns)
+        return get_response(request)
+
+    return middleware
 
 
 @pytest.fixture
@@ -51,7 +63,15 @@ def send(request):
 @pytest.fixture
 def guarded(view):
     hooks = settings(PATHS={"/hook": "stripe"})
-    with site(path("hook", view), path("other", view), HOOKGUARD=hooks, MIDDLEWARE=[OURS, COMMON, CSRF]):
+
+    def other(request):
+        return view(request)
+
+    async def other_async(request):
+        return await view(request)
+
+    another = other_async if iscoroutinefunction(view) else other
+    with site(path("hook", view), path("other", another), HOOKGUARD=hooks, MIDDLEWARE=[OURS, COMMON, CSRF]):
         yield
 
 
@@ -69,6 +89,45 @@ def test_any_other_path_is_not(send, ran):
     assert send(stripe()._replace(method="GET", body=b""), "/other").status_code == 202
     assert send(stripe(), "/nowhere").status_code == 404
     assert ran == [None]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "given", "spelling"),
+    [
+        (lambda view: [re_path(r"^hooks/stripe/?$", view)], "/hooks/stripe", "/hooks/stripe/"),
+        (lambda view: [re_path(r"^hooks/stripe/?$", view)], "/hooks/stripe/", "/hooks/stripe"),
+        (lambda view: [re_path(r"^(?i:hooks/stripe)$", view)], "/hooks/stripe", "/hooks/STRIPE"),
+        (lambda view: [path("hooks/stripe", view), path("alias", view)], "/hooks/stripe", "/alias"),
+        (lambda view: [re_path(r"^hooks/?", include([path("stripe", view)]))], "/hooks/stripe", "/hooksstripe"),
+        (lambda view: i18n_patterns(path("stripe", view)), "/de/stripe", "/en/stripe"),
+    ],
+)
+def test_no_other_spelling_of_the_path_goes_past_the_guard(patterns, given, spelling, view, send, ran):
+    with site(*patterns(csrf_exempt(view)), HOOKGUARD=settings(PATHS={given: "stripe"}), MIDDLEWARE=[LOCALE, OURS, CSRF]):
+        for url in (spelling, given):
+            assert send(stripe()._replace(headers={}), url).status_code == 401
+        assert ran == []
+        assert send(stripe(), spelling).status_code == 202
+        assert send(stripe(), given).status_code == 200
+    assert ran == ["evt_1"]
+
+
+def test_a_view_of_several_endpoints_is_served_at_their_paths_alone(view, send, ran):
+    hooks = settings(PATHS={"/hooks/stripe": "stripe", "/hooks/github": "github"})
+    with site(re_path(r"^hooks/(?P<name>\w+)/?$", csrf_exempt(view)), HOOKGUARD=hooks, MIDDLEWARE=[OURS]):
+        assert send(stripe(), "/hooks/stripe").status_code == 202
+        assert send(stripe(), "/hooks/github").status_code == 401
+        assert send(stripe("evt_2"), "/hooks/stripe/").status_code == 404
+    assert ran == ["evt_1"]
+
+
+def test_the_urls_of_the_request_are_the_ones_that_count(view, send, ran):
+    """As where every host has its own."""
+    with site(HOOKGUARD=settings(PATHS={"/hook": "stripe"}), MIDDLEWARE=[f"{__name__}.another_urlconf", OURS]):
+        another_urlconf.patterns = [re_path("^hook/?$", csrf_exempt(view))]
+        assert send(stripe()._replace(headers={}), "/hook/").status_code == 401
+        assert send(stripe(), "/hook/").status_code == 202
+    assert ran == ["evt_1"]
 
 
 def test_a_view_that_is_guarded_already_is_not_guarded_twice(send, ran):
