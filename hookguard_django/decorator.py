@@ -4,11 +4,15 @@ The event is completed when the view has answered 2xx *and* its transaction is c
 would wrap its transaction around this decorator, so that the event was marked as done first and a failing commit lost it;
 so the wrapper tells Django to leave it alone and opens the same transaction around the view alone. In transactional mode the
 claim's own transaction takes its place.
+
+A sender that hangs up cancels an asynchronous view under ASGI. A guarded one is let finish, and its event is settled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import wraps
 from inspect import iscoroutine
@@ -28,6 +32,8 @@ __all__ = ["MARK", "WebhookRequest", "webhook"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_log = logging.getLogger("hookguard.django")
 
 #: The attribute that names a guarded view's endpoint, for the system checks.
 MARK = "hookguard_endpoint"
@@ -70,7 +76,8 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
             cast("WebhookRequest", request).webhook = receipt.event
             try:
                 with ExitStack() as transactions:
-                    begun = own if guards.store.capabilities.transactional else None
+                    # An event that runs without a claim runs without the claim's transaction too.
+                    begun = own if guards.store.capabilities.transactional and receipt.unprotected is None else None
                     aliases = [alias for alias in _atomic_databases(view) if alias != begun]
                     for alias in aliases:
                         transactions.enter_context(transaction.atomic(using=alias))
@@ -122,21 +129,44 @@ def _asynchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., An
             reply = await guards.settle(receipt, status=response.status_code, reply=answered)
             return response if reply is None else response_of(reply)
 
-        while True:
-            failure: Exception | None = None
-            try:
-                response = await attempt(receipt)
-            except Exception as error:
-                failure = error
-            if (following := await guards.next(receipt)) is None:
-                if failure is not None:
-                    raise failure
-                return response
-            if following.reply is not None:
-                return response_of(following.reply)
-            receipt = following
+        async def every_attempt(receipt: Receipt) -> HttpResponseBase:
+            while True:
+                failure: Exception | None = None
+                try:
+                    response = await attempt(receipt)
+                except Exception as error:
+                    failure = error
+                if (following := await guards.next(receipt)) is None:
+                    if failure is not None:
+                        raise failure
+                    return response
+                if following.reply is not None:
+                    return response_of(following.reply)
+                receipt = following
+
+        return await _to_its_end(every_attempt(receipt))
 
     return guarded
+
+
+async def _to_its_end(steps: Coroutine[Any, Any, R]) -> R:
+    """Await a coroutine that a cancellation does not reach: it only makes what comes of it go nowhere.
+
+    The cancellation is held back until then, and not passed on at once, because Django ends with the request what the view
+    still needs: the thread of its database connections.
+    """
+    task = asyncio.get_running_loop().create_task(steps)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return await task
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        _log.error("a webhook view failed whose sender had hung up", exc_info=failure)
+    raise cancelled
 
 
 def _refusal(reply: Reply | None, error: BaseException) -> Reply:

@@ -10,12 +10,16 @@ from django_site import configure, site
 configure()
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 from django.db import connection, connections, transaction
 from django.http import HttpResponse
 from django.urls import path
 
 from hookguard_django import WebhookView, webhook
+from hookguard_django.models import WebhookEvent
+from hookguard_django.stores import ORMTransactionStore
 
 OURS = "hookguard_django.middleware.WebhookMiddleware"
 
@@ -123,3 +127,31 @@ def test_one_that_opts_out_runs_outside():
     with site(path("hook", view), HOOKGUARD=settings()):
         assert post(stripe()).status_code == 200
     assert inside == [False]
+
+
+@pytest.fixture
+def claims():
+    with connection.schema_editor() as editor:
+        editor.create_model(WebhookEvent)
+    yield ORMTransactionStore("default")
+    with connection.schema_editor() as editor:
+        editor.delete_model(WebhookEvent)
+
+
+def test_an_event_without_a_claim_has_the_transaction_all_the_same(claims):
+    """Transactional mode while the store is down: the claim's transaction, in which the view would run, was not begun."""
+    locked = closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None))
+
+    @webhook("stripe")
+    def view(request):
+        other.rollback()
+        return handle(request)
+
+    with site(path("hook", view), HOOKGUARD=settings(claims, ON_OUTAGE="open")), locked as other:
+        for fields, status, written in (({"then": "raise"}, 500, 0), ({}, 204, 1)):
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA busy_timeout = 20")
+            other.execute("BEGIN IMMEDIATE")
+            assert post(stripe(**fields)).status_code == status
+            assert sales() == written
+    assert WebhookEvent.objects.count() == 0, "the store was not down, so this test tells nothing"
