@@ -228,7 +228,17 @@ STRICTER: dict[str, dict[str, dict[str, str]]] = {
         "time": _because(_AHEAD, "an hour ahead", "a month ahead"),
     },
     "QStash": {"upstash-signature": {**_because("base64url without padding has one spelling", "padding too many"), **_TWICE}},
-    "GooglePubSub": _once("authorization"),
+    "GooglePubSub": {
+        "authorization": {
+            **_because(
+                "base64url without padding has one spelling, and their decoder reads others",
+                "padding too many",
+                "stray bits at the end",
+                "the other base64",
+            ),
+            **_TWICE,
+        }
+    },
 }
 
 #: What they refuse and we accept: the receiver's clock alone, never what is signed.

@@ -24,7 +24,7 @@ each_signer = pytest.mark.parametrize("judge", [judge for judge in JUDGES if jud
 def test_what_we_sign_they_accept(judge):
     judge.load()
 
-    @settings(max_examples=25)
+    @settings(max_examples=12)
     @given(body=judge.bodies, event_id=IDS, off=st.integers(-100, 0))
     def agrees(body, event_id, off):
         delivery = judge.ours(body, off=off, event_id=event_id)
@@ -38,7 +38,7 @@ def test_what_we_sign_they_accept(judge):
 def test_what_they_sign_we_accept(judge):
     judge.load()
 
-    @settings(max_examples=25)
+    @settings(max_examples=12)
     @given(body=judge.bodies, event_id=IDS, off=st.integers(-100, 0))
     def agrees(body, event_id, off):
         delivery = judge.theirs(body, int(time.time()) + off, event_id)
@@ -70,7 +70,7 @@ def test_what_they_refuse_we_refuse(judge):
     """Anything put anywhere: whatever we still accept, they accept too."""
     judge.load()
 
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(data=st.data())
     def agrees(data):
         honest = judge.ours()
