@@ -32,7 +32,8 @@ def _flipped(position):
 TEXT = {
     "its first character": _flipped(0),
     "a character in it": _flipped(0.6),
-    "its last character": _flipped(1),
+    # Before what padding or stray bits leave free.
+    "its last character but three": lambda text: text[:-4] + ("1" if text[-4:-3] == "0" else "0") + text[-3:],
     "upper case": str.upper,
     "cut": lambda text: text[:-1],
     "cut in half": lambda text: text[: len(text) // 2],
@@ -133,9 +134,9 @@ def replaced(judge: type[Judge], delivery: Delivery, part: str, change) -> Deliv
     return Delivery(body, delivery.headers, delivery.method, delivery.url)
 
 
-def changed(judge: type[Judge]):
+def changed(judge: type[Judge], event_id: str):
     """Every change of an honest delivery: (where, what, delivery)."""
-    honest = judge.ours()
+    honest = judge.ours(event_id=event_id)
     whole = dict(honest.headers.items())
     for part in parts(judge, honest):
         for name, change in TEXT.items():

@@ -24,7 +24,7 @@ each_signer = pytest.mark.parametrize("judge", [judge for judge in JUDGES if jud
 def test_what_we_sign_they_accept(judge):
     judge.load()
 
-    @settings(max_examples=12)
+    @settings(max_examples=12, derandomize=True)
     @given(body=judge.bodies, event_id=IDS, off=st.integers(-100, 0))
     def agrees(body, event_id, off):
         delivery = judge.ours(body, off=off, event_id=event_id)
@@ -38,7 +38,7 @@ def test_what_we_sign_they_accept(judge):
 def test_what_they_sign_we_accept(judge):
     judge.load()
 
-    @settings(max_examples=12)
+    @settings(max_examples=12, derandomize=True)
     @given(body=judge.bodies, event_id=IDS, off=st.integers(-100, 0))
     def agrees(body, event_id, off):
         delivery = judge.theirs(body, int(time.time()) + off, event_id)
@@ -52,14 +52,18 @@ def test_what_they_sign_we_accept(judge):
 def test_changed_deliveries_are_judged_alike_but_for_what_is_listed(judge):
     """What they accept and we refuse is the list STRICTER, no more and no less; what they refuse, we refuse."""
     judge.load()
-    theirs, ours = {}, {}
-    for part, change, delivery in changed(judge):
-        accepted, refused = judge.accepts(delivery), judge.we_say(delivery)
-        if accepted and refused:
-            theirs.setdefault(part, set()).add(change)
-        elif not accepted and not refused:
-            ours.setdefault(part, set()).add(change)
     listed = {part: set(reasons) for part, reasons in STRICTER.get(judge.__name__, {}).items()}
+    theirs, ours = {}, {}
+    # Some signatures have no padding, no stray bits or no sign in which the two base64 differ: then another is tried.
+    for number in range(12):
+        for part, change, delivery in changed(judge, f"msg_{number}"):
+            accepted, refused = judge.accepts(delivery), judge.we_say(delivery)
+            if accepted and refused:
+                theirs.setdefault(part, set()).add(change)
+            elif not accepted and not refused:
+                ours.setdefault(part, set()).add(change)
+        if theirs == listed:
+            break
     clocks = {"time": set(CLOCKS[judge.__name__])} if judge.__name__ in CLOCKS else {}
     assert ours == clocks, "we accept what they refuse"
     assert theirs == listed, "they accept what we refuse: name it with its reason in differences.py, or take it off"
@@ -70,7 +74,7 @@ def test_what_they_refuse_we_refuse(judge):
     """Anything put anywhere: whatever we still accept, they accept too."""
     judge.load()
 
-    @settings(max_examples=20)
+    @settings(max_examples=20, derandomize=True)
     @given(data=st.data())
     def agrees(data):
         honest = judge.ours()
