@@ -139,7 +139,7 @@ ALIPAY = Preset(
         statuses=_DOCS.says("only the body success counts as success, whatever the status"),
         networks=_DOCS.silent(None),
     ),
-    proof=("vector",),
+    proof=("vector", "sdk"),
     docs="https://opendocs.alipay.com/common/02mse7",
     note=(
         "The secret is Alipay's public key (in certificate mode the one in alipayCertPublicKey), not the application's. Set the"

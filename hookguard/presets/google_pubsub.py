@@ -40,6 +40,7 @@ GOOGLE_PUBSUB = Preset(
         statuses=_PUSH.says("102, 200, 201, 202 and 204 succeed; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
+    proof=("sdk",),
     docs="https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
     note=(
         "Give Secret.of(audience=…, email=…): the audience of the subscription (its URL, unless it was set) and the service"

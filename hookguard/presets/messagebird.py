@@ -16,7 +16,7 @@ MESSAGEBIRD = Preset(
     scheme=JwtScheme(
         algorithm="HS256",
         token=InHeader("MessageBird-Signature-JWT"),
-        claims={"iss": Equals("MessageBird"), "url_hash": UrlHash(), "payload_hash": BodyHash()},
+        claims={"iss": Equals("MessageBird"), "url_hash": UrlHash(), "payload_hash": BodyHash(required=False)},
         timestamp="nbf",
         required=("nbf", "exp"),
     ),

@@ -31,7 +31,7 @@ RAZORPAY = Preset(
         statuses=_PRACTICES.says("2xx succeeds; after 24 hours of failures the webhook is disabled"),
         networks=_IPS.says("https://razorpay.com/docs/security/whitelists"),
     ),
-    proof=("vector",),
+    proof=("vector", "sdk"),
     docs="https://razorpay.com/docs/webhooks/validate-test/",
     note="The secret is the webhook's own, not the API key's; after a change, keep both for a day.",
 )

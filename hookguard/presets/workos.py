@@ -1,23 +1,44 @@
 """WorkOS."""
 
+from collections.abc import Sequence
+
+from hookguard.delivery import Delivery
+from hookguard.errors import MalformedSignature
 from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
+from hookguard.schemes.base import Key, Verified
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
-__all__ = ["WORKOS"]
+__all__ = ["WORKOS", "WorkOSScheme"]
 
 _SDK = Source("https://github.com/workos/workos-python/blob/main/src/workos/webhooks/_verification.py", "2026-11-25")
 _DOCS = Source("https://workos.com/docs/events/data-syncing/webhooks", "2026-11-25")
 
+
+class WorkOSScheme(HmacScheme):
+    """HMAC-SHA256 over time and body; a header that lists more than one signature is refused, as the official package does."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(
+            signature=SignatureHeader("WorkOS-Signature", "t={timestamp}, v1={hex}", separator=", "),
+            timestamp_unit="ms",
+            signed="{timestamp}.{body}",
+        )
+
+    def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Count the header's items, then check the signature."""
+        if (delivery.headers.one("workos-signature") or "").count(", ") > 1:
+            raise MalformedSignature("the WorkOS-Signature header holds more than one time and one signature")
+        return super().verify(delivery, keys)
+
+
 WORKOS = Preset(
     name="workos",
     title="WorkOS",
-    scheme=HmacScheme(
-        signature=SignatureHeader("WorkOS-Signature", "t={timestamp}, v1={hex}", separator=", "),
-        timestamp_unit="ms",
-        signed="{timestamp}.{body}",
-    ),
+    scheme=WorkOSScheme(),
     event_id=InBody("id"),
     event_type=InBody("event"),
     # As the official package has it.

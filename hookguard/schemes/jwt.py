@@ -322,7 +322,7 @@ class JwtScheme(Scheme):
         self.required_header = self.token.name.lower() if isinstance(self.token, InHeader) else None
         self.signs_timestamp = timestamp is not None
         checks = self.claims.values()
-        covered = {"body"} if any(isinstance(check, BodyHash) and check.required for check in checks) else set()
+        covered = {"body"} if any(isinstance(check, BodyHash) for check in checks) else set()
         if any(isinstance(check, (UrlHash, UrlItself)) for check in checks):
             covered.add("url")
         self.covers = frozenset(covered)
@@ -483,8 +483,8 @@ def _holds(check: Claim, value: Any, delivery: Delivery, secret: Secret) -> bool
         # True is 1 in Python, and not in JSON.
         return any(type(value) is type(one) and value == one for one in check.values)
     if isinstance(check, BodyHash):
-        if value is None and not check.required and not delivery.body:
-            return True
+        if not check.required and not delivery.body:
+            return value is None  # a hash vouches for a body, which was then taken away
         return _same_hash(value, check, delivery.body)
     if isinstance(check, UrlHash):
         return _same_hash(value, check, delivery.url.encode("utf-8", "surrogatepass"))
@@ -519,7 +519,7 @@ def _write(check: Claim, draft: Draft, secret: Secret) -> Any:
     if isinstance(check, Equals):
         return check.values[0]
     if isinstance(check, BodyHash):
-        return _hash(check, draft.body)
+        return _hash(check, draft.body) if check.required or draft.body else None
     if isinstance(check, UrlHash):
         return _hash(check, draft.url.encode("utf-8", "surrogatepass"))
     if isinstance(check, UrlItself):
