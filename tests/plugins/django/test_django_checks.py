@@ -139,6 +139,12 @@ def test_w005_a_slash_at_the_end(store):
     assert found(path("hook/", good), HOOKGUARD=settings(store), APPEND_SLASH=False) == {}
 
 
+def test_e004_paths_without_the_middleware(store):
+    guarded = {**settings(store), "PATHS": {"/hooks/plain": "stripe"}}
+    assert "reach these views" in found(HOOKGUARD=guarded, MIDDLEWARE=[CSRF])["hookguard.E004"].msg
+    assert "hookguard.E004" not in found(HOOKGUARD=guarded, MIDDLEWARE=[OURS, CSRF])
+
+
 def test_w006_the_middleware_comes_too_late(store):
     assert "hookguard.W006" in found(HOOKGUARD=settings(store), MIDDLEWARE=[CSRF, OURS])
     assert found(HOOKGUARD=settings(store), MIDDLEWARE=[OURS, CSRF]) == {}
