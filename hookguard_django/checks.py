@@ -1,12 +1,12 @@
 """System checks: what would go wrong at the first delivery is found by ``manage.py check``.
 
 E001 the setting is wrong (the text says how) · E002 a guarded view and the store do not fit · E003 (``--database``) the store
-must not be used as it is · E004 PATHS without the middleware · W002 Django's body limit is under an endpoint's · W003 claims are kept in memory only · W004 a
-guarded URL is not exempt from CSRF · W005 a guarded URL ends with a slash while APPEND_SLASH is on · W006 the middleware comes
-too late · W007 the logger is switched off · W008 (``--database``) the table of events is missing, or the store does not answer
-· W009 (``--database``) something about the store is worth knowing · W010 (``--deploy``) HTTPS is required and nothing says how
-Django knows of it · W011 transactional mode in a database that no model is written to · W012 a path of
-PATHS leads to no view · I001 (``--deploy``) what the store promises
+must not be used as it is · E004 PATHS without the middleware · W002 Django's body limit is under an endpoint's · W003 claims
+are kept in memory only · W004 a guarded URL is not exempt from CSRF · W005 a guarded URL ends with a slash while APPEND_SLASH
+is on · W006 the middleware comes too late · W007 the logger is switched off · W008 (``--database``) the table of events is
+missing, or the store does not answer · W009 (``--database``) something about the store is worth knowing · W010 (``--deploy``)
+HTTPS is required and nothing says how Django knows of it · W011 transactional mode in a database that no model is written to
+· W012 a path of PATHS leads to no view · I001 (``--deploy``) what the store promises
 """
 
 from __future__ import annotations
