@@ -120,7 +120,11 @@ def store_from(given: Any) -> Store | AsyncStore:
             except TypeError as error:
                 raise ConfigurationError(f"store: {given} needs arguments ({error}): make it yourself, and name that") from None
         return store_from(found)
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        # Its own text may quote the password.
+        raise ConfigurationError("store: this URL cannot be read: percent-encode special characters in the password") from None
     if parts.scheme == "memory":
         return MemoryStore()
     if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:

@@ -187,3 +187,11 @@ def test_a_store_may_be_named_by_its_class():
         store_from("hookguard.SQLiteStore")
     with pytest.raises(ConfigurationError, match="give a store or a URL"):
         store_from(MemoryStore)
+
+
+@pytest.mark.parametrize("url", ["redis://u:s3cr\u2100et@h/0", "redis://u:s3cr[et@h/0", "postgresql://u:s3cr[et@h/db"])
+def test_nothing_of_a_url_that_cannot_be_read_is_shown(url):
+    with pytest.raises(ConfigurationError, match="percent-encode") as refused:
+        store_from(url)
+    assert "s3cr" not in str(refused.value)
+    assert refused.value.__suppress_context__
