@@ -212,6 +212,23 @@ def django(alias):
     return stores
 
 
+@contextmanager
+def memcached():
+    """Django's cache over it; over Redis that is the Redis store itself."""
+    pytest.importorskip("django")
+    from test_django_stores import CacheStore, cache_settings
+
+    with cache_settings("memcached"):
+        from django.core.cache import caches
+
+        def make(clock):
+            caches["default"].clear()
+            return CacheStore(timeout=TIMEOUT, clock=clock)
+
+        yield make
+        caches.close_all()
+
+
 MACHINES = {
     "memory": (memory, STEPS),
     "sqlite": (sqlite, STEPS),
@@ -222,6 +239,7 @@ MACHINES = {
     "django on sqlite": (django("sqlite"), STEPS),
     "django on postgresql": (django("postgresql"), STEPS // 10),
     "django on mariadb": (django("mysql"), STEPS // 10),
+    "django's cache on memcached": (memcached, STEPS),
     "redis, awaited": (redis_awaited, STEPS // 20),
     "postgresql by asyncpg": (sql_awaited("postgresql+asyncpg"), STEPS // 20),
     "postgresql by psycopg, awaited": (sql_awaited("postgresql+psycopg_async"), STEPS // 20),
