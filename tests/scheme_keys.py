@@ -3,6 +3,10 @@
 from datetime import datetime, timedelta, timezone
 from functools import cache
 
+import pytest
+
+pytest.importorskip("cryptography", reason="keys are made with the extra crypto")
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

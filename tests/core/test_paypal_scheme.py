@@ -2,6 +2,9 @@ import zlib
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
+pytest.importorskip("cryptography", reason="the extra crypto is not installed")
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key

@@ -2,6 +2,9 @@ import base64
 import json
 
 import pytest
+
+pytest.importorskip("cryptography", reason="the extra crypto is not installed")
+
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from scheme_keys import NOW, draft, ec_pair, keys
 

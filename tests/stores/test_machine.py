@@ -286,4 +286,4 @@ def test_the_machine_finds_a_store_that_differs():
             return released
 
     with pytest.raises(AssertionError):
-        walk(lambda clock: Broken(clock=clock), 2000, phases=[Phase.generate], report_multiple_bugs=False)
+        walk(lambda clock: Broken(clock=clock), 50_000, phases=[Phase.generate], report_multiple_bugs=False)
