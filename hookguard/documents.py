@@ -7,6 +7,7 @@ order mark, no document type, and bounds on what reading costs.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -200,7 +201,10 @@ def _number(text: str) -> int:
 def _float(text: str) -> float:
     if len(text) > MAX_DIGITS:
         raise ValueError("a number of too many digits")
-    return float(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number that is too large")
+    return value
 
 
 def _no_constant(name: str) -> Any:

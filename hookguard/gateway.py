@@ -12,10 +12,12 @@ from dataclasses import replace
 from types import FunctionType
 from typing import Any, Literal, cast
 
+from hookguard.challenge import AnyOf, Computed
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
 from hookguard.keys import Wanted
+from hookguard.place import EachDelivery
 from hookguard.preset import Preset, make_keys
 from hookguard.presets import get
 from hookguard.profile import LEAST_RETENTION
@@ -83,7 +85,10 @@ class GatewayVerifier(Verifier):
             )
         own = self._own.scheme.required_header
         if self._alone:
-            if self._own.envelope is not None or isinstance(self._own.acknowledge, FunctionType):
+            challenge = self._own.challenge
+            asked = challenge.challenges if isinstance(challenge, AnyOf) else (challenge,)
+            computes = any(isinstance(each, Computed) for each in asked)
+            if self._own.envelope is not None or isinstance(self._own.acknowledge, FunctionType) or computes:
                 raise ConfigurationError(
                     f"{name}'s secret is needed for more than its signature: give it, and verify_provider=True"
                 )
@@ -98,10 +103,11 @@ class GatewayVerifier(Verifier):
         hop = self.gateway.preset
         covers = hop.scheme.covers if self._alone else hop.scheme.covers | self._own.scheme.covers
         scheme = _PassedOn(covers, hop.scheme.required_header, signs_timestamp=self._own.scheme.signs_timestamp)
-        identity = self._own.identity
-        if identity is None:
-            place = self._own.event_id
-            identity = "id" if place is not None and place.parts <= covers else "id+content"
+        identity, place = self._own.identity, self._own.event_id
+        if identity is None or (identity == "id" and self._alone and place is not None):
+            # What the provider's own signature vouched for counts here only where the gateway's does.
+            unsigned = place is None or not place.parts - EachDelivery().parts <= covers
+            identity = "id+content" if unsigned else "id"
         return replace(self._own, scheme=scheme, identity=identity, profile=hop.profile)
 
     def _take(self, secrets: SecretLike | Iterable[SecretLike]) -> None:

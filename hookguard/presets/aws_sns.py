@@ -37,11 +37,12 @@ _DOCS = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-o
 _RETRIES = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html", "2026-11-25")
 _POLICY = Source("https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.retry.html", "2026-11-25")
 
-#: As Amazon's own packages have it.
-_HOSTS = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?", re.ASCII)
+#: Amazon's own packages take any name of three characters and more, and so a bucket of S3's that somebody called "sns".
+_HOSTS = re.compile(r"sns\.[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9_-]{1,200}\.pem", re.ASCII)
 _CONFIRM = re.compile(
-    r"https://sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?/\?Action=ConfirmSubscription&TopicArn=[A-Za-z0-9:_.%-]+&Token=[A-Za-z0-9]+",
+    r"https://sns\.[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?/"
+    r"\?Action=ConfirmSubscription&TopicArn=[A-Za-z0-9:_.%-]+&Token=[A-Za-z0-9]+",
     re.ASCII,
 )
 _BASE64 = Layout("{base64}")

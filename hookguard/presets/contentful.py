@@ -116,19 +116,26 @@ def _canonical(delivery: Delivery) -> tuple[bytes, bytes]:
     if _SIGNED not in names or _TIMESTAMP not in names or _SIGNATURE in names:
         raise MalformedSignature(f"the {_SIGNED} header must list itself and {_TIMESTAMP}, and not the signature")
     values = {name: (delivery.headers.one(name) or "").strip() for name in names if name in delivery.headers}
+    if any(f";{name}:" in value.lower() for value in values.values() for name in names):
+        raise MalformedSignature("a signed header's value reads like a further header, so the signature has two readings")
     lines = ";".join(f"{name}:{value}" for name, value in values.items())
     head = f"{delivery.method}\n{_path(delivery.url)}\n{lines}\n"
     return head.encode("utf-8", "surrogatepass"), delivery.body
 
 
 def _path(url: str) -> str:
-    """The path and query as the official package escapes them: what is behind a second question mark does not count."""
+    """The path and query as the official package escapes them.
+
+    It leaves out what is behind a second question mark, which nothing would sign then: such a query is refused.
+    """
     if not url.startswith("/"):
         # Only path and query are signed.
         url = "/" + url.partition("://")[2].partition("/")[2]
     path, mark, query = url.partition("?")
+    if "?" in query:
+        raise MalformedSignature("the query holds a second question mark, and nothing behind it is signed")
     if mark:
-        path = f"{path}?{quote(query.partition('?')[0], safe=_COMPONENT, errors='surrogatepass')}"
+        path = f"{path}?{quote(query, safe=_COMPONENT, errors='surrogatepass')}"
     return quote(path, safe=_WHOLE, errors="surrogatepass")
 
 
@@ -142,7 +149,8 @@ CONTENTFUL = Preset(
     identity="content",
     # As the official package has it.
     tolerance=30.0,
-    methods=frozenset({"POST", "GET", "PUT", "PATCH", "DELETE"}),
+    # A GET or a DELETE has no body that would tell it from the next one.
+    methods=frozenset({"POST", "PUT", "PATCH"}),
     profile=Profile(
         schedule=_DOCS.silent("twice, after 30 seconds each, on 429 and 5xx"),
         horizon=_DOCS.silent(HOUR),

@@ -1,3 +1,4 @@
+import base64
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlencode
 
@@ -122,3 +123,19 @@ def test_another_spelling_of_the_form_is_the_same_event():
     verifier = Verifier(presets.ALIPAY, PUBLIC, clock=lambda: 1_700_000_000)
     form = read_form(signed().body)
     assert {verifier.verify(each).id for each in (signed(), sent(dict(reversed(form.items()))))} == {"n-1"}
+
+
+def test_what_a_buyer_writes_cannot_become_the_fields_behind_it():
+    """A subject that spells the later fields, the last of them open for the true ones: one signature, two readings."""
+    told = "x&total_amount=9999.00&trade_no=T1&trade_status=TRADE_SUCCESS&zzz="
+    honest = {**FORM, "subject": told, "total_amount": "0.01", "trade_no": "T1", "trade_status": "WAIT_BUYER_PAY"}
+    with pytest.raises(ConfigurationError, match="two readings"):
+        signed(honest)
+    message = "&".join(f"{name}={value}" for name, value in sorted(honest.items())).encode()
+    (key,) = keys(SCHEME, PRIVATE)
+    sign = base64.b64encode(key.prepared.sign(message)).decode()
+    tail = "&total_amount=0.01&trade_no=T1&trade_status=WAIT_BUYER_PAY"
+    forged = {**FORM, "subject": "x", "total_amount": "9999.00", "trade_no": "T1", "zzz": tail}
+    for form in (honest, forged):
+        with pytest.raises(MalformedSignature, match="two readings"):
+            SCHEME.verify(sent({**form, "sign": sign, "sign_type": "RSA2"}), keys(SCHEME, PUBLIC))

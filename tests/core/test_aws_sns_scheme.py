@@ -103,6 +103,8 @@ def test_moved_borders():
         "https://s3.us-east-1.amazonaws.com/x.pem",
         "https://evil.s3.amazonaws.com/x.pem",
         "https://sns.a.b.amazonaws.com/x.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/x.pem",  # a bucket that somebody called "sns"
+        "https://sns.s3-accelerate.amazonaws.com/x.pem",
         "https://sns.us-east-1.amazonaws.com\\@evil.example/x.pem",
         "https://sns.us-east-1.amazonaws.com:443/x.pem",
         "file:///x.pem",

@@ -46,9 +46,20 @@ def test_only_path_and_query_are_signed():
     assert verify(changed(delivery, url="https://example.com/hook?q=1")) == ("#1", NOW)
 
 
-def test_what_is_behind_a_second_question_mark_does_not_count():
-    # As in the official package.
-    assert verify(changed(signed(), url="/hook?q=1?x")) == ("#1", NOW)
+def test_what_the_official_package_leaves_unsigned_is_refused():
+    with pytest.raises(MalformedSignature, match="second question mark"):
+        verify(changed(signed(), url="/hook?q=1?&q=2"))
+
+
+def test_a_signed_header_cannot_hide_in_its_neighbour():
+    delivery = signed(x_crn="crn", x_environment="master", content_type="application/json; charset=utf-8")
+    assert verify(delivery) == ("#1", NOW)
+    with pytest.raises(MalformedSignature, match="two readings"):
+        verify(changed(delivery, without={"x-environment"}, headers={"x-crn": "crn;x-environment:master"}))
+
+
+def test_deliveries_without_a_body_are_none_of_its():
+    assert presets.CONTENTFUL.methods == {"POST", "PUT", "PATCH"}
 
 
 @pytest.mark.parametrize(

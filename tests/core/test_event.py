@@ -52,7 +52,7 @@ def test_an_event_is_what_was_delivered():
     "body",
     [
         b"", b"   ", b"{", b"{}x", b"\xff\xfe{\x00}\x00", b"\xef\xbb\xbf{}", '{"a": 1}'.encode("utf-16"), b'{"a": 1, "a": 2}',
-        b'{"a": {"b": 1, "b": 1}}', b"NaN", b"[Infinity]", b"-Infinity", b"1" * 1001, b"1." + b"1" * 1000, b"[" * 65 + b"]" * 65,
+        b'{"a": {"b": 1, "b": 1}}', b"NaN", b"[Infinity]", b"-Infinity", b"1e400", b'{"a": -1e999}', b"1" * 1001, b"1." + b"1" * 1000, b"[" * 65 + b"]" * 65,
         b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 70 + b"1" + b"}" * 70, b"'a'", b'{"a": 01}', b'"\x00"', b'"\xff"',
     ],
 )  # fmt: skip

@@ -1,11 +1,19 @@
 """Signatures over a URL and a form: Twilio, Plivo and Mandrill."""
 
 import hashlib
+from urllib.parse import urlencode
 
 import pytest
 
 from hookguard import ConfigurationError, Delivery, presets
-from hookguard.errors import MalformedBody, MalformedDelivery, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.errors import (
+    MalformedBody,
+    MalformedDelivery,
+    MalformedSignature,
+    MissingSignature,
+    SignatureMismatch,
+    SignatureRejected,
+)
 from hookguard.preset import make_keys
 from hookguard.schemes.form import FormScheme
 
@@ -158,3 +166,29 @@ def test_mandrill_puts_json_into_its_field():
     delivery = signed(presets.MANDRILL, b'[{"event":"send"}]', {"Content-Type": "application/json"})
     assert delivery.body == b"mandrill_events=%5B%7B%22event%22%3A%22send%22%7D%5D"
     assert verify(presets.MANDRILL, delivery) == ("#1", None)
+
+
+def test_twilio_s_hash_is_the_url_s_last_word():
+    """A form's field that spells bodySHA256, moved into the URL, would let its writer choose the body."""
+    evil = b'{"EventType": "paid"}'
+    form = {"AccountSid": "AC1", "Body": f"&bodySHA256={hashlib.sha256(evil).hexdigest()}&z=", "From": "+1", "To": "+2"}
+    honest = signed(presets.TWILIO, urlencode(form).encode(), url=f"{URL}?tenant=7")
+    verify(presets.TWILIO, honest)
+    url = honest.url + "".join(name + value for name, value in sorted(form.items()))
+    headers = {"X-Twilio-Signature": honest.headers["x-twilio-signature"], "Content-Type": "application/json"}
+    with pytest.raises(SignatureRejected):
+        verify(presets.TWILIO, Delivery(evil, headers, "POST", url))
+
+
+@pytest.mark.parametrize(("body", "kind"), [(b"", "application/json"), (b"&&", "application/x-www-form-urlencoded")])
+def test_twilio_s_hashed_body_cannot_be_emptied(body, kind):
+    honest = signed(presets.TWILIO, b'{"a": 1}', {"Content-Type": "application/json"})
+    headers = {**dict(honest.headers.items()), "content-type": kind}
+    with pytest.raises(SignatureRejected):
+        verify(presets.TWILIO, Delivery(body, headers, "POST", honest.url))
+
+
+def test_a_url_in_which_the_parser_drops_a_character():
+    honest = signed(presets.TWILIO)
+    with pytest.raises(SignatureRejected):
+        verify(presets.TWILIO, changed(honest, url="https://a\tb/hook"))

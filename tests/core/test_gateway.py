@@ -293,3 +293,17 @@ def test_a_provider_that_signs_the_url_signs_the_gateways(clock):
     came = passed(delivery)._replace(url=found.url("/hooks/square"))
     assert found.verifier.verify(came).id == "e1"
     assert Endpoint(behind(clock, provider="square", secrets=None, verify_provider=False))  # the gateway's does not cover a URL
+
+
+def test_an_id_that_only_the_provider_signs_does_not_name_the_event_where_the_gateway_vouches_alone():
+    for name in ("plaid", "plaid-sandbox", "xendit", "standard-webhooks"):
+        verifier = GatewayVerifier(name, gateway=Verifier("hookdeck", GATEWAY), verify_provider=False)
+        assert verifier.preset.identity == "id+content", name
+    for name in ("stripe", "square", "microsoft-graph"):  # in the body, which the gateway signs, or of our own making
+        verifier = GatewayVerifier(name, gateway=Verifier("hookdeck", GATEWAY), verify_provider=False)
+        assert verifier.preset.identity == "id", name
+
+
+def test_a_challenge_is_not_computed_with_the_gateway_s_secret():
+    with pytest.raises(ConfigurationError, match="needed for more than its signature"):
+        GatewayVerifier("zoom", gateway=Verifier("hookdeck", GATEWAY), verify_provider=False)
