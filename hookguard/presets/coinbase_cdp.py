@@ -33,8 +33,9 @@ _WITH_HEADERS = re.compile(rb"[a-z0-9-]+(?: [a-z0-9-]+)*\.")
 class Hook0Scheme(Scheme):
     """``t=…,v0=…,h=…,v1=…``: HMAC-SHA256 over time and body (v0), or over time, named headers and body (v1).
 
-    Where v1 is there it alone counts: v0 would let someone in between change the headers. ``headers`` are those that
-    signing puts under a v1; without any it makes a v0.
+    Where v1 is there it alone counts: v0 would let someone in between change the headers. It joins values and body by dots,
+    so only the last value may hold one (an event type does), and the body must be a JSON object or array. ``headers`` are
+    those that signing puts under a v1; without any it makes a v0.
     """
 
     __slots__ = ("headers",)
@@ -70,7 +71,7 @@ class Hook0Scheme(Scheme):
         if len(stamps) != 1 or len(names) > 1 or (v1 and not names) or not (v0 or v1):
             raise MalformedSignature("the signature header does not read as t=…,v0=… or t=…,h=…,v1=…")
         timestamp = read_timestamp(stamps[0])
-        head = _head(stamps[0], names[0], delivery.headers) if v1 else _bare_head(stamps[0], delivery.body)
+        head = _head(stamps[0], names[0], delivery.headers, delivery.body) if v1 else _bare_head(stamps[0], delivery.body)
         for key in keys:
             expected = key.prepared.digest(head, delivery.body).hex()
             if any(compare_digest(expected, code) for code in v1 or v0):
@@ -86,7 +87,7 @@ class Hook0Scheme(Scheme):
         stamp = write_timestamp(draft.timestamp)
         if self.headers:
             names = " ".join(self.headers)
-            head, start = _head(stamp, names, Headers(headers)), f"t={stamp},h={names}"
+            head, start = _head(stamp, names, Headers(headers), draft.body), f"t={stamp},h={names}"
         else:
             head, start = _bare_head(stamp, draft.body), f"t={stamp}"
         version = "v1" if self.headers else "v0"
@@ -104,7 +105,7 @@ def _bare_head(stamp: str, body: bytes) -> bytes:
     return f"{stamp}.".encode()
 
 
-def _head(stamp: str, names: str, headers: Headers) -> bytes:
+def _head(stamp: str, names: str, headers: Headers, body: bytes) -> bytes:
     if not _NAMES.fullmatch(names):
         raise MalformedSignature("the signature header's list of headers is not names with single spaces between")
     values = []
@@ -114,6 +115,11 @@ def _head(stamp: str, names: str, headers: Headers) -> bytes:
         if value is None or "{" in value or "[" in value:
             raise MalformedSignature(f"the signed header {name!r} is missing or holds a brace")
         values.append(value)
+    # Dots stand between all parts: one more of them, and the border could be at either.
+    if any("." in value for value in values[:-1]):
+        raise MalformedSignature("a signed header before the last holds a dot, so the signature has two readings")
+    if not body.startswith((b"{", b"[")):
+        raise MalformedSignature("the body is no JSON object or array, so the last signed header could end elsewhere")
     return f"{stamp}.{names}.{'.'.join(values)}.".encode("utf-8", "surrogatepass")
 
 

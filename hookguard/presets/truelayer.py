@@ -56,7 +56,7 @@ class TrueLayerScheme(FetchingScheme):
     """ES512 over method, path, the headers that the token lists, and body.
 
     Nothing is shared: the secret is the environment, ``production`` or ``sandbox``, whose published keys are trusted. With a
-    ``private_key`` it signs as well, for tests.
+    ``private_key`` it signs as well, for tests. The query is not signed, and so ``covers`` does not name the URL.
     """
 
     __slots__ = ()
@@ -66,7 +66,7 @@ class TrueLayerScheme(FetchingScheme):
 
     secret_fields = ("environment",)
     optional_fields = ("private_key",)
-    covers = frozenset({"body", "url", "method", _TIMESTAMP.lower()})
+    covers = frozenset({"body", "method", _TIMESTAMP.lower()})
     signs_timestamp = True
     required_header = _HEADER.lower()
 
@@ -107,7 +107,10 @@ class TrueLayerScheme(FetchingScheme):
             payload = _payload(delivery.method, spelt, names, delivery.headers, delivery.body)
             if found.verify(token._replace(payload=payload, signed=token.signed + _BASE64URL.encode(payload).encode())):
                 return matched, timestamp
-        raise SignatureMismatch("the published key does not fit: are method, path, headers and body as they were sent?")
+        raise SignatureMismatch(
+            f"the published key does not fit over {delivery.method} {path!r} and {len(delivery.body)} bytes: are method, path,"
+            " headers and body as they were sent?"
+        )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with the private key of a secret; the token names it by the secret's own name."""
@@ -201,5 +204,8 @@ TRUELAYER = Preset(
     ),
     proof=("vector", "sdk"),
     docs=_SCHEME,
-    note="The secret is the environment's name, production or sandbox; its keys are fetched. The URL's path is signed.",
+    note=(
+        "The secret is the environment's name, production or sandbox; its keys are fetched. The URL's path is signed, so a proxy"
+        " must not change it; its query is not: believe nothing in it."
+    ),
 )

@@ -8,7 +8,7 @@ pytest.importorskip("cryptography", reason="the extra crypto is not installed")
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from scheme_keys import NOW, draft, ec_pair, keys
 
-from hookguard import Delivery, Secret, presets
+from hookguard import Delivery, Endpoint, Secret, Verifier, presets
 from hookguard.errors import (
     ConfigurationError,
     MalformedSignature,
@@ -154,3 +154,10 @@ def test_a_document_that_holds_no_keys_is_unknown_not_invalid(document):
 def test_a_url_that_cannot_be_read():
     with pytest.raises(MalformedSignature, match="URL"):
         SCHEME.verify(changed(url="http://["), KEYS, FOUND)
+
+
+def test_the_query_is_not_signed_and_nothing_says_it_is():
+    assert SCHEME.verify(changed(url=URL + "&admin=1"), KEYS, FOUND)
+    assert SCHEME.covers == {"body", "method", "x-tl-webhook-timestamp"}
+    # The path is the delivery's own: nobody is asked for a URL of which only that counts.
+    assert Endpoint(Verifier(presets.TRUELAYER, "sandbox")).url(URL) == URL
