@@ -94,8 +94,11 @@ class TwilioScheme(FormScheme):
 
 
 def _promised(url: str) -> str | None:
-    """The body's hash, which Twilio puts at the end of the URL; anywhere else it may be what a form's field says."""
-    found = _BODY_HASH.search(url.partition("#")[0])
+    """The body's hash, which Twilio puts at the end of the URL; anywhere else it may be what a form's field says.
+
+    No request's target has a fragment, so that a "#" is a field's as well.
+    """
+    found = _BODY_HASH.search(url)
     return found[1].lower() if found else None
 
 

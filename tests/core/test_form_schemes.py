@@ -168,10 +168,11 @@ def test_mandrill_puts_json_into_its_field():
     assert verify(presets.MANDRILL, delivery) == ("#1", None)
 
 
-def test_twilio_s_hash_is_the_url_s_last_word():
+@pytest.mark.parametrize("after", ["&z=", "#", "#z", "\n"])
+def test_twilio_s_hash_is_the_url_s_last_word(after):
     """A form's field that spells bodySHA256, moved into the URL, would let its writer choose the body."""
     evil = b'{"EventType": "paid"}'
-    form = {"AccountSid": "AC1", "Body": f"&bodySHA256={hashlib.sha256(evil).hexdigest()}&z=", "From": "+1", "To": "+2"}
+    form = {"AccountSid": "AC1", "Body": f"&bodySHA256={hashlib.sha256(evil).hexdigest()}{after}", "From": "+1", "To": "+2"}
     honest = signed(presets.TWILIO, urlencode(form).encode(), url=f"{URL}?tenant=7")
     verify(presets.TWILIO, honest)
     url = honest.url + "".join(name + value for name, value in sorted(form.items()))
@@ -192,3 +193,30 @@ def test_a_url_in_which_the_parser_drops_a_character():
     honest = signed(presets.TWILIO)
     with pytest.raises(SignatureRejected):
         verify(presets.TWILIO, changed(honest, url="https://a\tb/hook"))
+
+
+@pytest.mark.parametrize(
+    ("query", "other"),
+    [
+        ("a=1&b=2", "a=1%26b%3D2"),
+        ("a=1&b=", "a=1%26b="),
+        ("a=b%3Dc", "a%3Db=c"),
+        ("a=1", "a=1#&b=2"),
+        ("a=1", "a=1#"),
+        ("a=1", "a=1\n"),
+        ("a=1", "\ta=1"),
+    ],
+)
+def test_plivo_s_query_is_not_read_two_ways(query, other):
+    """It is signed decoded, and what the parser drops is not signed at all."""
+    honest = signed(presets.PLIVO, url=f"https://example.com/h?{query}")
+    assert verify(presets.PLIVO, honest) == ("#1", None)
+    with pytest.raises(MalformedDelivery, match="more than one way"):
+        verify(presets.PLIVO, changed(honest, url=f"https://example.com/h?{other}"))
+
+
+def test_plivo_signs_what_can_be_read_one_way_only():
+    with pytest.raises(ConfigurationError, match="more than one way"):
+        signed(presets.PLIVO, url="https://example.com/h?next=%2Fa%3Fb%3D1%26c%3D2")
+    padded = signed(presets.PLIVO, url="https://example.com/h?token=abc%3D%3D&next=%2Fa%3Fb%3D1")
+    assert verify(presets.PLIVO, padded) == ("#1", None)

@@ -8,8 +8,10 @@ import pytest
 from guards import NOW, Async, Sync
 
 from hookguard import ConfigurationError, Delivery, Endpoint, GatewayVerifier, MemoryStore, Secret, Tenant, Verifier, presets
+from hookguard.challenge import AnyOf, Fixed
 from hookguard.config import Settings
 from hookguard.errors import MissingSignature, SignatureMismatch, TimestampOutOfTolerance
+from hookguard.reply import Reply
 from hookguard.testing import FrozenClock
 
 SECRET = "a-secret-that-is-long-enough"
@@ -107,7 +109,7 @@ def test_the_gateway_may_vouch_alone(clock):
 
 
 def test_an_id_that_nobody_signed_is_no_identity_alone(clock):
-    """The provider signs the id in its header; the gateway signs the body. Who captured one must not run it under another id."""
+    """The provider signs the id in its header; the gateway signs the body. Who captured one must not burn another event's id."""
     alone = Endpoint(behind(clock, provider="standard-webhooks", secrets=None, verify_provider=False))
     both = Endpoint(behind(clock, provider="standard-webhooks", secrets=WHSEC))
     assert (alone.identity, both.identity) == ("id+content", "id")
@@ -304,6 +306,31 @@ def test_an_id_that_only_the_provider_signs_does_not_name_the_event_where_the_ga
         assert verifier.preset.identity == "id", name
 
 
+@pytest.mark.parametrize(("provider", "header"), [("plaid", "Plaid-Verification"), ("xendit", "webhook-id")])
+def test_what_was_captured_of_such_a_provider(kind, clock, provider, header):
+    """It burns no other event's id. Under a fresh id it runs, unless the content is all that counts, as the docs say."""
+
+    def came(body, event_id):
+        return passed(Delivery(body, {header: event_id}))
+
+    def guarding(**options):
+        return kind(
+            Endpoint(behind(clock, provider=provider, secrets=None, verify_provider=False), **options), MemoryStore(clock=clock)
+        )
+
+    guard = guarding()
+    assert guard.settle(guard.open(came(b'{"n": 1}', "a.b.c")), status=200) is None
+    assert guard.open(came(b'{"n": 1}', "a.b.c")).reply.status == 200
+    assert guard.open(came(b'{"n": 2}', "a.b.c")).reply is None  # the next event, under an id that was used up
+    assert guard.open(came(b'{"n": 1}', "d.e.f")).reply is None
+
+    guard = guarding(identity="content")
+    assert guard.settle(guard.open(came(b'{"n": 1}', "a.b.c")), status=200) is None
+    assert dict(guard.open(came(b'{"n": 1}', "d.e.f")).reply.headers)["Hookguard-Duplicate"] == "1"
+
+
 def test_a_challenge_is_not_computed_with_the_gateway_s_secret():
-    with pytest.raises(ConfigurationError, match="needed for more than its signature"):
-        GatewayVerifier("zoom", gateway=Verifier("hookdeck", GATEWAY), verify_provider=False)
+    several = replace(presets.ZOOM, challenge=AnyOf(Fixed(Reply(200), method="HEAD"), presets.ZOOM.challenge))
+    for preset in ("zoom", several):
+        with pytest.raises(ConfigurationError, match="needed for more than its signature"):
+            GatewayVerifier(preset, gateway=Verifier("hookdeck", GATEWAY), verify_provider=False)
