@@ -161,6 +161,7 @@ STRICTER: dict[str, dict[str, dict[str, str]]] = {
     "Plivo": {
         **_once("x-plivo-signature-v3-nonce", "x-plivo-signature-v3"),
         "body": _because("a form read into a dictionary keeps one of two values; both are signed", "twice"),
+        "url": _because("what is behind '#' is not signed as it came, so two URLs would have one signature", "a fragment"),
     },
     "Pusher": _once("x-pusher-signature"),
     "Vonage": {
