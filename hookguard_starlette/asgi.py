@@ -303,19 +303,15 @@ async def _serve(guard: AsyncGuard, app: App, scope: Scope, receive: Receive, se
     while True:
         # The response waits until it is known whether it is the last one, and that the rest went well. Whoever runs again
         # begins with the scope as it came.
-        response: list[Message] = []
+        held = _Held(receive)
         failure: Exception | None = None
-
-        async def hold(message: Message, response: list[Message] = response) -> None:
-            response.append(message)
-
         try:
-            await _run(guard, receipt, app, {**scope, "state": {**scope.get("state", {})}}, receive, hold)
+            await _run(guard, receipt, app, {**scope, "state": {**scope.get("state", {})}}, held.receive, held.send)
         except Exception as error:
             failure = error
         following = await guard.next(receipt)
         if following is None:
-            for message in response:
+            for message in held.response:
                 await send(message)
             if failure is not None:
                 raise failure
@@ -324,6 +320,36 @@ async def _serve(guard: AsyncGuard, app: App, scope: Scope, receive: Receive, se
             await _answer(send, following.reply)
             return
         receipt = following
+
+
+class _Held:
+    """A response that waits, for an application that is to believe that it was sent.
+
+    Once it is whole the channel says that the sender is gone, as it does after a response: some applications return only then.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self.response: list[Message] = []
+        self._receive = receive
+        self._whole = anyio.Event()
+
+    async def send(self, message: Message) -> None:
+        self.response.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._whole.set()
+
+    async def receive(self) -> Message:
+        heard: list[Message] = []
+        async with anyio.create_task_group() as either:
+
+            async def listen() -> None:
+                heard.append(await self._receive())
+                either.cancel_scope.cancel()
+
+            either.start_soon(listen)
+            await self._whole.wait()
+            either.cancel_scope.cancel()
+        return heard[0] if heard else {"type": "http.disconnect"}
 
 
 async def _run(guard: AsyncGuard, receipt: Receipt, app: App, scope: Scope, receive: Receive, send: Send) -> None:
