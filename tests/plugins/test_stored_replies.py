@@ -450,7 +450,7 @@ def test_a_body_that_cannot_be_read_gives_the_event_back(hook):
 
     from hookguard_flask import HookGuard
 
-    app = Flask("broken")
+    app = Flask("unreadable")
     app.config["HOOKGUARD"] = {
         "endpoints": {"stripe": {"secrets": [SECRET], "store_reply": True}},
         "store": MemoryStore(),
