@@ -54,12 +54,12 @@ def environment():
 @pytest.mark.parametrize(
     ("kind", "ids"),
     [
-        ("sqlite", 1_000),
-        ("redis", 400),
-        ("postgresql", 150),
-        ("mysql", 150),
-        ("django on sqlite", 100),
-        ("django on postgresql", 40),
+        ("sqlite", 500),
+        ("redis", 300),
+        ("postgresql", 60),
+        ("mysql", 60),
+        ("django on sqlite", 12),
+        ("django on postgresql", 25),
     ],
 )
 def test_each_event_has_exactly_one_winner(kind, ids, tmp_path):
