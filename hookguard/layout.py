@@ -62,6 +62,7 @@ class Layout:
         "_keyed",
         "_optional_prefix",
         "_positional",
+        "_signature_first",
         "_timestamp_key",
         "_usual",
         "compared_whole",
@@ -123,6 +124,7 @@ class Layout:
             self._timestamp_key = prefixes["timestamp"]
         self.separator = separator
         self.has_timestamp = len(names) > 1  #: whether the header carries the timestamp
+        self._signature_first = names[0] == self.encoding
         self.prefix = prefixes[self.encoding]
         self._optional_prefix = optional_prefix
         self._ignore_case = ignore_case
@@ -130,9 +132,9 @@ class Layout:
         #: Whether the header is one item that is compared as it came, from end to end: nothing needs to be taken apart.
         self.compared_whole = separator is None and not loose
         # Nearly every header is just the template filled in once: one match reads it. Any other is taken apart below.
-        fields = {name: rf"(?P<signature>{re.escape(prefixes[name])}[A-Za-z0-9+/=_-]+)" for name in encodings}
+        fields = {name: rf"({re.escape(prefixes[name])}[A-Za-z0-9+/=_-]+)" for name in encodings}
         if len(names) > 1:
-            fields["timestamp"] = rf"{re.escape(prefixes['timestamp'])}(?P<timestamp>[0-9]+)"
+            fields["timestamp"] = rf"{re.escape(prefixes['timestamp'])}([0-9]+)"
         usual = re.escape(separator or "").join(fields[name] for name in names)
         self._usual = re.compile("(?!)" if loose else usual, re.ASCII)
 
@@ -143,7 +145,10 @@ class Layout:
         is not there exactly once, MalformedHeader when it lists more than 16 signatures.
         """
         if usual := self._usual.fullmatch(value):
-            return (usual["signature"],), usual["timestamp"] if self.has_timestamp else None
+            if not self.has_timestamp:
+                return usual.groups(), None
+            first, second = usual.groups()
+            return ((first,), second) if self._signature_first else ((second,), first)
         if not value.isascii():
             raise MalformedSignature("the signature header holds characters that are not ASCII")
         if not value.isprintable():
@@ -202,8 +207,7 @@ class Layout:
         if self._timestamp_key is None:
             return separator.join(signatures)
         stamped = f"{self._timestamp_key}{timestamp}"
-        first = not self._positional and self.template.startswith(self.prefix + "{")
-        return separator.join([*signatures, stamped] if first else [stamped, *signatures])
+        return separator.join([*signatures, stamped] if self._signature_first else [stamped, *signatures])
 
     def decode(self, item: str) -> bytes | None:
         """Return the bytes an item writes, for signatures that are no texts to compare; None unless it is the one spelling."""

@@ -206,13 +206,14 @@ class Verifier:
                     " or have verifier.wants(delivery) fetched and pass found= here"
                 )
             secret, timestamp = self._verify(delivery, keys, found)
-        if timestamp is not None and self.tolerance is not None:
+        tolerance = self.tolerance
+        if timestamp is not None and tolerance is not None:
             off = self._clock() - timestamp
-            if not -self.tolerance <= off <= self.tolerance + self.held:
+            if not -tolerance <= off <= tolerance and not 0 <= off <= tolerance + self.held:
                 side = "old" if off > 0 else "in the future"
                 raise TimestampOutOfTolerance(
                     f"the signed timestamp is {abs(off):.0f} s {side};"
-                    f" {self.tolerance + (self.held if off > 0 else 0.0):.0f} s are allowed."
+                    f" {tolerance + (self.held if off > 0 else 0.0):.0f} s are allowed."
                     " If every delivery says so, this machine's clock is off."
                 )
         if self._validity is not None and not self.allow_stale:

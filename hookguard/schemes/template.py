@@ -91,6 +91,7 @@ class TemplateScheme(Scheme):
     """
 
     __slots__ = (
+        "_around_stamp",
         "_body_alone",
         "_encode",
         "_first",
@@ -175,6 +176,10 @@ class TemplateScheme(Scheme):
         self._signs_target = "url" in names or "method" in names
         self._signs_secret = "secret" in names
         self._body_alone = signed == "{body}"
+        #: The text around the timestamp, for the usual ``{timestamp}.{body}`` that needs nothing else.
+        self._around_stamp = None
+        if names == ["timestamp", "body"] and not tail:
+            self._around_stamp = literals[0], literals[1]
         #: Whether there is more to read than one header that comes once.
         self._gathers = len(self.signature) > 1 or any_header or self.signature[0].repeated
         self._whole = not self._gathers and self._layout.compared_whole
@@ -306,6 +311,9 @@ class TemplateScheme(Scheme):
         """The signed bytes: what is before the body in one piece, the body itself, and what is behind it in one piece."""
         if self._body_alone:
             return (delivery.body,)
+        if self._around_stamp is not None:
+            before, after = self._around_stamp
+            return (f"{before}{stamp}{after}".encode(), delivery.body)
         values = {"timestamp": stamp}
         for name, header, border in self._signed_headers:
             values[name] = _signed_header(delivery.headers, header, border)
