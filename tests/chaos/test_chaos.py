@@ -30,9 +30,9 @@ HERE = Path(__file__).parent
 PHASES = {"verifying", "claiming", "before the effect", "after the effect", "completing", "answering"}
 
 
-def run(receiver, url, events=EVENTS, kills=KILLS, file=None):
+def run(receiver, url, events=EVENTS, kills=KILLS, file=None, seed=SEED):
     """Let the rig loose in a process of its own, without coverage's hooks, which would be what is measured."""
-    given = {"receiver": receiver, "url": url, "events": events, "kills": kills, "file": file and str(file), "seed": SEED}
+    given = {"receiver": receiver, "url": url, "events": events, "kills": kills, "file": file and str(file), "seed": seed}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
     environment["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, HERE / "rig.py", json.dumps(given)]
@@ -105,35 +105,37 @@ def test_in_lease_mode_nothing_is_lost_and_each_second_run_follows_a_kill(receiv
     check_that_kills_were_real(figures)
 
 
-# Negative controls: when one of these is not found out, what is above proves nothing.
+# Negative controls: when one of these is not found out, what is above proves nothing. Where a kill falls is chance, and a quick
+# machine leaves it little room: a control may try other kills, a few times.
+
+
+def find_out(wrong, what, tell, files=None, events=800, kills=60):
+    """Return the figures of a run that found each of ``what``."""
+    for seed in range(SEED, SEED + 6):
+        with databases.own_database("sqlite") as url:
+            databases.make_tables(url)
+            tell(figures := run(wrong, url, events, kills, files and files / f"effects-{seed}", seed))
+        if all(figures[found] for found in what):
+            return figures
+    pytest.fail(f"the rig did not find out {wrong}")
 
 
 def test_the_rig_finds_that_marking_first_loses_events(tell, tmp_path):
-    with databases.own_database("sqlite") as url:
-        databases.make_tables(url)
-        tell(figures := run("mark-first", url, 800, 60, tmp_path / "effects"))
-    assert figures["lost"] > 0
+    find_out("mark-first", ["lost"], tell, tmp_path)
 
 
 def test_the_rig_finds_that_marking_last_runs_events_twice(tell, tmp_path):
-    with databases.own_database("sqlite") as url:
-        databases.make_tables(url)
-        tell(figures := run("check-run-mark", url, 800, 60, tmp_path / "effects"))
+    # Two at once, and nobody was killed; and a kill between the effect and its mark.
+    figures = find_out("check-run-mark", ["unexplained", "doubled"], tell, tmp_path)
     assert figures["lost"] == 0
-    assert figures["unexplained"] > 0, "two at once, and nobody was killed"
-    assert figures["doubled"] > figures["unexplained"], "a kill between the effect and its mark"
+    assert figures["doubled"] > figures["unexplained"]
 
 
 def test_the_rig_finds_that_two_transactions_are_not_one(tell):
-    with databases.own_database("sqlite") as url:
-        databases.make_tables(url)
-        tell(figures := run("two-transactions", url, 800, 60))
+    figures = find_out("two-transactions", ["doubled"], tell)
     assert figures["lost"] == figures["unexplained"] == 0
-    assert figures["doubled"] > 0
 
 
 def test_the_rig_finds_a_lease_that_ends_before_its_handler(tell, tmp_path):
-    with databases.own_database("sqlite") as url:
-        tell(figures := run("short-lease", url, 600, 10, tmp_path / "effects"))
+    figures = find_out("short-lease", ["unexplained"], tell, tmp_path, 600, 10)
     assert figures["lost"] == 0
-    assert figures["unexplained"] > 0
