@@ -32,6 +32,9 @@ class Covering(Protocol):
     def covers(self) -> frozenset[str]:
         """What the signature covers."""
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Return what a verified delivery says, as it was signed."""
+
 
 class Described(Protocol):
     """What an event must know of its preset to find its own id and type."""
@@ -74,6 +77,7 @@ class Event:
 
     __slots__ = (
         "_delivery",
+        "_digest",
         "_document",
         "_fingerprint",
         "_form",
@@ -191,8 +195,17 @@ class Event:
             return self._fingerprint
 
     def digest(self) -> str:
-        """Return the fingerprint in hex."""
-        return self.fingerprint().hex()
+        """Return the SHA-256 in hex of what was signed, or of this event in it: deliveries with one signature have the same.
+
+        That is the body, as a rule; the signed text, where one signature fits several ways to write a form.
+        """
+        try:
+            return self._digest
+        except AttributeError:
+            signed = self.content if self._opened is not None else self._preset.scheme.content(self._delivery)
+            whole = signed is self._delivery.body
+            self._digest: str = self.fingerprint().hex() if whole else hashlib.sha256(signed).hexdigest()
+            return self._digest
 
     def events(self) -> list[Event]:
         """Return every event of the delivery, for what a Verifier returned: itself, where the provider sends one at a time.
@@ -208,6 +221,7 @@ class Event:
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.
         event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
+        event._digest = event._fingerprint.hex()
         return event
 
     def json(self) -> Any:

@@ -102,7 +102,9 @@ class GatewayVerifier(Verifier):
         """The provider's preset as it is here: signed by whoever is checked, and delivered as the gateway delivers."""
         hop = self.gateway.preset
         covers = hop.scheme.covers if self._alone else hop.scheme.covers | self._own.scheme.covers
-        scheme = _PassedOn(covers, hop.scheme.required_header, signs_timestamp=self._own.scheme.signs_timestamp)
+        # Who alone vouches signs the body as it is; a provider's signature that fits several bodies does so here as well.
+        content = hop.scheme.content if self._alone else self._own.scheme.content
+        scheme = _PassedOn(covers, hop.scheme.required_header, content, signs_timestamp=self._own.scheme.signs_timestamp)
         identity, place = self._own.identity, self._own.event_id
         if identity is None or (identity == "id" and self._alone and place is not None):
             # What the provider's own signature vouched for counts here only where the gateway's does.
@@ -144,11 +146,19 @@ class GatewayVerifier(Verifier):
 class _PassedOn(Scheme):
     """What the two signatures cover together. The verifier checks them; here is only what others ask of a scheme."""
 
-    __slots__ = ("covers", "required_header", "signs_timestamp")
+    __slots__ = ("_content", "covers", "required_header", "signs_timestamp")
 
-    def __init__(self, covers: frozenset[str], required_header: str | None, *, signs_timestamp: bool) -> None:
+    def __init__(
+        self,
+        covers: frozenset[str],
+        required_header: str | None,
+        content: Callable[[Delivery], bytes],
+        *,
+        signs_timestamp: bool,
+    ) -> None:
         self.covers = covers
         self.required_header = required_header
+        self._content = content
         self.signs_timestamp = signs_timestamp
 
     def prepare(self, secret: Secret) -> Any:
@@ -158,6 +168,10 @@ class _PassedOn(Scheme):
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Refuse: there are two sets of keys."""
         raise ConfigurationError("behind a gateway, deliveries are verified by the GatewayVerifier")
+
+    def content(self, delivery: Delivery) -> bytes:
+        """Return what is signed by whoever is checked last."""
+        return self._content(delivery)
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Refuse: sign with the provider's preset, then with the gateway's."""

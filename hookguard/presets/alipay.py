@@ -89,6 +89,11 @@ class AlipayScheme(Scheme):
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
         return Delivery(body, headers, draft.method, draft.url)
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Return the sorted fields as they are signed: their order and their escapes are the sender's to choose."""
+        *_, message = _messages(Reading(delivery).form)
+        return message
+
     def __repr__(self) -> str:
         return "AlipayScheme()"
 

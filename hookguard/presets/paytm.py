@@ -89,6 +89,10 @@ class PaytmScheme(Scheme):
         headers = {**draft.headers, "Content-Type": "application/x-www-form-urlencoded"}
         return Delivery(urlencode(form).encode(), headers, draft.method, draft.url)
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Return the values as they are signed: names, order and escapes are not."""
+        return _values(Reading(delivery).form)
+
     def __repr__(self) -> str:
         return "PaytmScheme()"
 

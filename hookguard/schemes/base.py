@@ -84,6 +84,13 @@ class Scheme(Protocol):
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with every key (more than one where the scheme can carry more than one signature)."""
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Return what a verified delivery says, as it was signed: the body, unless one signature fits several bodies.
+
+        Its digest is the identity ``content``, so deliveries that the signature cannot tell apart must have the same.
+        """
+        return delivery.body
+
 
 class FetchingScheme(Scheme, Protocol):
     """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""

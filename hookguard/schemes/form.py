@@ -95,6 +95,10 @@ class FormScheme(Scheme):
             " is it this endpoint's secret, and is this the very URL that the provider was given?"
         )
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Return the text that is signed: the order of fields, their escapes and their borders are the sender's to choose."""
+        return self._messages(delivery)[0]
+
     def _messages(self, delivery: Delivery) -> list[bytes]:
         """What may have been signed."""
         return [(delivery.url + self._fields(delivery)).encode("utf-8", "surrogatepass")]
