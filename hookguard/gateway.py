@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 
 from hookguard.challenge import AnyOf, Computed
 from hookguard.delivery import Delivery
-from hookguard.errors import ConfigurationError
+from hookguard.errors import ConfigurationError, Rejected
 from hookguard.event import Event
 from hookguard.keys import Wanted
 from hookguard.place import EachDelivery
@@ -129,15 +129,22 @@ class GatewayVerifier(Verifier):
 
     def wants(self, delivery: Delivery) -> Wanted | None:
         """Return which key the provider's signature needs fetched; refuse what did not come through the gateway before."""
-        self.gateway.verify(delivery)
+        self._verify_hop(delivery)
         return super().wants(delivery)
 
     def verify(self, delivery: Delivery, *, found: Any = None) -> Event:
         """Return the provider's event, or raise Rejected: first for the gateway's signature, then for the provider's."""
-        hop = self.gateway.verify(delivery)
+        hop = self._verify_hop(delivery)
         if self._alone:
             return Event(delivery, self.preset, hop.secret, hop.timestamp, self.tenant)
         return super().verify(delivery, found=found)
+
+    def _verify_hop(self, delivery: Delivery) -> Event:
+        try:
+            return self.gateway.verify(delivery)
+        except Rejected as error:
+            # Two secrets could be the wrong one; the operator must know which.
+            raise type(error)(f"{self.gateway.preset.name}, the gateway in front: {error}") from None
 
     def __repr__(self) -> str:
         return f"GatewayVerifier({self._own.name!r}, {len(self._keys)} secrets, behind {self.gateway!r})"

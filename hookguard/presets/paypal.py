@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from hookguard.certificates import check_dates, read_certificates
 from hookguard.delivery import Delivery
 from hookguard.errors import (
     ConfigurationError,
@@ -139,14 +140,13 @@ def _message(transmission: str, stamp: str, webhook_id: str, body: bytes) -> byt
 
 def _certified(document: bytes, now: float) -> PublicKey:
     """Return the key of the first certificate, if it is PayPal's and valid now. ValueError when there is none."""
-    from cryptography import x509  # noqa: PLC0415 - an extra
+    from cryptography.x509 import NameOID  # noqa: PLC0415 - an extra
 
-    certificate = x509.load_pem_x509_certificate(document)
-    names = [name.value for name in certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
+    certificate = read_certificates(document)[0]
+    names = [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if not any(isinstance(name, str) and name.endswith(".paypal.com") for name in names):
         raise UntrustedKeySource("the certificate is not issued to PayPal")
-    if not certificate.not_valid_before_utc.timestamp() <= now <= certificate.not_valid_after_utc.timestamp():
-        raise UntrustedKeySource("the certificate is outside its dates")
+    check_dates(certificate, now)
     return PublicKey(certificate.public_key(), "rsa-sha256")
 
 

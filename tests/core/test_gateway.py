@@ -70,6 +70,18 @@ def test_a_tampered_body_is_the_gateways_to_refuse(clock):
         behind(clock).verify(delivery._replace(body=delivery.body + b" "))
 
 
+def test_the_operator_is_told_whose_signature_it_was(clock):
+    verifier = behind(clock)
+    with pytest.raises(SignatureMismatch, match="hookdeck, the gateway in front: none of 1 secrets"):
+        verifier.verify(passed(stripe(), secret="another-gateways-own-secret"))
+    with pytest.raises(SignatureMismatch) as raised:
+        verifier.verify(passed(stripe(secret="another-secret-of-the-provider")))
+    assert "hookdeck" not in str(raised.value)
+    late = behind(clock, "svix", gateway_secrets=WHSEC)
+    with pytest.raises(TimestampOutOfTolerance, match="svix, the gateway in front: the signed timestamp is 3600 s old"):
+        late.verify(passed(stripe(), "svix", WHSEC, at=NOW - HOUR))
+
+
 def test_the_providers_time_may_be_as_old_as_the_gateway_holds(clock):
     # The gateway received it when it was fresh, and passes it on a day later.
     verifier = behind(clock, held=DAY)
