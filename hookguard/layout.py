@@ -58,6 +58,7 @@ class Layout:
     """
 
     __slots__ = (
+        "_between",
         "_ignore_case",
         "_keyed",
         "_optional_prefix",
@@ -131,12 +132,14 @@ class Layout:
         loose = optional_prefix or ignore_case or self._keyed
         #: Whether the header is one item that is compared as it came, from end to end: nothing needs to be taken apart.
         self.compared_whole = separator is None and not loose
-        # Nearly every header is just the template filled in once: one match reads it. Any other is taken apart below.
+        #: What separates such items, where the header is a list of them and of nothing else.
+        self._between = separator if len(names) == 1 and not loose else None
+        # Nearly every header with a timestamp is just the template filled in once: one match reads it. Any other is taken
+        # apart below.
         fields = {name: rf"({re.escape(prefixes[name])}[A-Za-z0-9+/=_-]+)" for name in encodings}
-        if len(names) > 1:
-            fields["timestamp"] = rf"{re.escape(prefixes['timestamp'])}([0-9]+)"
+        fields["timestamp"] = rf"{re.escape(prefixes.get('timestamp', ''))}([0-9]+)"
         usual = re.escape(separator or "").join(fields[name] for name in names)
-        self._usual = re.compile("(?!)" if loose else usual, re.ASCII)
+        self._usual = re.compile(usual if len(names) > 1 and not loose else "(?!)", re.ASCII)
 
     def read(self, value: str) -> Read:
         """Read a header's value. The items keep their prefix, because they are compared whole.
@@ -144,9 +147,11 @@ class Layout:
         Raises MalformedSignature when no item is a signature, MissingTimestamp or MalformedTimestamp when the timestamp
         is not there exactly once, MalformedHeader when it lists more than 16 signatures.
         """
-        if usual := self._usual.fullmatch(value):
-            if not self.has_timestamp:
-                return usual.groups(), None
+        if self._between is not None:
+            # A list of one is the usual case, and compared from end to end like a header that is no list.
+            if self._between not in value and value.startswith(self.prefix) and value.isascii() and " " not in value:
+                return (value,), None
+        elif usual := self._usual.fullmatch(value):
             first, second = usual.groups()
             return ((first,), second) if self._signature_first else ((second,), first)
         if not value.isascii():
