@@ -32,6 +32,8 @@ __all__ = ["ENCODINGS", "Layout", "Read"]
 
 #: Signatures tried at most for one delivery: each costs a comparison, and no provider sends more while rotating.
 MAX_CANDIDATES = 16
+#: Items of a header that are looked at, signatures and all else: 8 KiB may hold thousands, and somebody has to go over them.
+MAX_ITEMS = 64
 
 
 #: What a header said: the items that may be a signature, prefix and all, and the timestamp's text if it is there.
@@ -145,7 +147,7 @@ class Layout:
         """Read a header's value. The items keep their prefix, because they are compared whole.
 
         Raises MalformedSignature when no item is a signature, MissingTimestamp or MalformedTimestamp when the timestamp
-        is not there exactly once, MalformedHeader when it lists more than 16 signatures.
+        is not there exactly once, MalformedHeader when it lists more than 16 signatures or 64 items.
         """
         if self._between is not None:
             # A list of one is the usual case, and compared from end to end like a header that is no list.
@@ -160,7 +162,9 @@ class Layout:
             raise MalformedHeader("the signature header holds a control character")
         if self.separator is None:
             return (self._item(value) or value,), None
-        items = value.split(self.separator)
+        items = value.split(self.separator, MAX_ITEMS)
+        if len(items) > MAX_ITEMS:
+            raise MalformedHeader(f"the signature header lists more than {MAX_ITEMS} items")
         if self.separator != " " and " " in value:
             items = [item.strip(" ") for item in items]
         timestamp: str | None = None
