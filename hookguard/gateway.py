@@ -114,7 +114,7 @@ class GatewayVerifier(Verifier):
 
     def _take(self, secrets: SecretLike | Iterable[SecretLike]) -> None:
         if self._alone:
-            self._keys, self._dated = (), False
+            self._use(())
         else:
             self._use(make_keys(self._own, secrets))
 

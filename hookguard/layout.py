@@ -32,6 +32,8 @@ __all__ = ["ENCODINGS", "Layout", "Read"]
 
 #: Signatures tried at most for one delivery: each costs a comparison, and no provider sends more while rotating.
 MAX_CANDIDATES = 16
+#: Items of a header that are looked at, signatures and all else: 8 KiB may hold thousands, and somebody has to go over them.
+MAX_ITEMS = 64
 
 
 #: What a header said: the items that may be a signature, prefix and all, and the timestamp's text if it is there.
@@ -58,6 +60,7 @@ class Layout:
     """
 
     __slots__ = (
+        "_between",
         "_ignore_case",
         "_keyed",
         "_optional_prefix",
@@ -131,22 +134,26 @@ class Layout:
         loose = optional_prefix or ignore_case or self._keyed
         #: Whether the header is one item that is compared as it came, from end to end: nothing needs to be taken apart.
         self.compared_whole = separator is None and not loose
-        # Nearly every header is just the template filled in once: one match reads it. Any other is taken apart below.
+        #: What separates such items, where the header is a list of them and of nothing else.
+        self._between = separator if len(names) == 1 and not loose else None
+        # Nearly every header with a timestamp is just the template filled in once: one match reads it. Any other is taken
+        # apart below.
         fields = {name: rf"({re.escape(prefixes[name])}[A-Za-z0-9+/=_-]+)" for name in encodings}
-        if len(names) > 1:
-            fields["timestamp"] = rf"{re.escape(prefixes['timestamp'])}([0-9]+)"
+        fields["timestamp"] = rf"{re.escape(prefixes.get('timestamp', ''))}([0-9]+)"
         usual = re.escape(separator or "").join(fields[name] for name in names)
-        self._usual = re.compile("(?!)" if loose else usual, re.ASCII)
+        self._usual = re.compile(usual if len(names) > 1 and not loose else "(?!)", re.ASCII)
 
     def read(self, value: str) -> Read:
         """Read a header's value. The items keep their prefix, because they are compared whole.
 
         Raises MalformedSignature when no item is a signature, MissingTimestamp or MalformedTimestamp when the timestamp
-        is not there exactly once, MalformedHeader when it lists more than 16 signatures.
+        is not there exactly once, MalformedHeader when it lists more than 16 signatures or 64 items.
         """
-        if usual := self._usual.fullmatch(value):
-            if not self.has_timestamp:
-                return usual.groups(), None
+        if self._between is not None:
+            # A list of one is the usual case, and compared from end to end like a header that is no list.
+            if self._between not in value and value.startswith(self.prefix) and value.isascii() and " " not in value:
+                return (value,), None
+        elif usual := self._usual.fullmatch(value):
             first, second = usual.groups()
             return ((first,), second) if self._signature_first else ((second,), first)
         if not value.isascii():
@@ -155,7 +162,9 @@ class Layout:
             raise MalformedHeader("the signature header holds a control character")
         if self.separator is None:
             return (self._item(value) or value,), None
-        items = value.split(self.separator)
+        items = value.split(self.separator, MAX_ITEMS)
+        if len(items) > MAX_ITEMS:
+            raise MalformedHeader(f"the signature header lists more than {MAX_ITEMS} items")
         if self.separator != " " and " " in value:
             items = [item.strip(" ") for item in items]
         timestamp: str | None = None

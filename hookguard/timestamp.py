@@ -7,6 +7,7 @@ timestamp, and some official SDKs sign another text than the one that came becau
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -17,8 +18,6 @@ __all__ = ["TimestampUnit", "read_timestamp", "write_timestamp"]
 #: Seconds since 1970, milliseconds since 1970, either of them (told apart by their size), or an RFC 3339 date-time.
 TimestampUnit = Literal["s", "ms", "s|ms", "rfc3339"]
 
-# Digits that cover every year a clock can mean.
-_LONGEST = {"s": 12, "ms": 15, "s|ms": 15}
 #: From here on a number means milliseconds where it may mean either: as seconds it is the year 5138, as milliseconds 1973.
 _MILLISECONDS = 100_000_000_000
 _RFC3339 = re.compile(
@@ -28,12 +27,31 @@ _RFC3339 = re.compile(
 
 def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:
     """Return ``text`` as seconds since 1970; raise MalformedTimestamp unless it is written just as ``unit`` says."""
-    if unit != "rfc3339":
-        # isdigit() alone would let other scripts' digits pass.
-        if text.isdigit() and text.isascii() and text[0] != "0" and len(text) <= _LONGEST[unit]:
-            number = int(text)
-            return number / 1000 if unit == "ms" or (unit == "s|ms" and number >= _MILLISECONDS) else number
-    elif match := _RFC3339.fullmatch(text):
+    return READERS[unit](text)
+
+
+def _seconds(text: str) -> float:
+    # isdigit() alone would let other scripts' digits pass; twelve of them cover every year a clock can mean.
+    if len(text) <= 12 and text.isdigit() and text.isascii() and text[0] != "0":
+        return int(text)
+    raise _malformed(text, "seconds since 1970")
+
+
+def _milliseconds(text: str) -> float:
+    if len(text) <= 15 and text.isdigit() and text.isascii() and text[0] != "0":
+        return int(text) / 1000
+    raise _malformed(text, "milliseconds since 1970")
+
+
+def _either(text: str) -> float:
+    if len(text) <= 15 and text.isdigit() and text.isascii() and text[0] != "0":
+        number = int(text)
+        return number / 1000 if number >= _MILLISECONDS else number
+    raise _malformed(text, "seconds or milliseconds since 1970")
+
+
+def _rfc3339(text: str) -> float:
+    if match := _RFC3339.fullmatch(text):
         day, clock, fraction, zone = match.groups()
         zone = "+00:00" if zone in "Zz" else zone
         try:
@@ -43,7 +61,20 @@ def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:
             pass
         else:
             return whole + (float(fraction) if fraction else 0.0)
-    raise MalformedTimestamp(f"the timestamp ({len(text)} characters) is not written as {_NAMES[unit]}")
+    raise _malformed(text, "an RFC 3339 date and time")
+
+
+def _malformed(text: str, wanted: str) -> MalformedTimestamp:
+    return MalformedTimestamp(f"the timestamp ({len(text)} characters) is not written as {wanted}")
+
+
+#: The reader of each unit, for schemes: which one it is does not change from delivery to delivery.
+READERS: dict[TimestampUnit, Callable[[str], float]] = {
+    "s": _seconds,
+    "ms": _milliseconds,
+    "s|ms": _either,
+    "rfc3339": _rfc3339,
+}
 
 
 def write_timestamp(seconds: float, unit: TimestampUnit = "s") -> str:
@@ -53,11 +84,3 @@ def write_timestamp(seconds: float, unit: TimestampUnit = "s") -> str:
     if unit == "ms":
         return str(round(seconds * 1000))
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
-
-
-_NAMES = {
-    "s": "seconds since 1970",
-    "ms": "milliseconds since 1970",
-    "s|ms": "seconds or milliseconds since 1970",
-    "rfc3339": "an RFC 3339 date and time",
-}

@@ -62,8 +62,8 @@ class Verifier:
 
     __slots__ = (
         "_clock",
-        "_dated",
         "_keys",
+        "_undated",
         "_validity",
         "_verify",
         "_wants",
@@ -116,8 +116,7 @@ class Verifier:
         self._validity = getattr(self.preset.scheme, "validity", None)
         if callable(secrets):
             self.lookup = secrets
-            self._keys: tuple[Key, ...] = ()
-            self._dated = False
+            self._use(())
         else:
             self._take(secrets)
 
@@ -143,8 +142,10 @@ class Verifier:
         self._use(make_keys(self.preset, secrets))
 
     def _use(self, keys: tuple[Key, ...]) -> None:
+        dated = any(key.secret.not_before is not None or key.secret.not_after is not None for key in keys)
         self._keys = keys
-        self._dated = any(key.secret.not_before is not None or key.secret.not_after is not None for key in keys)
+        #: The keys where all of them hold at any time, so that no clock is asked; else none.
+        self._undated: tuple[Key, ...] = () if dated else keys
 
     def for_tenant(self, tenant: Tenant) -> Verifier:
         """Return a verifier with the tenant's secrets, otherwise like this one."""
@@ -180,10 +181,10 @@ class Verifier:
 
         Guards fetch it by themselves. Without one: ``verifier.verify(delivery, found=source.get(wanted))``.
         """
-        return self._wants(delivery, self._usable()) if self._wants is not None else None
+        return self._wants(delivery, self._undated or self._usable()) if self._wants is not None else None
 
     def _usable(self) -> tuple[Key, ...]:
-        keys = self.keys() if self._dated else self._keys
+        keys = self.keys()
         if not keys:
             if self.lookup is not None:
                 raise ConfigurationError("this verifier looks its secrets up per tenant: pass deliveries to a guard")
@@ -196,7 +197,7 @@ class Verifier:
         The order is signature, then timestamp: a stale delivery is called stale only when it is genuine. ``found`` is the key
         that ``wants`` asked for.
         """
-        keys = self._keys if self._keys and not self._dated else self._usable()
+        keys = self._undated or self._usable()
         if self._wants is None:
             secret, timestamp = self._verify(delivery, keys)
         else:

@@ -12,6 +12,7 @@ from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hash import HashScheme
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.template import Parts
 
 __all__ = ["HUBSPOT", "HUBSPOT_V1", "HUBSPOT_V2", "HubspotScheme"]
 
@@ -58,7 +59,7 @@ class HubspotScheme(HmacScheme):
             signed="{method}{url}{body}{timestamp}",
         )
 
-    def _parts(self, delivery: Delivery, stamp: str | None, prepared: Any = None) -> tuple[bytes, ...]:
+    def _parts(self, delivery: Delivery, stamp: str | None, prepared: Any = None) -> Parts:
         url = _ESCAPES.sub(lambda match: chr(int(match[1], 16)), delivery.url)
         return super()._parts(Delivery(delivery.body, delivery.headers, delivery.method, url), stamp, prepared)
 

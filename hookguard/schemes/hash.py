@@ -26,11 +26,11 @@ class HashKey(HmacKey):
         self.text = text
         self._digest = digest
 
-    def digest(self, *parts: bytes) -> bytes:
+    def digest(self, head: bytes, body: bytes = b"", tail: bytes = b"") -> bytes:
         """Return the hash of the parts, one after the other."""
-        hashed = hashlib.new(self._digest)
-        for part in parts:
-            hashed.update(part)
+        hashed = hashlib.new(self._digest, head)
+        hashed.update(body)
+        hashed.update(tail)
         return hashed.digest()
 
     def __repr__(self) -> str:

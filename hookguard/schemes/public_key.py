@@ -249,7 +249,8 @@ class PublicKeyScheme(TemplateScheme):
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check every signature the delivery carries with every key."""
-        items, stamp, timestamp = self._read(delivery)
+        items, stamp = self._carried(delivery.headers)
+        timestamp = None if stamp is None else self._moment(stamp)
         message = b"".join(self._parts(delivery, stamp))
         signatures = [raw for item in items if (raw := self._layout.decode(item)) is not None]
         if not signatures:

@@ -7,7 +7,7 @@ decoded: what stands before it, the body itself and what stands behind it are ha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 from hookguard.delivery import Delivery
@@ -23,12 +23,14 @@ from hookguard.headers import Headers
 from hookguard.layout import MAX_CANDIDATES, Layout, Read
 from hookguard.place import InBody, InHeader
 from hookguard.schemes.base import Draft, Key, Scheme
-from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
+from hookguard.timestamp import READERS, TimestampUnit, write_timestamp
 
 __all__ = ["SignatureHeader", "TemplateScheme"]
 
 #: Where a timestamp may be that is not in the signature header: a header of its own, or the JSON body.
 StampPlace = Union[InHeader, InBody]
+#: The signed bytes before the body, the body, and the signed bytes behind it; each may be empty.
+Parts = tuple[bytes, bytes, bytes]
 
 
 class SignatureHeader:
@@ -91,14 +93,15 @@ class TemplateScheme(Scheme):
     """
 
     __slots__ = (
-        "_around_stamp",
+        "_around",
         "_body_alone",
+        "_carried",
         "_encode",
         "_first",
-        "_gathers",
         "_head",
         "_id_header",
         "_layout",
+        "_moment",
         "_prefix",
         "_signed_headers",
         "_signs_body",
@@ -108,7 +111,6 @@ class TemplateScheme(Scheme):
         "_stamp_in_body",
         "_tail",
         "_timestamp_header",
-        "_whole",
         "any_header",
         "covers",
         "id",
@@ -176,13 +178,21 @@ class TemplateScheme(Scheme):
         self._signs_target = "url" in names or "method" in names
         self._signs_secret = "secret" in names
         self._body_alone = signed == "{body}"
-        #: The text around the timestamp, for the usual ``{timestamp}.{body}`` that needs nothing else.
-        self._around_stamp = None
+        #: The text around the id and the timestamp, for the usual ``{timestamp}.{body}`` and ``{id}.{timestamp}.{body}``.
+        self._around: tuple[str, str, str] | None = None
         if names == ["timestamp", "body"] and not tail:
-            self._around_stamp = literals[0], literals[1]
-        #: Whether there is more to read than one header that comes once.
-        self._gathers = len(self.signature) > 1 or any_header or self.signature[0].repeated
-        self._whole = not self._gathers and self._layout.compared_whole
+            self._around = "", literals[0], literals[1]
+        elif names == ["id", "timestamp", "body"] and not tail:
+            self._around = literals[0], literals[1], literals[2]
+        self._moment = READERS[timestamp_unit]
+        #: Reads the signatures and the timestamp's text out of the headers.
+        self._carried: Callable[[Headers], Read]
+        if len(self.signature) > 1 or any_header or self.signature[0].repeated:
+            self._carried = self._in_several
+        elif self._layout.compared_whole:
+            self._carried = self._in_one_whole
+        else:
+            self._carried = self._in_one
 
     @property
     def where(self) -> str:
@@ -220,30 +230,24 @@ class TemplateScheme(Scheme):
         if ("id" in names) != (id_header is not None):
             raise ConfigurationError(f"signed={signed!r}: {{id}} and id=InHeader(…) go together")
 
-    def _read(self, delivery: Delivery) -> tuple[Sequence[str], str | None, float | None]:
-        """What is to be compared, the text of the timestamp and the timestamp, as far as they are in the headers."""
-        signatures: Sequence[str]
-        if self._gathers:
-            signatures, stamp = self._gather(delivery.headers)
-        else:
-            value = delivery.headers.whole(self._first)
-            if not value:
-                raise MissingSignature(f"no {self.signature[0].name} header")
-            if not self._whole:
-                signatures, stamp = self._layout.read(value)
-            elif value.isascii():
-                signatures, stamp = (value,), None
-            else:
-                raise MalformedSignature("the signature header holds characters that are not ASCII")
-        if not self._signs_stamp:
-            return signatures, None, None
-        if stamp is None:
-            stamp = delivery.headers.whole(self._timestamp_header)
-            if not stamp:
-                raise MissingTimestamp(f"no {self._timestamp_header} header")
-        return signatures, stamp, read_timestamp(stamp, self.timestamp_unit)
+    def _in_one(self, headers: Headers) -> Read:
+        """Read a header that its layout takes apart."""
+        value = headers.whole(self._first)
+        if not value:
+            raise MissingSignature(f"no {self.signature[0].name} header")
+        signatures, stamp = self._layout.read(value)
+        return signatures, self._stamp(headers) if self._timestamp_header else stamp
 
-    def _gather(self, headers: Headers) -> Read:
+    def _in_one_whole(self, headers: Headers) -> Read:
+        """Read a header that is one item, compared as it came."""
+        value = headers.whole(self._first)
+        if not value:
+            raise MissingSignature(f"no {self.signature[0].name} header")
+        if not value.isascii():
+            raise MalformedSignature("the signature header holds characters that are not ASCII")
+        return (value,), self._stamp(headers) if self._timestamp_header else None
+
+    def _in_several(self, headers: Headers) -> Read:
         """Read several signature headers, or one of several lines."""
         signatures: list[str] = []
         stamp: str | None = None
@@ -261,7 +265,14 @@ class TemplateScheme(Scheme):
             raise MissingSignature(f"none of the headers {', '.join(header.name for header in self.signature)}")
         if len(signatures) > MAX_CANDIDATES:
             raise MalformedHeader(f"{len(signatures)} signatures came; {MAX_CANDIDATES} are tried at most")
-        return signatures, stamp
+        return signatures, self._stamp(headers) if self._timestamp_header else stamp
+
+    def _stamp(self, headers: Headers) -> str:
+        """The text of the timestamp that has a header of its own."""
+        stamp = headers.whole(self._timestamp_header)
+        if not stamp:
+            raise MissingTimestamp(f"no {self._timestamp_header} header")
+        return stamp
 
     def _stamp_from_body(self, delivery: Delivery) -> float | None:
         """The timestamp in a body whose signature matched."""
@@ -271,7 +282,7 @@ class TemplateScheme(Scheme):
         text = place.find(Reading(delivery))
         if text is None:
             raise MissingTimestamp(f"the signed body carries no {place.path!r}")
-        return read_timestamp(text, self.timestamp_unit)
+        return self._moment(text)
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with every key: several signatures in the header where its layout lists them, else one header for each.
@@ -303,17 +314,16 @@ class TemplateScheme(Scheme):
                 headers[header.name] = header.layout.write([signature], stamp, [name])
         return Delivery(draft.body, headers, draft.method, draft.url)
 
-    def _make(self, prepared: Any, parts: tuple[bytes, ...]) -> bytes:
+    def _make(self, prepared: Any, parts: Parts) -> bytes:
         """The signature of the parts, one after the other."""
         raise NotImplementedError
 
-    def _parts(self, delivery: Delivery, stamp: str | None, prepared: Any = None) -> tuple[bytes, ...]:
+    def _parts(self, delivery: Delivery, stamp: str | None, prepared: Any = None) -> Parts:
         """The signed bytes: what is before the body in one piece, the body itself, and what is behind it in one piece."""
-        if self._body_alone:
-            return (delivery.body,)
-        if self._around_stamp is not None:
-            before, after = self._around_stamp
-            return (f"{before}{stamp}{after}".encode(), delivery.body)
+        if self._around is not None:
+            start, between, end = self._around
+            own = _signed_header(delivery.headers, self._id_header, between) if self._id_header else ""
+            return (f"{start}{own}{between}{stamp}{end}".encode(), delivery.body, b"")
         values = {"timestamp": stamp}
         for name, header, border in self._signed_headers:
             values[name] = _signed_header(delivery.headers, header, border)
@@ -323,11 +333,8 @@ class TemplateScheme(Scheme):
             values["secret"] = prepared.text
         # A URL may hold anything; what is no text must make another signature, not an error.
         head = (self._head % values).encode("utf-8", "surrogatepass")
-        if not self._signs_body:
-            return (head,)
-        if not self._tail:
-            return (head, delivery.body)
-        return (head, delivery.body, (self._tail % values).encode("utf-8", "surrogatepass"))
+        tail = (self._tail % values).encode("utf-8", "surrogatepass") if self._tail else b""
+        return (head, delivery.body if self._signs_body else b"", tail)
 
 
 def _signed_header(headers: Headers, name: str, border: str) -> str:

@@ -1,5 +1,6 @@
 import pytest
 
+from hookguard import Delivery, Verifier
 from hookguard.errors import ConfigurationError, MalformedHeader, MalformedSignature, MalformedTimestamp, MissingTimestamp
 from hookguard.layout import Layout
 
@@ -60,6 +61,20 @@ def test_bad_items(value, error):
 
 def test_sixteen_signatures_are_read():
     assert len(Layout("t={timestamp},v1={hex}").read("t=12," + ",".join([f"v1={HEX}"] * 16))[0]) == 16
+
+
+def test_sixty_four_items_are_looked_at():
+    layout = Layout("t={timestamp},v1={hex}")
+    assert list(layout.read("t=12" + ",v0=ab" * 62 + f",v1={HEX}")[0]) == [f"v1={HEX}"]
+    with pytest.raises(MalformedHeader, match="more than 64 items"):
+        layout.read("t=12" + ",v0=ab" * 63 + f",v1={HEX}")
+
+
+def test_a_control_character_in_a_list_of_one_is_no_signature():
+    with pytest.raises(MalformedHeader):
+        Verifier("standard-webhooks", "whsec_" + "A" * 43 + "=").verify(
+            Delivery(b"{}", {"webhook-id": "msg_1", "webhook-timestamp": "1700000000", "webhook-signature": "v1,abc=\x00"})
+        )
 
 
 def test_a_list_of_items_without_a_timestamp():
