@@ -6,7 +6,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["AIRTABLE"]
 
-_DOCS = Source("https://airtable.com/developers/web/api/webhooks-overview", "2026-11-24")
+_DOCS = Source("https://airtable.com/developers/web/api/webhooks-overview", "2026-11-25")
 
 AIRTABLE = Preset(
     name="airtable",

@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["ASANA"]
 
-_DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-24")
+_DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-25")
 
 ASANA = Preset(
     name="asana",

@@ -24,7 +24,7 @@ __all__ = ["TWILIO", "TwilioScheme"]
 
 _DOCS = Source("https://www.twilio.com/docs/usage/security#validating-requests", "2026-11-24")
 _TIMEOUT = Source("https://www.twilio.com/docs/api/errors/11205", "2026-11-25")
-_OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-24")
+_OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-25")
 
 _SETTINGS = "x-twilio-webhooks-signature-settings"
 _DIGESTS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
