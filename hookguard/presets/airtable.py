@@ -6,7 +6,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["AIRTABLE"]
 
-_DOCS = Source("https://airtable.com/developers/web/api/webhooks-overview", "2026-11-24")
+_DOCS = Source("https://airtable.com/developers/web/api/webhooks-overview", "2026-11-25")
 
 AIRTABLE = Preset(
     name="airtable",
@@ -21,7 +21,7 @@ AIRTABLE = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(25.0),
-        statuses=_DOCS.silent("200 and 204 succeed; anything else is tried again"),
+        statuses=_DOCS.says("200 and 204 with an empty body succeed"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["ASANA"]
 
-_DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-24")
+_DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-25")
 
 ASANA = Preset(
     name="asana",
@@ -19,11 +19,11 @@ ASANA = Preset(
     identity="content",
     challenge=NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
     profile=Profile(
-        schedule=_DOCS.silent("with growing gaps, for 24 hours"),
-        horizon=_DOCS.silent(DAY),
+        schedule=_DOCS.says("for up to 24 hours, then it is given up"),
+        horizon=_DOCS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(10.0),
+        timeout=_DOCS.says(10.0),
         statuses=_DOCS.silent("200 and 204 succeed; a webhook that fails for 24 hours is deleted"),
         networks=_DOCS.silent(None),
     ),

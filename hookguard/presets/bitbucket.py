@@ -10,6 +10,7 @@ __all__ = ["BITBUCKET", "BITBUCKET_SERVER"]
 _DOCS = Source("https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/", "2026-11-24")
 _SERVER = Source("https://confluence.atlassian.com/bitbucketserver/manage-webhooks-938025878.html", "2026-11-24")
 _SIZE = Source("https://confluence.atlassian.com/bbkb/troubleshoot-webhooks-1167729092.html", "2026-11-25")
+_TROUBLE = Source("https://support.atlassian.com/bitbucket-cloud/docs/troubleshoot-webhooks/", "2026-11-25")
 
 # The header that GitHub uses for SHA-1 carries SHA-256 here.
 _SCHEME = HmacScheme(signature=SignatureHeader("X-Hub-Signature", "sha256={hex}"))
@@ -23,12 +24,12 @@ BITBUCKET = Preset(
     # A push back to an earlier commit and forth again is the same body twice.
     identity="id+content",
     profile=Profile(
-        schedule=_DOCS.silent("twice more, soon after"),
+        schedule=_TROUBLE.says("up to twice more, after 5xx"),
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(10.0),
-        statuses=_DOCS.silent("2xx succeeds; a timeout or 5xx is tried again"),
+        timeout=_TROUBLE.says(10.0),
+        statuses=_TROUBLE.says("5xx is tried again"),
         networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
     ),
     proof=("vector",),

@@ -8,6 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["BOX"]
 
 _DOCS = Source("https://developer.box.com/guides/webhooks/v2/signatures-v2/", "2026-11-25")
+_RETRIES = Source("https://developer.box.com/guides/webhooks/v2/", "2026-11-25")
 
 BOX = Preset(
     name="box",
@@ -27,12 +28,12 @@ BOX = Preset(
     # As the official package has it.
     tolerance=600.0,
     profile=Profile(
-        schedule=_DOCS.silent("up to ten times within two hours, with growing gaps"),
-        horizon=_DOCS.silent(2 * HOUR),
+        schedule=_RETRIES.says("up to twelve times within two hours"),
+        horizon=_RETRIES.says(2 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(30.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        timeout=_RETRIES.says(30.0),
+        statuses=_RETRIES.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

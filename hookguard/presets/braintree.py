@@ -27,6 +27,7 @@ from hookguard.secret import Secret
 __all__ = ["BRAINTREE", "BraintreeKey", "BraintreeScheme", "SignedPayload"]
 
 _DOCS = Source("https://developer.paypal.com/braintree/docs/guides/webhooks/overview", "2026-11-24")
+_PARSE = Source("https://developers.braintreepayments.com/guides/webhooks/parse/java", "2026-11-25")
 
 _SIGNATURE = "bt_signature"
 _PAYLOAD = "bt_payload"
@@ -132,13 +133,12 @@ BRAINTREE = Preset(
     event_type=InXml("kind"),
     challenge=Computed(InQuery("bt_challenge"), answer=_answer, shape=_CHALLENGE, method="GET", comes_unsigned=True),
     profile=Profile(
-        # What receivers report.
-        schedule=_DOCS.silent("hourly for up to 24 hours, in the sandbox for three"),
-        horizon=_DOCS.silent(DAY),
+        schedule=_PARSE.says("hourly for up to 24 hours, in the sandbox for three"),
+        horizon=_PARSE.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(30.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        timeout=_PARSE.says(30.0),
+        statuses=_PARSE.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),

@@ -9,6 +9,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["BUILDKITE", "BUILDKITE_TOKEN"]
 
 _DOCS = Source("https://buildkite.com/docs/apis/webhooks", "2026-11-24")
+_META = Source("https://buildkite.com/docs/apis/rest-api/meta", "2026-11-25")
 
 _PROFILE = Profile(
     schedule=_DOCS.silent("a few times"),
@@ -17,7 +18,7 @@ _PROFILE = Profile(
     stable_body=_DOCS.silent(None),
     timeout=_DOCS.silent(10.0),
     statuses=_DOCS.silent("2xx succeeds"),
-    networks=_DOCS.silent("https://api.buildkite.com/v2/meta"),
+    networks=_META.says("https://api.buildkite.com/v2/meta"),
 )
 
 BUILDKITE = Preset(

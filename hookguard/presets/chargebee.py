@@ -8,6 +8,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["CHARGEBEE"]
 
 _DOCS = Source("https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings", "2026-11-25")
+_SUPPORT = Source("https://support.chargebee.com/support/solutions/articles/215220", "2026-11-25")
 
 CHARGEBEE = Preset(
     name="chargebee",
@@ -18,12 +19,13 @@ CHARGEBEE = Preset(
     # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
     identity="id",
     profile=Profile(
-        schedule=_DOCS.silent("up to seven times, the waits growing from two minutes to two days"),
+        # Others report seven times, from two minutes to two days apart, which is a little more.
+        schedule=_SUPPORT.says("for three days, at growing distances"),
         horizon=_DOCS.silent(3 * DAY + 7 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(60.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_SUPPORT.says("200 succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs=_DOCS.address,

@@ -18,7 +18,7 @@ from hookguard.errors import (
 )
 from hookguard.place import InHeader
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, Profile, Source
+from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import HmacKey
 from hookguard.secret import Secret
@@ -28,6 +28,7 @@ __all__ = ["CONTENTFUL", "ContentfulScheme"]
 
 _SDK = Source("https://github.com/contentful/node-apps-toolkit/tree/master/src/requests", "2026-11-24")
 _DOCS = Source("https://www.contentful.com/developers/docs/webhooks/request-verification/", "2026-11-24")
+_RETRIES = Source("https://www.contentful.com/developers/docs/webhooks/retry-policy/", "2026-11-25")
 
 _SIGNATURE = "x-contentful-signature"
 _SIGNED = "x-contentful-signed-headers"
@@ -152,8 +153,10 @@ CONTENTFUL = Preset(
     # A GET or a DELETE has no body that would tell it from the next one.
     methods=frozenset({"POST", "PUT", "PATCH"}),
     profile=Profile(
-        schedule=_DOCS.silent("twice, after 30 seconds each, on 429 and 5xx"),
-        horizon=_DOCS.silent(HOUR),
+        schedule=_RETRIES.says(
+            "twice, 30 seconds apart; a policy of one's own asks for up to 99 times, ever later, over about 24 hours"
+        ),
+        horizon=_RETRIES.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(30.0),

@@ -4,6 +4,7 @@ A project may be set to SHA-512 or base64: write ``convoy_scheme("sha512", "base
 your own then.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from hookguard.place import InBody, InHeader
@@ -15,14 +16,19 @@ __all__ = ["CONVOY", "CONVOY_ADVANCED", "convoy_scheme"]
 
 _SCHEDULE = Source("https://www.getconvoy.io/docs/glossary/retry-schedule", "2026-11-24")
 _IPS = Source("https://www.getconvoy.io/docs/product-manual/static-ips", "2026-11-24")
+_SENDER = Source("https://github.com/frain-dev/convoy/blob/main/worker/task/process_event_delivery.go", "2026-11-25")
+_DEFAULTS = Source("https://github.com/frain-dev/convoy/blob/main/const.go", "2026-11-25")
+_SIGNING = Source("https://github.com/frain-dev/convoy/blob/main/pkg/signature/signature.go", "2026-11-25")
 
 _PROFILE = Profile(
     schedule=_SCHEDULE.says("as the project is set; the usual exponential schedule is seven times within 35 minutes"),
     horizon=_SCHEDULE.silent(3 * DAY),
-    resigned=_SCHEDULE.silent(None),
+    # Signed anew each time, but over the body alone.
+    resigned=_SIGNING.says(False),
     stable_body=_SCHEDULE.silent(None),
-    timeout=_SCHEDULE.silent(None),
-    statuses=_SCHEDULE.silent("2xx succeeds; anything else is tried again"),
+    # Unless the endpoint is set otherwise.
+    timeout=_DEFAULTS.says(10.0),
+    statuses=_SENDER.says("2xx succeeds; anything else is tried again, unless the delivery is set to at most once"),
     # Of the hosted service, on plans with fixed addresses; an installation of one's own has its own.
     networks=_IPS.says("https://www.getconvoy.io/docs/product-manual/static-ips"),
 )
@@ -60,7 +66,7 @@ CONVOY_ADVANCED = Preset(
     event_id=InHeader("X-Convoy-Event-ID"),
     event_type=InBody("type"),
     identity="id+content",
-    profile=_PROFILE,
+    profile=replace(_PROFILE, resigned=_SIGNING.says(True)),
     proof=("vector",),
     docs="https://www.getconvoy.io/docs/product-manual/signatures",
     note="Switch the event-id header on in the project's settings.",

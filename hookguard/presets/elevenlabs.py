@@ -2,12 +2,13 @@
 
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
+from hookguard.profile import Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["ELEVENLABS"]
 
 _SDK = Source("https://github.com/elevenlabs/elevenlabs-python/blob/main/src/elevenlabs/webhooks_custom.py", "2026-11-25")
+_DOCS = Source("https://elevenlabs.io/docs/eleven-api/resources/webhooks", "2026-11-25")
 
 ELEVENLABS = Preset(
     name="elevenlabs",
@@ -20,12 +21,19 @@ ELEVENLABS = Preset(
     # As the official package has it.
     tolerance=1800.0,
     profile=Profile(
-        schedule=_SDK.silent("not said; other receivers report none for most events"),
-        horizon=_SDK.silent(DAY),
+        schedule=_DOCS.says(
+            "only transcriptions of calls, and only where retries are switched on:"
+            " after 30 seconds, 2, 8 and 30 minutes, a tenth later at most"
+        ),
+        # 40.5 minutes and a tenth.
+        horizon=_DOCS.says(2673.0),
         resigned=_SDK.silent(None),
         stable_body=_SDK.silent(None),
         timeout=_SDK.silent(None),
-        statuses=_SDK.silent("200 succeeds; failures in a row disable the webhook"),
+        statuses=_DOCS.says(
+            "408, 429 and 5xx are tried again, other 4xx never;"
+            " ten failures in a row disable a webhook without a success in seven days"
+        ),
         networks=_SDK.silent(None),
     ),
     proof=("sdk",),

@@ -8,6 +8,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["FIGMA"]
 
 _DOCS = Source("https://developers.figma.com/docs/rest-api/webhooks-security/", "2026-11-24")
+_SPEC = Source("https://github.com/figma/rest-api-spec/blob/main/openapi/openapi.yaml", "2026-11-25")
 
 FIGMA = Preset(
     name="figma",
@@ -18,12 +19,13 @@ FIGMA = Preset(
     event_type=InBody("event_type"),
     identity="content",
     profile=Profile(
-        schedule=_DOCS.silent("three times: after 5 minutes, 30 minutes and 3 hours"),
+        # Others report 5 minutes, 30 minutes and 3 hours.
+        schedule=_SPEC.says("three times, with exponential backoff"),
         horizon=_DOCS.silent(4 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("200 succeeds; 400 stops the webhook at once"),
+        statuses=_SPEC.says("200 succeeds; anything else, or too slow an answer, is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://developers.figma.com/docs/rest-api/webhooks-security/",

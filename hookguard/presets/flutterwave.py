@@ -2,22 +2,22 @@
 
 from hookguard.place import FirstOf, InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
+from hookguard.profile import DAY, MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 from hookguard.schemes.token import TokenScheme
 
 __all__ = ["FLUTTERWAVE", "FLUTTERWAVE_V3"]
 
 _DOCS = Source("https://developer.flutterwave.com/docs/webhooks", "2026-11-25")
-_V3 = "https://developer.flutterwave.com/v3.0.0/docs/webhooks"
+_V3 = Source("https://developer.flutterwave.com/v3.0.0/docs/webhooks", "2026-11-25")
 
 _PROFILE = Profile(
-    schedule=_DOCS.silent("only where retries are switched on: three times, 30 minutes between"),
-    horizon=_DOCS.silent(DAY),
+    schedule=_DOCS.says("only where retries are switched on: three times, 30 minutes apart"),
+    horizon=_DOCS.says(90 * MINUTE),
     resigned=_DOCS.silent(None),
     stable_body=_DOCS.silent(None),
-    timeout=_DOCS.silent(60.0),
-    statuses=_DOCS.silent("200 succeeds; anything else is tried again where retries are switched on"),
+    timeout=_DOCS.says(60.0),
+    statuses=_DOCS.says("200 succeeds; anything else, 3xx included, is tried again where retries are switched on"),
     networks=_DOCS.silent(None),
 )
 
@@ -43,8 +43,17 @@ FLUTTERWAVE_V3 = Preset(
     event_type=InBody("event"),
     # data.id is the transaction's, and nothing is signed.
     identity="content",
-    profile=_PROFILE,
-    docs=_V3,
+    # Its own page was not read; the newer one's habits are assumed.
+    profile=Profile(
+        schedule=_V3.silent("only where retries are switched on: three times, 30 minutes apart"),
+        horizon=_V3.silent(DAY),
+        resigned=_V3.silent(None),
+        stable_body=_V3.silent(None),
+        timeout=_V3.silent(60.0),
+        statuses=_V3.silent("200 succeeds; anything else is tried again where retries are switched on"),
+        networks=_V3.silent(None),
+    ),
+    docs=_V3.address,
     note="The secret hash is sent in clear and signs nothing: ask for the transaction by its id before you give value.",
     doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
 )

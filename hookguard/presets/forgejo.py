@@ -8,6 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["FORGEJO"]
 
 _DOCS = Source("https://forgejo.org/docs/latest/user/webhooks/", "2026-11-24")
+_SENDER = Source("https://codeberg.org/forgejo/forgejo/src/branch/forgejo/services/webhook/deliver.go", "2026-11-25")
 
 FORGEJO = Preset(
     name="forgejo",
@@ -19,12 +20,12 @@ FORGEJO = Preset(
     identity="id+content",
     json_field="payload",
     profile=Profile(
-        schedule=_DOCS.silent("never by itself; by hand from the list of deliveries"),
-        horizon=_DOCS.silent(0.0),
+        schedule=_SENDER.says("never by itself; by hand from the list of deliveries"),
+        horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(5.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is recorded as failed"),
+        statuses=_SENDER.says("2xx succeeds; anything else is recorded as failed"),
         networks=_DOCS.silent(None),
     ),
     docs="https://forgejo.org/docs/latest/user/webhooks/",

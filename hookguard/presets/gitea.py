@@ -8,6 +8,8 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["GITEA"]
 
 _DOCS = Source("https://docs.gitea.com/usage/webhooks", "2026-11-24")
+_SENDER = Source("https://github.com/go-gitea/gitea/blob/main/services/webhook/deliver.go", "2026-11-25")
+_SETTINGS = Source("https://github.com/go-gitea/gitea/blob/main/modules/setting/webhook.go", "2026-11-25")
 
 GITEA = Preset(
     name="gitea",
@@ -19,12 +21,13 @@ GITEA = Preset(
     identity="id+content",
     json_field="payload",
     profile=Profile(
-        schedule=_DOCS.silent("never by itself; by hand from the list of deliveries"),
-        horizon=_DOCS.silent(0.0),
+        schedule=_SENDER.says("never by itself; by hand from the list of deliveries"),
+        horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(5.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is recorded as failed"),
+        # Unless the instance is set otherwise.
+        timeout=_SETTINGS.says(5.0),
+        statuses=_SENDER.says("2xx succeeds; anything else is recorded as failed"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

@@ -8,6 +8,8 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["GOGS"]
 
 _DOCS = Source("https://gogs.io/docs/features/webhook", "2026-11-24")
+_SENDER = Source("https://github.com/gogs/gogs/blob/main/internal/database/webhook.go", "2026-11-25")
+_SETTINGS = Source("https://github.com/gogs/gogs/blob/main/conf/app.ini", "2026-11-25")
 
 GOGS = Preset(
     name="gogs",
@@ -19,12 +21,13 @@ GOGS = Preset(
     identity="id+content",
     json_field="payload",
     profile=Profile(
-        schedule=_DOCS.silent("never by itself; by hand from the list of deliveries"),
-        horizon=_DOCS.silent(0.0),
+        schedule=_SENDER.says("never by itself; by hand from the list of deliveries"),
+        horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(5.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is recorded as failed"),
+        # Unless the instance is set otherwise.
+        timeout=_SETTINGS.says(15.0),
+        statuses=_SENDER.says("2xx succeeds; redirects are refused; anything else is recorded as failed"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

@@ -11,6 +11,8 @@ _DOCS = Source(
     "https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",
     "2026-11-24",
 )
+_CLIENT = Source("https://github.com/grafana/alerting/blob/main/http/tls.go", "2026-11-25")
+_SENDER = Source("https://github.com/grafana/alerting/blob/main/http/client.go", "2026-11-25")
 
 
 def grafana_scheme(*, header: str = "X-Grafana-Alerting-Signature", timestamp_header: str | None = None) -> HmacScheme:
@@ -35,8 +37,8 @@ GRAFANA = Preset(
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(30.0),
-        statuses=_DOCS.silent("2xx succeeds"),
+        timeout=_CLIENT.says(30.0),
+        statuses=_SENDER.says("2xx succeeds"),
         networks=_DOCS.silent(None),
     ),
     docs="https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/",

@@ -8,6 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["JIRA"]
 
 _DOCS = Source("https://developer.atlassian.com/cloud/jira/platform/webhooks/", "2026-11-24")
+_RETRIES = Source("https://community.developer.atlassian.com/t/new-jira-cloud-webhook-retry-policy/30554", "2026-11-25")
 
 JIRA = Preset(
     name="jira",
@@ -23,7 +24,7 @@ JIRA = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; 408, 409, 425, 429 and 5xx are tried again"),
+        statuses=_RETRIES.says("408, 409, 425, 429, 5xx, failed connections and timeouts are tried again"),
         networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
     ),
     docs="https://developer.atlassian.com/cloud/jira/platform/webhooks/",

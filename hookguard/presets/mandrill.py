@@ -14,6 +14,9 @@ _SIGNING = Source(
     "https://mandrill.zendesk.com/hc/en-us/articles/360039232513-How-to-Authenticate-Webhook-Requests", "2026-11-25"
 )
 _DOCS = Source("https://mailchimp.com/developer/transactional/docs/webhooks", "2026-11-25")
+_BATCHES = Source(
+    "https://mandrill.zendesk.com/hc/en-us/articles/205583277-Can-I-stop-a-failed-webhook-batch-from-retrying-", "2026-11-25"
+)
 
 MANDRILL = Preset(
     name="mandrill",
@@ -28,7 +31,7 @@ MANDRILL = Preset(
     # Whether the URL is there is asked before a webhook is made.
     challenge=Fixed(Reply(200), method="HEAD", comes_unsigned=True),
     profile=Profile(
-        schedule=_DOCS.silent("with growing gaps, for days"),
+        schedule=_BATCHES.says("a failed batch is tried again by itself, without saying when, unless you give it up by hand"),
         horizon=_DOCS.silent(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),

@@ -8,6 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["MODERN_TREASURY"]
 
 _DOCS = Source("https://docs.moderntreasury.com/platform/docs/webhooks-overview", "2026-11-25")
+_REFERENCE = Source("https://docs.moderntreasury.com/platform/reference/webhooks", "2026-11-25")
 
 MODERN_TREASURY = Preset(
     name="modern-treasury",
@@ -18,13 +19,14 @@ MODERN_TREASURY = Preset(
     # The id is not signed, and no page read names its header; a body holds when its object was changed.
     identity="content",
     profile=Profile(
-        schedule=_DOCS.silent("for some days, with exponential backoff"),
+        schedule=_REFERENCE.says("later, with exponential backoff, without saying for how long"),
         horizon=_DOCS.silent(4 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
-        networks=_DOCS.silent(None),
+        timeout=_REFERENCE.says(5.0),
+        statuses=_REFERENCE.says("2xx succeeds; anything else is tried again"),
+        # The list itself is on a page that this one leads to.
+        networks=_REFERENCE.says("https://docs.moderntreasury.com/platform/reference/webhooks"),
     ),
     proof=("sdk",),
     docs="https://docs.moderntreasury.com/platform/docs/webhooks-overview",

@@ -9,6 +9,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["NOTION"]
 
 _DOCS = Source("https://developers.notion.com/reference/webhooks", "2026-11-24")
+_DELIVERY = Source("https://developers.notion.com/reference/webhooks-events-delivery", "2026-11-25")
 
 NOTION = Preset(
     name="notion",
@@ -19,10 +20,11 @@ NOTION = Preset(
     # The first delivery brings the token that is to be entered in Notion and that signs every later one.
     challenge=NewSecret(InBody("verification_token"), alone=True),
     profile=Profile(
-        schedule=_DOCS.silent("up to eight times within about 24 hours"),
-        horizon=_DOCS.silent(DAY),
+        schedule=_DELIVERY.says("up to eight times, ever less often, the last about 24 hours after the event"),
+        horizon=_DELIVERY.says(DAY),
         resigned=_DOCS.silent(None),
-        stable_body=_DOCS.silent(None),
+        # The body counts the attempts.
+        stable_body=_DELIVERY.says(False),
         timeout=_DOCS.silent(None),
         statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),

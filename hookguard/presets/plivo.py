@@ -19,6 +19,7 @@ __all__ = ["PLIVO", "PlivoScheme"]
 
 _SDK = Source("https://github.com/plivo/plivo-python/blob/master/plivo/utils/signature_v3.py", "2026-11-25")
 _DOCS = Source("https://www.plivo.com/docs/voice/concepts/signature-validation", "2026-11-25")
+_CALLBACKS = Source("https://docs.plivo.com/docs/voice/concepts/callback-configurations", "2026-11-25")
 
 _NONCE = "X-Plivo-Signature-V3-Nonce"
 
@@ -104,12 +105,15 @@ PLIVO = Preset(
     event_type=FirstOf(InForm("Event"), InForm("Status"), InForm("CallStatus")),
     methods=frozenset({"POST", "GET"}),
     profile=Profile(
-        schedule=_DOCS.silent("three times: after one, two and three minutes"),
+        # Of messages others report three times, after one, two and three minutes.
+        schedule=_CALLBACKS.says("voice: once, or as often as the URL's fragment asks, up to five times; all within 55 seconds"),
         horizon=_DOCS.silent(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(15.0),
-        statuses=_DOCS.silent("2xx succeeds"),
+        timeout=_CALLBACKS.says(40.0),
+        statuses=_CALLBACKS.says(
+            "200 succeeds; failed connections and timeouts are tried again, 4xx and 5xx if the URL's fragment asks"
+        ),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

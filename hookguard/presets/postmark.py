@@ -7,9 +7,8 @@ from hookguard.schemes.token import TokenScheme
 
 __all__ = ["POSTMARK"]
 
-_DOCS = Source("https://postmarkapp.com/developer/webhooks/webhooks-overview", "2026-11-24")
+_DOCS = Source("https://postmarkapp.com/developer/webhooks/webhooks-overview", "2026-11-25")
 _INBOUND = Source("https://postmarkapp.com/support/article/understanding-inbound-webhook-retries-in-postmark", "2026-11-25")
-_IPS = Source("https://postmarkapp.com/support/article/800-ips-for-firewalls", "2026-11-24")
 
 POSTMARK = Preset(
     name="postmark",
@@ -28,7 +27,7 @@ POSTMARK = Preset(
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(120.0),
         statuses=_INBOUND.says("200 succeeds; 403 stops retries; anything else is tried again"),
-        networks=_IPS.silent("https://postmarkapp.com/support/article/800-ips-for-firewalls"),
+        networks=_DOCS.says("https://postmarkapp.com/support/article/800-ips-for-firewalls"),
     ),
     docs="https://postmarkapp.com/developer/webhooks/webhooks-overview",
     note=(

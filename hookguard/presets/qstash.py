@@ -25,12 +25,15 @@ QSTASH = Preset(
     # What comes is what the application itself has sent, and a schedule sends the same again and again.
     identity="id+content",
     profile=Profile(
-        schedule=_RETRIES.silent("three times or as the message says, with exponential backoff of up to a day"),
+        schedule=_RETRIES.says(
+            "three times or as the message says: after 12 seconds, 2.5 minutes, 30 minutes, 6 hours, then a day each;"
+            " or as Retry-After says"
+        ),
         horizon=_RETRIES.silent(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_RETRIES.silent(None),
-        statuses=_RETRIES.silent("2xx succeeds; anything else is tried again"),
+        statuses=_RETRIES.says("2xx succeeds; 489 with Upstash-NonRetryable-Error: true is final; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

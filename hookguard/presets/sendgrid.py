@@ -14,6 +14,9 @@ _DOCS = Source(
     "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
     "2026-11-24",
 )
+_TROUBLE = Source(
+    "https://github.com/sendgrid/docs/blob/develop/content/docs/for-developers/tracking-events/troubleshooting.md", "2026-11-25"
+)
 
 SENDGRID = Preset(
     name="sendgrid",
@@ -31,12 +34,12 @@ SENDGRID = Preset(
     # captured is a duplicate for longer than that.
     tolerance=DAY,
     profile=Profile(
-        schedule=_DOCS.silent("for up to 24 hours, at growing distances"),
-        horizon=_DOCS.silent(DAY),
+        schedule=_TROUBLE.says("at growing distances, for up to 24 hours after the event"),
+        horizon=_TROUBLE.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(10.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_TROUBLE.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),

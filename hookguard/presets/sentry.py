@@ -2,12 +2,13 @@
 
 from hookguard.place import InHeader
 from hookguard.preset import Preset
-from hookguard.profile import Profile, Source
+from hookguard.profile import MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SENTRY"]
 
 _DOCS = Source("https://docs.sentry.io/organization/integrations/integration-platform/webhooks/", "2026-11-25")
+_TASKS = Source("https://github.com/getsentry/sentry/blob/master/src/sentry/sentry_apps/tasks/sentry_apps.py", "2026-11-25")
 
 SENTRY = Preset(
     name="sentry",
@@ -18,8 +19,10 @@ SENTRY = Preset(
     # No header is signed, the timestamp's neither, and an issue resolved twice can be the same body.
     identity="id+content",
     profile=Profile(
-        schedule=_DOCS.silent("never"),
-        horizon=_DOCS.silent(0.0),
+        schedule=_TASKS.says(
+            "published apps: after 5xx and timeouts up to three times, five minutes apart; others, internal ones included: never"
+        ),
+        horizon=_TASKS.says(15 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.says(1.0),

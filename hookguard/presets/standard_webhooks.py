@@ -21,6 +21,7 @@ __all__ = [
 _SPEC = Source("https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md", "2026-11-24")
 _SVIX = Source("https://docs.svix.com/retries", "2026-11-25")
 _SVIX_IPS = Source("https://docs.svix.com/receiving/source-ips", "2026-11-25")
+_SVIX_SENDER = Source("https://github.com/svix/svix-webhooks/blob/main/server/svix-server/src/worker.rs", "2026-11-25")
 
 
 def standard_scheme(prefix: str, secret_format: SecretFormat = "whsec") -> HmacScheme:
@@ -77,7 +78,7 @@ SVIX = Preset(
     profile=Profile(
         schedule=_SVIX.says("after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h and 10 h"),
         horizon=_SVIX.says(27 * HOUR + 35 * MINUTE + 5),
-        resigned=_SVIX.silent(True),
+        resigned=_SVIX_SENDER.says(True),
         stable_body=_SVIX.silent(None),
         timeout=_SVIX.says(15.0),
         statuses=_SVIX.says(

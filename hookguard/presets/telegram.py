@@ -9,6 +9,7 @@ __all__ = ["TELEGRAM", "UpdateKind"]
 
 _DOCS = Source("https://core.telegram.org/bots/api#setwebhook", "2026-11-25")
 _GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-24")
+_SERVER = Source("https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/WebhookActor.cpp", "2026-11-25")
 
 
 class UpdateKind:
@@ -38,14 +39,15 @@ TELEGRAM = Preset(
     # Nothing is signed, so whoever has the token can send anything; the number is the update's own.
     identity="id",
     profile=Profile(
-        schedule=_DOCS.says(
-            "without saying when; it gives up after a reasonable number of tries, and keeps updates for 24 hours"
+        schedule=_SERVER.says(
+            "at once, after 2 seconds, then twice as long each time up to a minute or two,"
+            " or as Retry-After says (an hour at most), until the update is 24 hours old"
         ),
         horizon=_DOCS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(60.0),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        timeout=_SERVER.says(60.0),
+        statuses=_SERVER.says("2xx succeeds; anything else is tried again; 410 for 23 hours ends the webhook"),
         networks=_GUIDE.silent("https://core.telegram.org/bots/webhooks"),
     ),
     docs="https://core.telegram.org/bots/api#setwebhook",

@@ -30,6 +30,9 @@ from hookguard.secret import Secret
 __all__ = ["TRAVIS", "TravisKey", "TravisScheme"]
 
 _DOCS = Source("https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests", "2026-11-24")
+_SENDER = Source("https://github.com/travis-ci/travis-tasks/blob/master/lib/travis/addons/webhook/task.rb", "2026-11-25")
+_TASK = Source("https://github.com/travis-ci/travis-tasks/blob/master/lib/travis/task.rb", "2026-11-25")
+_IPS = Source("https://docs.travis-ci.com/user/ip-addresses/", "2026-11-25")
 
 #: Where Travis publishes its key, among other settings.
 _CONFIG = "https://api.travis-ci.com/config"
@@ -142,13 +145,14 @@ TRAVIS = Preset(
     event_type=InBody("state"),
     json_field=_FIELD,
     profile=Profile(
-        schedule=_DOCS.silent("not said"),
-        horizon=_DOCS.silent(0.0),
+        schedule=_SENDER.says("never: what fails is logged and given up"),
+        horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        timeout=_DOCS.silent(10.0),
-        statuses=_DOCS.silent("2xx succeeds"),
-        networks=_DOCS.silent("https://docs.travis-ci.com/user/ip-addresses/"),
+        timeout=_TASK.says(60.0),
+        statuses=_SENDER.says("2xx succeeds; anything else is logged"),
+        # The page lists the machines that build, and says that notifications come from others.
+        networks=_IPS.silent(None),
     ),
     docs=_DOCS.address,
     note=(

@@ -34,6 +34,7 @@ from hookguard.timestamp import read_timestamp
 __all__ = ["TRUELAYER", "TrueLayerKey", "TrueLayerScheme"]
 
 _DOCS = Source("https://docs.truelayer.com/docs/configure-webhooks-for-your-integration", "2026-11-25")
+_RETRIES = Source("https://docs.truelayer.com/docs/set-up-webhook-notifications-payments-v2", "2026-11-25")
 _SCHEME = "https://github.com/TrueLayer/truelayer-signing/blob/main/request-signing-v2.md"
 
 _HEADER, _TIMESTAMP = "Tl-Signature", "X-Tl-Webhook-Timestamp"
@@ -194,12 +195,12 @@ TRUELAYER = Preset(
     # No page read says whether a retry is signed anew, and one that is refused for its age would be lost.
     tolerance=4 * DAY,
     profile=Profile(
-        schedule=_DOCS.silent("for up to 72 hours, with exponential backoff"),
-        horizon=_DOCS.silent(3 * DAY),
+        schedule=_RETRIES.says("a few times at once, then ever less often for up to 72 hours"),
+        horizon=_RETRIES.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_RETRIES.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),

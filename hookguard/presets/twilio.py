@@ -14,7 +14,7 @@ from hookguard.errors import ConfigurationError, MalformedDelivery, MalformedSig
 from hookguard.headers import Headers
 from hookguard.place import FirstOf, InForm, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, Profile, Source
+from hookguard.profile import Profile, Source
 from hookguard.schemes.base import Draft, Key, Verified
 from hookguard.schemes.form import FormScheme, joined_fields, read_pairs
 from hookguard.schemes.hmac import HmacKey
@@ -24,7 +24,7 @@ __all__ = ["TWILIO", "TwilioScheme"]
 
 _DOCS = Source("https://www.twilio.com/docs/usage/security#validating-requests", "2026-11-24")
 _TIMEOUT = Source("https://www.twilio.com/docs/api/errors/11205", "2026-11-25")
-_OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-24")
+_OVERRIDES = Source("https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides", "2026-11-25")
 
 _SETTINGS = "x-twilio-webhooks-signature-settings"
 _DIGESTS = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
@@ -144,8 +144,10 @@ TWILIO = Preset(
     identity="id+content",
     methods=frozenset({"POST", "GET"}),
     profile=Profile(
-        schedule=_OVERRIDES.silent("once for voice and messages, unless the URL's fragment asks for more"),
-        horizon=_OVERRIDES.silent(HOUR),
+        schedule=_OVERRIDES.says(
+            "once when the connection fails, or as often as the URL's fragment asks, up to five times; all within 15 seconds"
+        ),
+        horizon=_OVERRIDES.says(15.0),
         resigned=_OVERRIDES.silent(None),
         stable_body=_OVERRIDES.silent(None),
         timeout=_TIMEOUT.says(15.0),

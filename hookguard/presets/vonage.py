@@ -9,6 +9,12 @@ __all__ = ["VONAGE"]
 
 _SDK = Source("https://github.com/Vonage/vonage-python-sdk/tree/main/jwt", "2026-11-25")
 _DOCS = Source("https://developer.vonage.com/en/getting-started/concepts/webhooks", "2026-11-25")
+_SMS = Source(
+    "https://github.com/Nexmo/nexmo-developer/blob/main/_documentation/en/messaging/sms/guides/inbound-sms.md", "2026-11-25"
+)
+_VOICE = Source(
+    "https://github.com/Nexmo/nexmo-developer/blob/main/_documentation/en/voice/voice-api/webhook-reference.md", "2026-11-25"
+)
 
 VONAGE = Preset(
     name="vonage",
@@ -19,12 +25,15 @@ VONAGE = Preset(
     event_type=InBody("status"),
     identity="content",
     profile=Profile(
-        schedule=_DOCS.silent("for up to 24 hours, with growing gaps; voice answers: once"),
-        horizon=_DOCS.silent(DAY),
+        # The documentation's own source, as it stood when it was archived in 2021.
+        schedule=_SMS.says("incoming messages: for 24 hours, or until 200 or 204"),
+        horizon=_SMS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(3.0),
-        statuses=_DOCS.silent("2xx succeeds; 429 and 5xx are tried again"),
+        statuses=_VOICE.says(
+            "voice answers: after 429, 503, 504, a timeout or a lost connection once more, then twice at the fallback URL"
+        ),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

@@ -8,6 +8,7 @@ from hookguard.schemes.token import TokenScheme
 __all__ = ["XENDIT"]
 
 _DOCS = Source("https://docs.xendit.co/docs/handling-webhooks", "2026-11-25")
+_RETRIES = Source("https://docs.xendit.co/webhook/delivery-attempts-and-retries/", "2026-11-25")
 
 XENDIT = Preset(
     name="xendit",
@@ -23,7 +24,7 @@ XENDIT = Preset(
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(30.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_RETRIES.says("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
     docs="https://docs.xendit.co/docs/handling-webhooks",

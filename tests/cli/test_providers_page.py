@@ -41,7 +41,7 @@ def test_every_fact_is_there_with_its_source_and_day():
 
 
 def test_what_no_page_says_is_marked():
-    text = page([presets.CONVOY])
+    text = page([presets.HEROKU])
     assert "- Last automatic try after: *not stated*; assumed: 3 d (" in text
     assert "- Waits for the answer: *not stated* (" in text
 

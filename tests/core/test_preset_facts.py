@@ -38,19 +38,19 @@ EXPECTED = {
     "cloudinary": (60, 604800, 3600, None),
     "coinbase-cdp": (60, 842400, 604800, None),
     "coinbase-commerce": (60, 604800, 259200, None),
-    "contentful": (60, 604800, 3600, 30),
-    "convoy": (60, 604800, 259200, None),
-    "convoy-advanced": (60, 604800, 259200, None),
+    "contentful": (60, 604800, 86400, 30),
+    "convoy": (60, 604800, 259200, 10),
+    "convoy-advanced": (60, 604800, 259200, 10),
     "dingtalk": (60, 604800, 3600, 3),
     "dingtalk-robot": (60, 604800, 3600, None),
     "discord": (60, 604800, 0, 3),
     "discord-events": (60, 604800, 600, 3),
     "docusign": (200, 1706400, 1296000, 100),
     "dropbox": (60, 604800, 3600, 10),
-    "elevenlabs": (60, 604800, 86400, None),
+    "elevenlabs": (60, 604800, 2673, None),
     "event-grid": (60, 604800, 86400, 30),
     "figma": (60, 604800, 14400, None),
-    "flutterwave": (120, 604800, 86400, 60),
+    "flutterwave": (120, 604800, 5400, 60),
     "flutterwave-v3": (120, 604800, 86400, 60),
     "forgejo": (60, 604800, 0, 5),
     "gitea": (60, 604800, 0, 5),
@@ -60,7 +60,7 @@ EXPECTED = {
     "gitlab": (60, 604800, 86400, 10),
     "gitlab-token": (60, 604800, 86400, 10),
     "gocardless": (60, 604800, 259200, 10),
-    "gogs": (60, 604800, 0, 5),
+    "gogs": (60, 604800, 0, 15),
     "google-pubsub": (120, 842400, 604800, 60),
     "grafana": (60, 604800, 3600, 30),
     "heroku": (60, 604800, 259200, None),
@@ -70,7 +70,7 @@ EXPECTED = {
     "hubspot-v2": (60, 604800, 86400, 5),
     "increase": (60, 604800, 259200, None),
     "increase-older": (60, 604800, 259200, None),
-    "intercom": (60, 604800, 3600, 5),
+    "intercom": (60, 604800, 7200, 5),
     "jira": (60, 604800, 4500, None),
     "klarna": (60, 604800, 76630, None),
     "lark": (60, 604800, 25560, 3),
@@ -87,7 +87,7 @@ EXPECTED = {
     "messenger": (60, 604800, 129600, 20),
     "meta": (60, 604800, 129600, 20),
     "microsoft-graph": (60, 604800, 14400, 10),
-    "modern-treasury": (60, 604800, 345600, None),
+    "modern-treasury": (60, 604800, 345600, 5),
     "mollie": (60, 604800, 93600, 15),
     "monday": (360, 604800, 1800, 180),
     "netlify": (60, 604800, 86400, None),
@@ -101,7 +101,7 @@ EXPECTED = {
     "paytm": (60, 604800, 259200, None),
     "plaid": (60, 604800, 86400, 10),
     "plaid-sandbox": (60, 604800, 86400, 10),
-    "plivo": (60, 604800, 86400, 15),
+    "plivo": (80, 604800, 86400, 40),
     "polar": (60, 604800, 14400, 10),
     "postmark": (240, 604800, 37800, 120),
     "pusher": (60, 604800, 300, 4),
@@ -111,7 +111,7 @@ EXPECTED = {
     "resend": (60, 604800, 99305, 15),
     "sanity": (60, 604800, 60, 30),
     "sendgrid": (60, 604800, 86400, 10),
-    "sentry": (60, 604800, 0, 1),
+    "sentry": (60, 604800, 900, 1),
     "shopify": (60, 604800, 14400, 5),
     "slack": (60, 604800, 86760, 3),
     "square": (60, 604800, 86400, 10),
@@ -122,16 +122,16 @@ EXPECTED = {
     "svix-v1a": (60, 604800, 99305, 15),
     "telegram": (120, 604800, 86400, 60),
     "telnyx": (60, 604800, 3600, 2),
-    "travis": (60, 604800, 0, 10),
+    "travis": (120, 604800, 0, 60),
     "trello": (60, 604800, 3600, None),
     "truelayer": (60, 691200, 259200, None),
-    "twilio": (60, 604800, 3600, 15),
+    "twilio": (60, 604800, 15, 15),
     "twitch": (60, 604800, 86400, 10),
     "typeform": (60, 604800, 36000, 30),
     "vercel": (60, 604800, 86400, None),
     "viber": (60, 604800, 3600, None),
     "vonage": (60, 604800, 86400, 3),
-    "webflow": (60, 604800, 3600, None),
+    "webflow": (60, 604800, 1800, None),
     "wechat-pay": (60, 604800, 86640, 5),
     "wecom": (60, 604800, 3600, 5),
     "whatsapp": (60, 842400, 604800, 20),
@@ -143,6 +143,9 @@ EXPECTED = {
     "zendesk": (60, 604800, 3600, 12),
     "zoom": (60, 604800, 5100, 3),
 }
+#: How many of all cells an official page or the sender's own code states, and of how many presets it states none. What was
+#: read stays read: the first never falls, the second never grows.
+STATED, WITHOUT_ANY = 349, 23
 #: Whose own pages say that a retry's body is the same. One more here is one more that answers 422 to a reused id.
 STABLE_BODY = {"shopify"}
 #: Whose networks nobody publishes.
@@ -191,7 +194,6 @@ NO_NETWORKS = {
     "hubspot-v2",
     "increase",
     "increase-older",
-    "intercom",
     "klarna",
     "lark",
     "lark-token",
@@ -207,7 +209,6 @@ NO_NETWORKS = {
     "messenger",
     "meta",
     "microsoft-graph",
-    "modern-treasury",
     "monday",
     "netlify",
     "notion",
@@ -227,6 +228,7 @@ NO_NETWORKS = {
     "standard-webhooks",
     "standard-webhooks-v1a",
     "telnyx",
+    "travis",
     "trello",
     "truelayer",
     "twilio",
@@ -267,6 +269,14 @@ def test_every_fact_has_a_source_and_a_day(preset):
             assert fact.value not in (None, ""), f"{field.name}: a page cannot state nothing; use silent()"
     assert preset.docs.startswith("https://")
     assert preset.title
+
+
+def test_what_is_stated_never_gets_less():
+    stated = {
+        name: sum(getattr(getattr(presets, name).profile, field.name).confirmed for field in fields(Profile)) for name in PROFILED
+    }
+    assert sum(stated.values()) >= STATED
+    assert len([name for name, count in stated.items() if not count]) <= WITHOUT_ANY
 
 
 def test_a_profile_says_what_a_reader_needs(preset):
