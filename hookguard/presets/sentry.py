@@ -30,5 +30,8 @@ SENTRY = Preset(
         networks=_DOCS.silent(None),
     ),
     docs="https://docs.sentry.io/organization/integrations/integration-platform/webhooks/",
-    note="The secret is the integration's client secret. Sentry waits one second: hand slow work to a queue.",
+    note=(
+        "The secret is the integration's client secret. Sentry waits one second: hand slow work to a queue. A published app's"
+        " retry has a new Request-ID and runs like a new event, as an equal body may be another one."
+    ),
 )
