@@ -1,3 +1,4 @@
+import base64
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ pytest.importorskip("rich", reason="the command line needs the extra cli")
 from click.testing import CliRunner
 
 from hookguard import presets
+from hookguard.cli import sign
 from hookguard.cli.app import hookguard
 from hookguard.cli.inputs import dump_delivery, load_delivery
 from hookguard.cli.providers_page import duration
@@ -147,6 +149,70 @@ def test_sign_writes_a_curl_command(run):
     output = run("sign", "github", "--secret", SECRET, "--body", "it's", "--url", "http://127.0.0.1/x", "--format", "curl").output
     assert output.startswith("curl -X POST http://127.0.0.1/x")
     assert "x-hub-signature-256: sha256=" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "content_type"),
+    [
+        ("twilio", "MessageSid=SM1&Body=hello", "application/x-www-form-urlencoded"),
+        ("slack", "command=%2Fweather&trigger_id=1", "application/x-www-form-urlencoded"),
+        ("github", "payload=%7B%7D", "application/x-www-form-urlencoded"),
+        ("twilio", '{"a": 1}', "application/json"),
+        ("slack", '{"type": "t", "event_id": "1"}', "application/json"),
+        ("twilio", "", "application/json"),
+        ("stripe", "no json", "application/json"),  # sends none but JSON, so that this is a mistake to be seen
+    ],
+)
+def test_a_body_that_is_no_json_is_a_form_where_the_provider_sends_forms(run, name, body, content_type):
+    lines = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/").output.splitlines()
+    assert f"content-type: {content_type}" in lines
+    own = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/", "--header", "Content-Type: text/plain")
+    assert "content-type: text/plain" in own.output.splitlines()
+
+
+def test_a_form_to_twilio_is_signed_as_one(run):
+    output = run("sign", "twilio", "--secret", SECRET, "--body", "A=1", "--url", "https://x/").output
+    assert "bodySHA256" not in output
+    signed = presets.TWILIO.sign(b"A=1", SECRET, url="https://x/", headers={"content-type": "application/x-www-form-urlencoded"})
+    assert f"x-twilio-signature: {signed.headers['x-twilio-signature']}" in output
+
+
+def test_a_form_has_one_content_type(run):
+    pytest.importorskip("cryptography")
+    output = run("sign", "paytm", "--secret", "0123456789abcdef", "--body", "ORDERID=1").output
+    assert output.lower().count("content-type") == 1
+
+
+def test_a_timestamp_that_has_no_effect_is_refused(run):
+    def sign(name, body="{}", at="1700000000"):
+        return run("sign", name, "--secret", SECRET, "--body", body, "--timestamp", at)
+
+    assert "t=1700000000," in sign("stripe").output
+    for result, says in (
+        (sign("github"), "github signs no time, so --timestamp has no effect: leave it out"),
+        (sign("pusher"), "pusher signs the time that the body says (body `time_ms`)"),
+        (sign("pusher", '{"time_ms": 1600000000000}'), "write it there"),
+    ):
+        assert result.exit_code == 2
+        assert says in result.output
+    assert sign("pusher", '{"time_ms": 1700000000000}').exit_code == 0
+    # Mailgun's is written into the body, where it says none.
+    assert "1700000000" in run(
+        *("sign", "mailgun", "--secret", SECRET, "--timestamp", "1700000000", "--format", "json"),
+        *("--body", '{"signature": {"token": "t"}, "event-data": {"id": "1"}}'),
+    ).output
+
+
+def test_a_timestamp_goes_into_a_token_that_says_only_until_when_it_holds(run):
+    pytest.importorskip("jwt")
+    from scheme_keys import rsa_pair
+
+    from hookguard import Secret
+
+    secret = Secret.of(audience="a", email="e", private_key=rsa_pair()[0])
+    signed = sign.signed("google-pubsub", b"{}", [secret], "", "", 1_700_000_000.0, (), "")
+    middle = signed.headers["authorization"].split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(middle + "=="))["iat"] == 1_700_000_000
 
 
 @pytest.mark.parametrize(
