@@ -43,6 +43,85 @@ def test_presets_as_json_has_the_facts(run):
     assert rows["slack"]["challenge"] == "yes"
 
 
+def test_presets_as_json_has_durations_as_numbers_and_says_which_are_assumed(run):
+    rows = {row["name"]: row for row in json.loads(run("presets", "--json").output)}
+    assert (rows["stripe"]["tolerance_seconds"], rows["github"]["tolerance_seconds"]) == (300, None)
+    assert (rows["stripe"]["horizon_seconds"], rows["stripe"]["horizon_assumed"]) == (3 * 86400, False)
+    assert (rows["twilio"]["horizon_seconds"], rows["twilio"]["horizon_assumed"]) == (3600, True)
+    assert (rows["twilio"]["timeout_seconds"], rows["twilio"]["timeout_assumed"]) == (15, False)
+    assert (rows["stripe"]["timeout_seconds"], rows["stripe"]["timeout_assumed"]) == (None, False)
+    assert (rows["signed-url"]["horizon_seconds"], rows["signed-url"]["horizon_assumed"]) == (None, False)
+    assert (rows["github"]["lease_seconds"], rows["github"]["retention_seconds"]) == (60, 7 * 86400)
+
+
+def test_one_preset_in_rows_as_json_and_as_a_page(run):
+    lines = [line.split(maxsplit=1) for line in run("presets", "twilio").output.splitlines()]
+    assert lines[0] == ["twilio:", "Twilio"]
+    assert ["waits", "15 s"] in lines
+    assert ["tolerance", "- (no time is signed)"] in lines
+    assert ["*", "not stated by the provider's own pages"] in lines
+    assert json.loads(run("presets", "twilio", "--json").output)["name"] == "twilio"
+    page = run("presets", "twilio", "--markdown").output
+    assert "## twilio" in page
+    assert "## stripe" not in page
+    for name in presets.names():
+        assert run("presets", name).output.startswith(name), name
+    missing = run("presets", "twillio")
+    assert missing.exit_code == 2
+    assert "did you mean 'twilio'" in missing.output
+
+
+def test_the_table_cuts_nothing_and_a_pipe_gets_each_preset_on_one_line(run, monkeypatch):
+    piped = run("presets").output
+    assert "…" not in piped
+    [line] = [line for line in piped.splitlines() if " twilio " in line]
+    assert presets.TWILIO.scheme.what in line
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in run("presets").output
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A distribution whose preset is gone, and one whose module cannot be imported."""
+    (tmp_path / "acme_hooks.py").write_text("")
+    (tmp_path / "ruin_hooks.py").write_text("1 / 0")
+    for name, value in (("acme", "acme_hooks:ACME"), ("ruin", "ruin_hooks:RUIN")):
+        info = tmp_path / f"{name}_hooks-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-hooks\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[hookguard.presets]\n{name} = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("acme_hooks", None)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_package_that_is_broken_breaks_nothing_else(run):
+    listed = run("presets")
+    assert listed.exit_code == 0
+    assert presets.STRIPE.scheme.what.replace("`", "") in listed.output
+    assert "preset 'acme' cannot be loaded: acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in listed.stderr
+    assert "ruin-hooks's entry point ruin = ruin_hooks:RUIN raised ZeroDivisionError" in listed.stderr
+    assert any("acme" in line and "cannot be loaded" in line for line in listed.stdout.splitlines())
+    rows = {row["name"]: row for row in json.loads(run("presets", "--json").stdout)}
+    assert "cannot be loaded" in rows["acme"]["error"]
+    assert "error" not in rows["stripe"]
+    assert "## stripe" in run("presets", "--markdown").stdout
+    refused = run("verify", "stripe", "-", "--secret", SECRET, stdin=dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
+    assert refused.exit_code == 1
+    assert "signature header of github" in refused.output
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("words", [["presets", "acme"], ["sign", "acme", "--secret", SECRET, "--body", "{}"]])
+def test_a_preset_of_a_broken_package_is_refused_in_a_sentence(run, words):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in result.output
+    assert "upgrade acme-hooks or uninstall it" in result.output
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(None, "?"), (0, "never"), (5, "5 s"), (300, "5 min"), (5400, "1.5 h"), (259200, "3 d")]
 )
