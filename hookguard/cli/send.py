@@ -51,7 +51,11 @@ def send(
     delivery = signed(preset, content, read_secrets(secrets, secret_names), event_id, event_type, timestamp, headers, given)
     try:
         answer = httpx.post(
-            _target(url, given, delivery.url), content=delivery.body, headers=delivery.headers.items(), timeout=timeout, follow_redirects=False
+            _target(url, given, delivery.url),
+            content=delivery.body,
+            headers=delivery.headers.items(),
+            timeout=timeout,
+            follow_redirects=False,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise click.ClickException(f"{url} did not answer: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -111,7 +112,7 @@ def _signs_moment(preset: Preset) -> bool:
 
 def _look_at_timestamp(preset: Preset, delivery: Delivery, timestamp: float) -> None:
     """Refuse what says another time: where the body holds it, it is whoever wrote the body who says it."""
-    place = getattr(preset.scheme, "timestamp", None)
+    place: Any = getattr(preset.scheme, "timestamp", None)
     if "body" not in getattr(place, "parts", ()):
         return
     text = place.find(Reading(delivery, preset.json_field))

@@ -101,7 +101,9 @@ def test_a_package_that_is_broken_breaks_nothing_else(run):
     listed = run("presets")
     assert listed.exit_code == 0
     assert presets.STRIPE.scheme.what.replace("`", "") in listed.output
-    assert "preset 'acme' cannot be loaded: acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in listed.stderr
+    assert (
+        "preset 'acme' cannot be loaded: acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in listed.stderr
+    )
     assert "ruin-hooks's entry point ruin = ruin_hooks:RUIN raised ZeroDivisionError" in listed.stderr
     assert any("acme" in line and "cannot be loaded" in line for line in listed.stdout.splitlines())
     rows = {row["name"]: row for row in json.loads(run("presets", "--json").stdout)}
@@ -276,10 +278,13 @@ def test_a_timestamp_that_has_no_effect_is_refused(run):
         assert says in result.output
     assert sign("pusher", '{"time_ms": 1700000000000}').exit_code == 0
     # Mailgun's is written into the body, where it says none.
-    assert "1700000000" in run(
-        *("sign", "mailgun", "--secret", SECRET, "--timestamp", "1700000000", "--format", "json"),
-        *("--body", '{"signature": {"token": "t"}, "event-data": {"id": "1"}}'),
-    ).output
+    assert (
+        "1700000000"
+        in run(
+            *("sign", "mailgun", "--secret", SECRET, "--timestamp", "1700000000", "--format", "json"),
+            *("--body", '{"signature": {"token": "t"}, "event-data": {"id": "1"}}'),
+        ).output
+    )
 
 
 def test_a_timestamp_goes_into_a_token_that_says_only_until_when_it_holds(run):

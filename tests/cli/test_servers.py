@@ -1,7 +1,11 @@
+import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -173,7 +177,15 @@ def test_send_signs_the_url_that_the_provider_was_given_and_sends_to_another(beh
 
 def test_send_keeps_a_query_of_the_url_it_sends_to(behind_a_proxy):
     address, targets = behind_a_proxy("twilio", public_url="https://shop.example/hooks/all")
-    words = ["send", f"{address}/internal?via=proxy", "twilio", "--secret", SECRET, "--signed-url", "https://shop.example/hooks/all"]
+    words = [
+        "send",
+        f"{address}/internal?via=proxy",
+        "twilio",
+        "--secret",
+        SECRET,
+        "--signed-url",
+        "https://shop.example/hooks/all",
+    ]
     subprocess.run([*RUN, *words, *FORM], capture_output=True, check=False)
     subprocess.run([*RUN, *words, *JSON], capture_output=True, check=False)
     assert targets[0] == "/internal?via=proxy"
@@ -185,3 +197,31 @@ def test_send_refuses_a_signed_url_that_nothing_signs():
     result = subprocess.run([*RUN, *words], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "github does not sign its URL, so --signed-url has no effect" in result.stderr
+
+
+def test_the_recipes_of_the_page_get_the_answers_it_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8").partition("## What the world sends")[2]
+    recipes = re.findall(r"^(hookguard send .*?)\s+# (\d+)", page, re.MULTILINE)
+    body = re.search(r"^body='(.*)'$", page, re.MULTILINE)[1]
+    listener = subprocess.Popen(
+        [*RUN, "listen", "stripe", "--secret", SECRET, "--port", "0", "--store", str(tmp_path / "claims.sqlite3")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PATH": ""},
+    )
+    killer = threading.Timer(60, listener.kill)
+    killer.start()
+    try:
+        url = next(word for word in listener.stdout.readline().split() if word.startswith("http"))
+        environment = {**os.environ, "STRIPE_SECRET": SECRET, "url": url, "body": body}
+        for recipe, status in recipes:
+            command = recipe.replace("hookguard", shlex.join(RUN), 1)
+            sent = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, check=False)
+            assert sent.stdout.startswith(status), f"{recipe}\n{sent.stdout}{sent.stderr}"
+    finally:
+        listener.terminate()
+        printed = listener.communicate(timeout=30)[0]
+        killer.cancel()
+    verdicts = [line.split()[0] for line in printed.splitlines() if line.startswith(("handled", "duplicate", "refused"))]
+    assert verdicts == ["handled", "duplicate", "refused", "refused"]
