@@ -318,8 +318,8 @@ def _who_makes_it(folder: Path) -> str:
 
 
 def _only_reading(path: Path) -> sqlite3.Connection:
-    """A connection that changes nothing, not even the files that WAL mode keeps beside the database."""
-    # Without a journal beside it everything is in the file itself, which then needs no locks to be read once.
+    """A connection that writes nothing into the file."""
+    # Without a journal beside it everything is in the file itself, and needs neither locks nor the files that WAL mode keeps.
     journals = any(Path(f"{path}{end}").exists() for end in ("-wal", "-journal"))
     return sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if journals else 'immutable=1'}", uri=True)
 

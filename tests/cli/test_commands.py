@@ -72,6 +72,8 @@ def test_one_preset_in_rows_as_json_and_as_a_page(run):
 
 
 def test_the_table_cuts_nothing_and_a_pipe_gets_each_preset_on_one_line(run, monkeypatch):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     piped = run("presets").output
     assert "…" not in piped
     [line] = [line for line in piped.splitlines() if " twilio " in line]

@@ -121,7 +121,7 @@ def test_a_projects_own_django_store_is_checked_by_django(project, text):
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_django_store_is_checked_by_django_whether_that_is_there_or_not(name, installed, monkeypatch):
     if not installed:
-        monkeypatch.setitem(sys.modules, "hookguard_django", None)
+        monkeypatch.setitem(sys.modules, "hookguard_django.stores", None)
     code, said = check(f"hookguard_django.stores.{name}")
     assert code == 2
     assert "a Django store is made from its project's settings" in said

@@ -329,6 +329,20 @@ def test_looking_at_a_file_that_another_program_writes_to(path, mode):
     connection.close()
 
 
+def test_looking_at_what_another_program_left_when_it_died_writes_nothing_into_the_file(path, tmp_path):
+    connection = of_another_program(path, mode="wal")
+    left = tmp_path / "left"
+    left.mkdir()
+    for each in (path, Path(f"{path}-wal")):
+        shutil.copy(each, left)
+    connection.close()
+    path = left / path.name
+    before = folder_of(path)
+    with pytest.raises(StoreMisconfigured, match="without the table hookguard_event"):
+        look_at_file(path)
+    assert folder_of(path).items() >= before.items()
+
+
 @pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("no database" * 1000, "cannot be read as a SQLite database")])
 def test_looking_at_a_file_that_is_no_database(path, text, says):
     path.write_text(text)
