@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
@@ -22,7 +22,7 @@ from hookguard.store import AsyncStore, Store
 from hookguard.stores import MemoryStore, SQLiteStore
 from hookguard.verifier import SecretLookup, Verifier
 
-__all__ = ["Settings", "store_from"]
+__all__ = ["Settings", "sqlite_file", "store_from"]
 
 #: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
 _ENDPOINT = frozenset(
@@ -120,15 +120,11 @@ def store_from(given: Any) -> Store | AsyncStore:
             except TypeError as error:
                 raise ConfigurationError(f"store: {given} needs arguments ({error}): make it yourself, and name that") from None
         return store_from(found)
-    try:
-        parts = urlsplit(given)
-    except ValueError:
-        # Its own text may quote the password.
-        raise ConfigurationError("store: this URL cannot be read: percent-encode special characters in the password") from None
+    parts = _split(given)
     if parts.scheme == "memory":
         return MemoryStore()
-    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-        return SQLiteStore(unquote(parts.path[1:]))
+    if parts.scheme == "sqlite" and (file := sqlite_file(given)):
+        return SQLiteStore(file)
     # What needs a package that may not be there is imported when it is asked for.
     if parts.scheme in ("redis", "rediss", "unix"):
         from hookguard.stores.redis import RedisStore  # noqa: PLC0415
@@ -145,6 +141,20 @@ def store_from(given: Any) -> Store | AsyncStore:
         f"store {parts.scheme}://…: there are memory://, sqlite:///path/to/file (four slashes when absolute), redis://,"
         " postgresql:// and mysql://"
     )
+
+
+def sqlite_file(url: str) -> str | None:
+    """Return the path that the URL of a store in SQLite names, through SQLAlchemy or not; None for any other URL."""
+    parts = _split(url)
+    return unquote(parts.path[1:]) or None if parts.scheme.partition("+")[0] == "sqlite" and not parts.netloc else None
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Its own text may quote the password.
+        raise ConfigurationError("store: this URL cannot be read: percent-encode special characters in the password") from None
 
 
 def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable[Observer], where: str) -> Endpoint:

@@ -13,7 +13,7 @@ from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
-from hookguard.place import FirstOf, InHeader, Joined, Place, exact_part
+from hookguard.place import FirstOf, InForm, InHeader, Joined, Place, exact_part
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
@@ -83,6 +83,11 @@ class Preset:
     def confirmed(self) -> bool:
         """Whether an official source confirms the whole scheme; a Verifier warns where none does."""
         return not self.doubt
+
+    @property
+    def sends_forms(self) -> bool:
+        """Whether a body may be a form: the JSON, the id or the type is looked for in a field of one."""
+        return self.json_field is not None or _reads_form(self.event_id) or _reads_form(self.event_type)
 
     @property
     def id_covered(self) -> bool:
@@ -178,3 +183,9 @@ def _headers(place: Place | None) -> list[str]:
         # The first is the usual one, or the id itself; the others are filled by their own names.
         return _headers(place.places[0])
     return []
+
+
+def _reads_form(place: Place | None) -> bool:
+    if isinstance(place, (FirstOf, Joined)):
+        return any(map(_reads_form, place.places))
+    return isinstance(place, InForm)

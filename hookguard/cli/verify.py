@@ -11,7 +11,8 @@ import click
 from hookguard import Delivery, Preset, Rejected, Verifier
 from hookguard.cli.inputs import load_delivery, read_secrets, secret_options
 from hookguard.errors import SignatureRejected, TimestampOutOfTolerance
-from hookguard.presets import get, names
+from hookguard.presets import get
+from hookguard.registry import loaded
 
 __all__ = ["hints", "verify"]
 
@@ -56,10 +57,10 @@ def hints(preset: Preset, delivery: Delivery, refusal: Rejected) -> list[str]:
         found.append("the signature is right; --any-age judges it alone, --at judges as of another moment")
     if isinstance(refusal, SignatureRejected):
         others = [
-            name
-            for name in names()
-            if name != preset.name
-            and (header := get(name).scheme.required_header)
+            other.name
+            for other in loaded()[0]
+            if other.name != preset.name
+            and (header := other.scheme.required_header)
             and header != preset.scheme.required_header
             and header in delivery.headers
         ]

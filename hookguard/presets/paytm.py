@@ -86,7 +86,8 @@ class PaytmScheme(Scheme):
         # Any four letters and digits will do; these come out the same for the same delivery.
         salt = hashlib.sha256(draft.id.encode("utf-8", "surrogatepass")).hexdigest()[:4]
         form[_FIELD] = _checksum(keys[0].prepared, form, salt)
-        headers = {**draft.headers, "Content-Type": "application/x-www-form-urlencoded"}
+        headers = {name: value for name, value in draft.headers.items() if name.lower() != "content-type"}
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
         return Delivery(urlencode(form).encode(), headers, draft.method, draft.url)
 
     def content(self, delivery: Delivery) -> bytes:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +21,7 @@ from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavai
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.statements import seen
 
-__all__ = ["SQLiteStore"]
+__all__ = ["SQLiteStore", "look_at_file"]
 
 # state: 0 released, 1 in progress, 2 done. WITHOUT ROWID keeps one B-tree: about 54 bytes less an id than with it.
 _SCHEMA = """
@@ -39,6 +39,13 @@ CREATE TABLE IF NOT EXISTS hookguard_event (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS hookguard_event_expiry ON hookguard_event (expires_at);
 """
+
+#: The columns a claim needs, and which of them make the key.
+_COLUMNS = {
+    "scope": 1,
+    "id": 2,
+    **dict.fromkeys(("state", "token", "fingerprint", "lease_until", "expires_at", "attempt", "reply"), 0),
+}
 
 _LOOK = """
 SELECT state, token, fingerprint, lease_until, expires_at, attempt, reply FROM hookguard_event WHERE scope = ? AND id = ?
@@ -245,6 +252,12 @@ class SQLiteStore:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
+            # Before anything is changed: another's table of this name takes no claim of ours, and its file stays as it is.
+            if _columns(connection) not in ({}, _COLUMNS):
+                raise StoreMisconfigured(
+                    f"{self.path} has a table hookguard_event of another kind of store (Django's and SQLAlchemy's call theirs so"
+                    " too): give this store a file of its own"
+                )
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise StoreMisconfigured(f"{self.path} does not go into WAL mode (it stays {mode!r}): is it on a network share?")
@@ -264,6 +277,56 @@ class SQLiteStore:
         return StoreMisconfigured(
             f"cannot use {self.path} as a store ({error}): give a path in a folder this process may write to"
         )
+
+
+def look_at_file(path: str | os.PathLike[str]) -> None:
+    """Raise StoreMisconfigured unless a table of events is in the file at ``path`` already; nothing is made or changed.
+
+    A store makes its file when an application starts, so one that is missing is not wrong by itself; but whoever looks at it
+    may have mistyped the path.
+    """
+    path = Path(path).absolute()
+    if not path.exists():
+        raise StoreMisconfigured(f"there is no file {path}{_who_makes_it(path.parent)}")
+    if not path.is_file():
+        raise StoreMisconfigured(f"{path} is not a file: give the path of one")
+    try:
+        if path.stat().st_size == 0:
+            raise StoreMisconfigured(f"{path} is empty: an application that starts with this store makes a database of it")
+        with closing(_only_reading(path)) as connection:
+            if not _columns(connection):
+                raise StoreMisconfigured(
+                    f"{path} is a database without the table hookguard_event: is it the right file? An application that starts"
+                    " with this store adds the table; give the store a file of its own"
+                )
+    except OSError as error:
+        raise StoreMisconfigured(f"{path} cannot be read ({error}): let this process read it") from error
+    except sqlite3.Error as error:
+        if _is_busy(error):
+            raise StoreUnavailable(f"SQLite cannot answer ({error}): {path}") from error
+        raise StoreMisconfigured(
+            f"{path} cannot be read as a SQLite database ({error}): give the store a file of its own"
+        ) from error
+
+
+def _who_makes_it(folder: Path) -> str:
+    if not folder.is_dir():
+        return f", and no folder {folder}: make the folder, as a store makes only its file"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f", and this process may not write to {folder}, so no store could make it: give a path in another folder"
+    return " yet; an application that starts with this store makes it, as the folder may be written to. Is the path right?"
+
+
+def _only_reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing into the file."""
+    # Without a journal beside it everything is in the file itself, and needs neither locks nor the files that WAL mode keeps.
+    journals = any(Path(f"{path}{end}").exists() for end in ("-wal", "-journal"))
+    return sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if journals else 'immutable=1'}", uri=True)
+
+
+def _columns(connection: sqlite3.Connection) -> dict[str, int]:
+    """The table's columns, each with its place in the key; none when there is no table."""
+    return {name: key for _, name, _, _, _, key in connection.execute("PRAGMA table_info(hookguard_event)")}
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

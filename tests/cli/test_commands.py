@@ -1,3 +1,4 @@
+import base64
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ pytest.importorskip("rich", reason="the command line needs the extra cli")
 from click.testing import CliRunner
 
 from hookguard import presets
+from hookguard.cli import sign
 from hookguard.cli.app import hookguard
 from hookguard.cli.inputs import dump_delivery, load_delivery
 from hookguard.cli.providers_page import duration
@@ -39,6 +41,89 @@ def test_presets_as_json_has_the_facts(run):
     assert rows["stripe"]["id_signed"] == "yes"
     assert rows["github"]["identity"] == "content"
     assert rows["slack"]["challenge"] == "yes"
+
+
+def test_presets_as_json_has_durations_as_numbers_and_says_which_are_assumed(run):
+    rows = {row["name"]: row for row in json.loads(run("presets", "--json").output)}
+    assert (rows["stripe"]["tolerance_seconds"], rows["github"]["tolerance_seconds"]) == (300, None)
+    assert (rows["stripe"]["horizon_seconds"], rows["stripe"]["horizon_assumed"]) == (3 * 86400, False)
+    assert (rows["twilio"]["horizon_seconds"], rows["twilio"]["horizon_assumed"]) == (3600, True)
+    assert (rows["twilio"]["timeout_seconds"], rows["twilio"]["timeout_assumed"]) == (15, False)
+    assert (rows["stripe"]["timeout_seconds"], rows["stripe"]["timeout_assumed"]) == (None, False)
+    assert (rows["signed-url"]["horizon_seconds"], rows["signed-url"]["horizon_assumed"]) == (None, False)
+    assert (rows["github"]["lease_seconds"], rows["github"]["retention_seconds"]) == (60, 7 * 86400)
+
+
+def test_one_preset_in_rows_as_json_and_as_a_page(run):
+    lines = [line.split(maxsplit=1) for line in run("presets", "twilio").output.splitlines()]
+    assert lines[0] == ["twilio:", "Twilio"]
+    assert ["waits", "15 s"] in lines
+    assert ["tolerance", "- (no time is signed)"] in lines
+    assert ["*", "not stated by the provider's own pages"] in lines
+    assert json.loads(run("presets", "twilio", "--json").output)["name"] == "twilio"
+    page = run("presets", "twilio", "--markdown").output
+    assert "## twilio" in page
+    assert "## stripe" not in page
+    for name in presets.names():
+        assert run("presets", name).output.startswith(name), name
+    missing = run("presets", "twillio")
+    assert missing.exit_code == 2
+    assert "did you mean 'twilio'" in missing.output
+
+
+def test_the_table_cuts_nothing_and_a_pipe_gets_each_preset_on_one_line(run, monkeypatch):
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    piped = run("presets").output
+    assert "…" not in piped
+    [line] = [line for line in piped.splitlines() if " twilio " in line]
+    assert presets.TWILIO.scheme.what in line
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in run("presets").output
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A distribution whose preset is gone, and one whose module cannot be imported."""
+    (tmp_path / "acme_hooks.py").write_text("")
+    (tmp_path / "ruin_hooks.py").write_text("1 / 0")
+    for name, value in (("acme", "acme_hooks:ACME"), ("ruin", "ruin_hooks:RUIN")):
+        info = tmp_path / f"{name}_hooks-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-hooks\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[hookguard.presets]\n{name} = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("acme_hooks", None)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_package_that_is_broken_breaks_nothing_else(run):
+    listed = run("presets")
+    assert listed.exit_code == 0
+    assert presets.STRIPE.scheme.what.replace("`", "") in listed.output
+    assert (
+        "preset 'acme' cannot be loaded: acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in listed.stderr
+    )
+    assert "ruin-hooks's entry point ruin = ruin_hooks:RUIN raised ZeroDivisionError" in listed.stderr
+    assert any("acme" in line and "cannot be loaded" in line for line in listed.stdout.splitlines())
+    rows = {row["name"]: row for row in json.loads(run("presets", "--json").stdout)}
+    assert "cannot be loaded" in rows["acme"]["error"]
+    assert "error" not in rows["stripe"]
+    assert "## stripe" in run("presets", "--markdown").stdout
+    refused = run("verify", "stripe", "-", "--secret", SECRET, stdin=dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
+    assert refused.exit_code == 1
+    assert "signature header of github" in refused.output
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("words", [["presets", "acme"], ["sign", "acme", "--secret", SECRET, "--body", "{}"]])
+def test_a_preset_of_a_broken_package_is_refused_in_a_sentence(run, words):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in result.output
+    assert "upgrade acme-hooks or uninstall it" in result.output
 
 
 @pytest.mark.parametrize(
@@ -147,6 +232,73 @@ def test_sign_writes_a_curl_command(run):
     output = run("sign", "github", "--secret", SECRET, "--body", "it's", "--url", "http://127.0.0.1/x", "--format", "curl").output
     assert output.startswith("curl -X POST http://127.0.0.1/x")
     assert "x-hub-signature-256: sha256=" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "content_type"),
+    [
+        ("twilio", "MessageSid=SM1&Body=hello", "application/x-www-form-urlencoded"),
+        ("slack", "command=%2Fweather&trigger_id=1", "application/x-www-form-urlencoded"),
+        ("github", "payload=%7B%7D", "application/x-www-form-urlencoded"),
+        ("twilio", '{"a": 1}', "application/json"),
+        ("slack", '{"type": "t", "event_id": "1"}', "application/json"),
+        ("twilio", "", "application/json"),
+        ("stripe", "no json", "application/json"),  # sends none but JSON, so that this is a mistake to be seen
+    ],
+)
+def test_a_body_that_is_no_json_is_a_form_where_the_provider_sends_forms(run, name, body, content_type):
+    lines = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/").output.splitlines()
+    assert f"content-type: {content_type}" in lines
+    own = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/", "--header", "Content-Type: text/plain")
+    assert "content-type: text/plain" in own.output.splitlines()
+
+
+def test_a_form_to_twilio_is_signed_as_one(run):
+    output = run("sign", "twilio", "--secret", SECRET, "--body", "A=1", "--url", "https://x/").output
+    assert "bodySHA256" not in output
+    signed = presets.TWILIO.sign(b"A=1", SECRET, url="https://x/", headers={"content-type": "application/x-www-form-urlencoded"})
+    assert f"x-twilio-signature: {signed.headers['x-twilio-signature']}" in output
+
+
+def test_a_form_has_one_content_type(run):
+    pytest.importorskip("cryptography")
+    output = run("sign", "paytm", "--secret", "0123456789abcdef", "--body", "ORDERID=1").output
+    assert output.lower().count("content-type") == 1
+
+
+def test_a_timestamp_that_has_no_effect_is_refused(run):
+    def sign(name, body="{}", at="1700000000"):
+        return run("sign", name, "--secret", SECRET, "--body", body, "--timestamp", at)
+
+    assert "t=1700000000," in sign("stripe").output
+    for result, says in (
+        (sign("github"), "github signs no time, so --timestamp has no effect: leave it out"),
+        (sign("pusher"), "pusher signs the time that the body says (body `time_ms`)"),
+        (sign("pusher", '{"time_ms": 1600000000000}'), "write it there"),
+    ):
+        assert result.exit_code == 2
+        assert says in result.output
+    assert sign("pusher", '{"time_ms": 1700000000000}').exit_code == 0
+    # Mailgun's is written into the body, where it says none.
+    assert (
+        "1700000000"
+        in run(
+            *("sign", "mailgun", "--secret", SECRET, "--timestamp", "1700000000", "--format", "json"),
+            *("--body", '{"signature": {"token": "t"}, "event-data": {"id": "1"}}'),
+        ).output
+    )
+
+
+def test_a_timestamp_goes_into_a_token_that_says_only_until_when_it_holds(run):
+    pytest.importorskip("jwt")
+    from scheme_keys import rsa_pair
+
+    from hookguard import Secret
+
+    secret = Secret.of(audience="a", email="e", private_key=rsa_pair()[0])
+    signed = sign.signed("google-pubsub", b"{}", [secret], "", "", 1_700_000_000.0, (), "")
+    middle = signed.headers["authorization"].split(".")[1]
+    assert json.loads(base64.urlsafe_b64decode(middle + "=="))["iat"] == 1_700_000_000
 
 
 @pytest.mark.parametrize(

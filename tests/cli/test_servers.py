@@ -1,12 +1,18 @@
+import os
+import re
+import shlex
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 for _name in ("click", "rich", "uvicorn", "httpx", "anyio"):
     pytest.importorskip(_name, reason="the demo and the listener need the extra demo")
 
+from hookguard import Delivery, Endpoint, Guard, MemoryStore, Verifier
 from hookguard.cli.demo import Seen, Step, judge, steps
 
 SECRET = "a-secret-that-is-long-enough"
@@ -106,3 +112,116 @@ def test_send_to_nobody_is_a_sentence():
     assert result.returncode == 1
     assert "did not answer" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def behind_a_proxy():
+    """A receiver on loopback of what its provider sends to https://shop.example/hooks/all, and the targets that came."""
+    guards, targets = {}, []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            targets.append(self.path)
+            body = self.rfile.read(int(self.headers["content-length"]))
+            [guard] = guards.values()
+            url = guard.endpoint.url(self.path)
+            with guard.receive(Delivery(body, self.headers.items(), "POST", url)) as receipt:
+                if receipt.reply is None:
+                    receipt.answered(200)
+            self.send_response(receipt.reply.status if receipt.reply else 200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+
+        def receive(preset, **options):
+            guards[preset] = Guard(Endpoint(Verifier(preset, SECRET), **options), MemoryStore())
+            return f"http://127.0.0.1:{server.server_port}", targets
+
+        yield receive
+        server.shutdown()
+        thread.join()
+
+
+FORM = ("--body", "MessageSid=SM1&Body=hello")
+JSON = ("--body", '{"id": 1}')
+
+
+@pytest.mark.parametrize(
+    ("preset", "public", "body", "arrives"),
+    [
+        ("twilio", "https://shop.example/hooks/all", FORM, "/internal"),
+        ("twilio", "https://shop.example/hooks/all?tenant=7", FORM, "/internal?tenant=7"),
+        ("twilio", "https://shop.example/hooks/all", JSON, "/internal?bodySHA256="),
+        ("twilio", "https://shop.example/hooks/all?tenant=7", JSON, "/internal?tenant=7&bodySHA256="),
+        ("square", "https://shop.example/hooks/all", ("--body", '{"event_id": "1", "type": "t"}'), "/internal"),
+    ],
+)
+def test_send_signs_the_url_that_the_provider_was_given_and_sends_to_another(behind_a_proxy, preset, public, body, arrives):
+    address, targets = behind_a_proxy(preset, public_url=public)
+
+    def send(*words):
+        words = [*RUN, "send", f"{address}/internal", preset, "--secret", SECRET, *body, *words]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert send().stdout.startswith("401")
+    sent = send("--signed-url", public)
+    assert sent.stdout.startswith("200"), sent.stdout + sent.stderr
+    assert targets[-1].startswith(arrives)
+
+
+def test_send_keeps_a_query_of_the_url_it_sends_to(behind_a_proxy):
+    address, targets = behind_a_proxy("twilio", public_url="https://shop.example/hooks/all")
+    words = [
+        "send",
+        f"{address}/internal?via=proxy",
+        "twilio",
+        "--secret",
+        SECRET,
+        "--signed-url",
+        "https://shop.example/hooks/all",
+    ]
+    subprocess.run([*RUN, *words, *FORM], capture_output=True, check=False)
+    subprocess.run([*RUN, *words, *JSON], capture_output=True, check=False)
+    assert targets[0] == "/internal?via=proxy"
+    assert targets[1].startswith("/internal?via=proxy&bodySHA256=")
+
+
+def test_send_refuses_a_signed_url_that_nothing_signs():
+    words = ["send", "http://127.0.0.1:1/", "github", "--secret", SECRET, "--body", "{}", "--signed-url", "https://shop.example/"]
+    result = subprocess.run([*RUN, *words], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "github does not sign its URL, so --signed-url has no effect" in result.stderr
+
+
+def test_the_recipes_of_the_page_get_the_answers_it_says(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8").partition("## What the world sends")[2]
+    recipes = re.findall(r"^(hookguard send .*?)\s+# (\d+)", page, re.MULTILINE)
+    body = re.search(r"^body='(.*)'$", page, re.MULTILINE)[1]
+    listener = subprocess.Popen(
+        [*RUN, "listen", "stripe", "--secret", SECRET, "--port", "0", "--store", str(tmp_path / "claims.sqlite3")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PATH": ""},
+    )
+    killer = threading.Timer(60, listener.kill)
+    killer.start()
+    try:
+        url = next(word for word in listener.stdout.readline().split() if word.startswith("http"))
+        environment = {**os.environ, "STRIPE_SECRET": SECRET, "url": url, "body": body}
+        for recipe, status in recipes:
+            command = recipe.replace("hookguard", shlex.join(RUN), 1)
+            sent = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, check=False)
+            assert sent.stdout.startswith(status), f"{recipe}\n{sent.stdout}{sent.stderr}"
+    finally:
+        listener.terminate()
+        printed = listener.communicate(timeout=30)[0]
+        killer.cancel()
+    verdicts = [line.split()[0] for line in printed.splitlines() if line.startswith(("handled", "duplicate", "refused"))]
+    assert verdicts == ["handled", "duplicate", "refused", "refused"]

@@ -52,6 +52,7 @@ def installed(tmp_path, monkeypatch, known):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-hooks\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[hookguard.presets]\nacme-pay = acme_hooks:ACME\nwrong-name = acme_hooks:ACME\nnot-one = acme_hooks:NOT_ONE\n"
+        "gone = acme_hooks:GONE\nmissing = acme_hooks_of_old:ACME\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -71,3 +72,21 @@ def test_a_third_partys_preset_is_found_by_its_entry_point_and_loaded_when_asked
 def test_an_entry_point_that_is_something_else(name):
     with pytest.raises(ConfigurationError, match="is not a Preset called"):
         presets.get(name)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("name", "value", "raised"),
+    [("gone", "acme_hooks:GONE", "AttributeError"), ("missing", "acme_hooks_of_old:ACME", "ModuleNotFoundError")],
+)
+def test_an_entry_point_that_cannot_be_loaded_is_named_with_its_package(name, value, raised):
+    with pytest.raises(ConfigurationError, match=f"acme-hooks's entry point {name} = {value} raised {raised}") as caught:
+        presets.get(name)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_can_be_loaded_is_listed_beside_what_cannot():
+    found, broken = registry.loaded()
+    assert {preset.name for preset in found} == {preset.name for preset in presets.BUILT_IN} | {"acme-pay"}
+    assert set(broken) == {"wrong-name", "not-one", "gone", "missing"}

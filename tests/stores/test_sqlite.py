@@ -12,6 +12,7 @@ import pytest
 
 from hookguard import ClaimStatus, ConfigurationError, SQLiteStore, StoreKey, StoreUnavailable
 from hookguard.errors import StoreMisconfigured
+from hookguard.stores.sqlite import look_at_file
 from hookguard.testing import FrozenClock
 
 KEY = StoreKey("s", "evt_1")
@@ -254,3 +255,108 @@ def test_housekeeping_that_fails_does_not_turn_the_event_away(path, monkeypatch)
     for number in range(64):
         assert store.claim(StoreKey("s", str(number)), **ARGUMENTS).status == ClaimStatus.ACQUIRED
     store.close()
+
+
+def folder_of(path):
+    """Every file beside it, with what is in it."""
+    return {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()}
+
+
+def of_another_program(path, statement="CREATE TABLE orders (id)", mode="delete"):
+    connection = sqlite3.connect(path)
+    assert connection.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode,)
+    connection.execute(statement)
+    connection.commit()
+    return connection
+
+
+#: Django's, as SQLite holds it.
+DJANGOS = (
+    'CREATE TABLE "hookguard_event" ("id" varchar(64) NOT NULL PRIMARY KEY, "scope" varchar(255) NOT NULL, "event_id" varchar(255)'
+    ' NOT NULL, "state" smallint NOT NULL, "token" BLOB NOT NULL, "fingerprint" BLOB NOT NULL, "claimed_at" real NOT NULL,'
+    ' "lease_until" real NOT NULL, "expires_at" real NOT NULL, "attempt" integer NOT NULL, "reply" BLOB NULL)'
+)
+
+
+def test_a_table_of_another_kind_of_store_is_refused_and_its_file_stays_as_it_is(path):
+    of_another_program(path, DJANGOS).close()
+    before = folder_of(path)
+    with pytest.raises(StoreMisconfigured, match="hookguard_event of another kind of store"):
+        SQLiteStore(path)
+    assert folder_of(path) == before
+
+
+def test_looking_finds_a_store(store, path):
+    look_at_file(path)
+    store.claim(KEY, **ARGUMENTS)
+    look_at_file(path)  # the table may be in the journal alone
+    store.close()
+    before = folder_of(path)
+    look_at_file(path)
+    assert folder_of(path) == before
+
+
+def test_looking_for_a_file_makes_none(path, monkeypatch):
+    with pytest.raises(StoreMisconfigured, match=r"no file .*claims\.sqlite3 yet; an application that starts"):
+        look_at_file(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreMisconfigured, match="may not write to"):
+        look_at_file(path)
+    with pytest.raises(StoreMisconfigured, match="make the folder"):
+        look_at_file(path.parent / "missing" / path.name)
+    with pytest.raises(StoreMisconfigured, match="is not a file"):
+        look_at_file(path.parent)
+    assert not folder_of(path)
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_looking_at_another_programs_file_changes_nothing(path, mode):
+    of_another_program(path, mode=mode).close()
+    before = folder_of(path)
+    with pytest.raises(StoreMisconfigured, match="without the table hookguard_event: is it the right file"):
+        look_at_file(path)
+    assert folder_of(path) == before
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_looking_at_a_file_that_another_program_writes_to(path, mode):
+    connection = of_another_program(path, mode=mode)
+    connection.execute("INSERT INTO orders VALUES (1)")
+    with pytest.raises(StoreMisconfigured, match="without the table hookguard_event"):
+        look_at_file(path)
+    connection.commit()
+    assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+    connection.close()
+
+
+def test_looking_at_what_another_program_left_when_it_died_writes_nothing_into_the_file(path, tmp_path):
+    connection = of_another_program(path, mode="wal")
+    left = tmp_path / "left"
+    left.mkdir()
+    for each in (path, Path(f"{path}-wal")):
+        shutil.copy(each, left)
+    connection.close()
+    path = left / path.name
+    before = folder_of(path)
+    with pytest.raises(StoreMisconfigured, match="without the table hookguard_event"):
+        look_at_file(path)
+    assert folder_of(path).items() >= before.items()
+
+
+@pytest.mark.parametrize(("text", "says"), [("", "is empty"), ("no database" * 1000, "cannot be read as a SQLite database")])
+def test_looking_at_a_file_that_is_no_database(path, text, says):
+    path.write_text(text)
+    with pytest.raises(StoreMisconfigured, match=says):
+        look_at_file(path)
+    assert path.read_text() == text
+
+
+def test_looking_at_a_database_that_is_locked_is_an_outage(path):
+    blocker = of_another_program(path)
+    blocker.execute("PRAGMA cache_size = 1")
+    blocker.execute("BEGIN EXCLUSIVE")
+    blocker.execute("INSERT INTO orders VALUES (zeroblob(100000))")  # so that its journal is beside it
+    with pytest.raises(StoreUnavailable, match="locked"):
+        look_at_file(path)
+    blocker.rollback()
+    blocker.close()

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from hookguard.errors import StoreError
 from hookguard_django.conf import claims_database
@@ -30,6 +31,8 @@ class Command(BaseCommand):
         limit, batch, pause = options["limit"], options["batch"], options["pause"]
         if batch < 1 or (limit is not None and limit < 1) or not pause >= 0:
             raise CommandError("--batch and --limit must be at least 1, and --pause must not be negative")
+        if options["database"] not in (None, *connections):
+            raise CommandError(f"DATABASES has no {options['database']!r}: --database takes one of {', '.join(connections)}")
         deleted = 0
         try:
             store = ORMStore(options["database"] or claims_database())
@@ -42,6 +45,6 @@ class Command(BaseCommand):
                     break
                 time.sleep(pause)
         except StoreError as error:
-            raise CommandError(f"{deleted} deleted, then: {error}") from error
+            raise CommandError(f"{deleted} deleted, then: {error}" if deleted else str(error)) from error
         if options["verbosity"]:
             self.stdout.write(f"{deleted} expired webhook event{'' if deleted == 1 else 's'} deleted")

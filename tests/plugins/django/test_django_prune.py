@@ -23,6 +23,7 @@ from django.test import override_settings
 from django_deliveries import settings
 from django_tables import close_database, open_database
 
+from hookguard.errors import StoreUnavailable
 from hookguard_django.management.commands import hookguard_prune
 from hookguard_django.models import WebhookEvent
 from hookguard_django.stores import ORMStore, ORMTransactionStore
@@ -103,10 +104,26 @@ def test_nonsense_is_refused(options):
 
 
 def test_a_database_that_is_not_there_or_not_migrated():
-    with pytest.raises(CommandError, match="DATABASES has no 'elsewhere'"):
+    with pytest.raises(CommandError, match=r"^DATABASES has no 'elsewhere': --database takes one of .*sqlite"):
         prune(database="elsewhere")
-    with pytest.raises(CommandError, match=r"0 deleted, then: .*manage\.py migrate"):
+    with pytest.raises(CommandError, match=r"^sqlite cannot answer .*manage\.py migrate"):
         prune(database="sqlite")
+
+
+def test_what_was_deleted_before_an_outage_is_said(monkeypatch):
+    open_database("sqlite")
+    fill("sqlite", 5)
+    purge, answers = ORMStore.purge, iter([True, False])
+
+    def goes_away(self, *, limit):
+        if not next(answers):
+            raise StoreUnavailable("gone")
+        return purge(self, limit=limit)
+
+    monkeypatch.setattr(ORMStore, "purge", goes_away)
+    with pytest.raises(CommandError, match=r"^2 deleted, then: gone"):
+        prune(database="sqlite", batch=2, pause=0)
+    close_database("sqlite")
 
 
 def test_it_waits_for_nobody_who_works(alias):
