@@ -124,7 +124,10 @@ class Event:
 
     @property
     def covers(self) -> frozenset[str]:
-        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
+        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, a lower-case header name, or single fields.
+
+        A field is ``"body:data.id"``, ``"form:id"`` or ``"query:id"``; ``"body:items[*].id"`` in every member of a list.
+        """
         return self._preset.scheme.covers
 
     @property

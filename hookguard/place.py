@@ -253,13 +253,20 @@ class Joined:
         return None if None in found else "/".join(text for text in found if text is not None)
 
 
-def exact_part(place: object) -> str | None:
+def exact_part(place: object, within: str = "") -> str | None:
     """Return what one field is called among what a scheme covers, where it covers fields and not the whole part.
 
-    ``"body:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name; None for any other place.
+    ``"body:PATH"``, ``"element:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name, or several of them
+    as ``"body:PATH, else form:FIELD"``; None for any other place. ``within`` is the list in the body whose members are
+    looked into, where the place is looked for in each of them.
     """
+    if isinstance(place, FirstOf):
+        names = [exact_part(each, within) for each in place.places]
+        return None if None in names else ", else ".join(map(str, names))
     if isinstance(place, InBody):
-        return f"body:{place.path}"
+        return f"body:{within}{place.path}"
+    if isinstance(place, InXml):
+        return f"element:{place.path}"
     if isinstance(place, InForm):
         return f"form:{place.field}"
     if isinstance(place, InQuery):

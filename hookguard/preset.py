@@ -13,7 +13,7 @@ from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
-from hookguard.place import FirstOf, InHeader, Joined, Place, exact_part
+from hookguard.place import FirstOf, InBody, InHeader, InXml, Joined, Place, exact_part
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
@@ -87,19 +87,35 @@ class Preset:
     @property
     def id_covered(self) -> bool:
         """Whether the signature covers the event id."""
-        return self.event_id is not None and self._covers(self.event_id)
+        return self.id_covered_by(self.scheme.covers)
+
+    def id_covered_by(self, covers: frozenset[str]) -> bool:
+        """Whether a signature over these parts covers the event id."""
+        return self.event_id is not None and self._covered(self.event_id, covers)
 
     @property
     def type_covered(self) -> bool:
         """Whether the signature covers the event type."""
-        return self.event_type is not None and self._covers(self.event_type)
+        return self.event_type is not None and self._covered(self.event_type, self.scheme.covers)
 
-    def _covers(self, place: Place) -> bool:
-        if isinstance(place, Joined):
-            return all(map(self._covers, place.places))
-        covered = self.scheme.covers
+    @property
+    def body_covered(self) -> bool:
+        """Whether the signature covers the body or fields of it; else whoever has it can send anything with it."""
+        return any(part.partition(":")[0] in ("body", "form", "element") for part in self.scheme.covers)
+
+    def _covered(self, place: Place, covers: frozenset[str]) -> bool:
         # A whole URL has its query in it.
-        return place.parts <= (covered | {"query"} if "url" in covered else covered) or exact_part(place) in covered
+        if place.parts <= (covers | {"query"} if "url" in covers else covers):
+            return True
+        # What an envelope holds is signed where all of it is one signed field.
+        if self.envelope is not None and isinstance(place, (InBody, InXml)):
+            return exact_part(getattr(self.envelope, "place", None)) in covers
+        # A signed field is the event's own where the event reads what the scheme read: not the JSON of a form field that the
+        # scheme does not know of.
+        alike = getattr(self.scheme, "json_field", self.json_field) == self.json_field
+        if alike and exact_part(place, self.batch.each if self.batch else "") in covers:
+            return True
+        return isinstance(place, (FirstOf, Joined)) and all(self._covered(each, covers) for each in place.places)
 
     @property
     def lease(self) -> float:

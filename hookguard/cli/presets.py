@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookguard import Preset
-from hookguard.cli.providers_page import checked, duration, habits, page, proof
+from hookguard.cli.providers_page import checked, duration, habits, id_signed, page, proof
 from hookguard.presets import get, names
 
 __all__ = ["describe", "presets"]
@@ -64,7 +64,7 @@ def describe(preset: Preset) -> dict[str, Any]:
         "signed": scheme.what.replace("`", ""),
         "header": scheme.required_header,
         "where": scheme.where.replace("`", ""),
-        "id_signed": "yes" if preset.id_covered else "no",
+        "id_signed": id_signed(preset),
         "identity": preset.identity or "id",
         "tolerance": duration(preset.tolerance) if scheme.signs_timestamp else "-",
         "schedule": profile.schedule.value if profile else "-",

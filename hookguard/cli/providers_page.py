@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from hookguard import Preset
-from hookguard.place import in_words
+from hookguard.place import EachDelivery, in_words
 from hookguard.profile import Fact, Profile
 
-__all__ = ["checked", "duration", "habits", "page", "proof"]
+__all__ = ["checked", "duration", "habits", "id_signed", "page", "proof"]
 
 _INTRODUCTION = """# Providers
 
@@ -20,7 +20,9 @@ What no page says is marked *not stated*; a value assumed for it is on the cauti
 table in a terminal, `hookguard presets --markdown` writes this page.
 
 *Identity* is what makes two deliveries the same event ([What "once" means](once.md)). An id that is *signed* cannot be
-exchanged by someone who captured a delivery. *Within* is how far a signed timestamp may be off, both ways. *Retries for* is
+exchanged by someone who captured a delivery. *Body unsigned* says that no signature covers the body at all: a shared token, or
+a signature over the time or the URL, vouches for the whole delivery, and whoever learns it can send any event under any id; the
+id then only tells honest deliveries apart. *Within* is how far a signed timestamp may be off, both ways. *Retries for* is
 the time from the first try to the last automatic one, and *waits* how long an answer may take; a star marks what is assumed.
 A *batch* carries several events, each of which is handled by itself. *Proved by* is what judges the preset in our tests that
 we did not write: a published vector, or the provider's official package. *Unconfirmed* presets say what is not known in
@@ -59,7 +61,7 @@ def _told_before(preset: Preset, presets: list[Preset]) -> str | None:
 def _row(preset: Preset) -> str:
     scheme = preset.scheme
     window = duration(preset.tolerance) if scheme.signs_timestamp else "-"
-    covered = " (signed)" if preset.id_covered else ""
+    covered = {"yes": " (signed)", "body unsigned": " (body unsigned)"}.get(id_signed(preset), "")
     cells = (
         f"[`{preset.name}`](#{preset.name})" + ("" if preset.confirmed else " (unconfirmed)"),
         scheme.where,
@@ -73,6 +75,15 @@ def _row(preset: Preset) -> str:
         checked(preset),
     )
     return _cells(cells)
+
+
+def id_signed(preset: Preset) -> str:
+    """Return whether the signature covers the id: ``-`` where none is looked for, ``body unsigned`` where it covers no body."""
+    if preset.event_id is None or preset.event_id == EachDelivery():
+        return "-"
+    if preset.id_covered:
+        return "yes"
+    return "no" if preset.body_covered else "body unsigned"
 
 
 def _cells(cells: Iterable[str]) -> str:

@@ -58,7 +58,9 @@ class Scheme(Protocol):
     #: How the provider shows the secret.
     secret_format: SecretFormat = "text"
     #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
-    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came).
+    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came). A
+    #: scheme that signs fields and not the bytes names each: ``"body:data.id"``, ``"form:id"``, ``"query:id"``, and
+    #: ``"body:items[*].id"`` in every member of a list.
     covers: frozenset[str] = frozenset()
     #: Whether the signature covers a timestamp.
     signs_timestamp: bool = False

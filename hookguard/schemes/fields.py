@@ -125,9 +125,10 @@ class FieldsScheme(Scheme):
         self.json_field = json_field
         self.signs_timestamp = timestamp is not None
         self.required_header = signature.lower if isinstance(signature, SignatureHeader) else None
-        # Of the body only the named fields are covered, which is not the body. What the first of several places holds is
-        # signed, but none of them is whenever it is there.
-        self.covers = frozenset(part for place in places if (part := exact_part(place)) is not None)
+        # Of the body only the named fields are covered, which is not the body; of a list's members each one's own. What the
+        # first of several places holds is signed, but none of them is whenever it is there, so they have one name together.
+        within = "" if each is None else f"{each}[*].{wrapped}{'.' if wrapped else ''}"
+        self.covers = frozenset(part for place in places if (part := exact_part(place, within)) is not None)
 
     @property
     def where(self) -> str:

@@ -41,6 +41,22 @@ def test_presets_as_json_has_the_facts(run):
     assert rows["slack"]["challenge"] == "yes"
 
 
+def test_presets_say_what_signs_the_id(run):
+    kinds = {row["name"]: row["id_signed"] for row in json.loads(run("presets", "--json").output)}
+    for name in ("adyen", "mailgun", "plaid", "plaid-sandbox", "dingtalk", "wecom", "mercado-pago", "paypal"):
+        assert kinds[name] == "yes", name
+    for name in ("github", "shopify"):
+        assert kinds[name] == "no", name
+    # A token, or a signature over the time alone: with it, any event is believed under any id.
+    assert {name for name, kind in kinds.items() if kind == "body unsigned"} == {
+        *("chargebee", "dingtalk-robot", "event-grid", "flutterwave-v3", "gitlab-token", "google-pubsub", "lark-token"),
+        *("microsoft-graph", "monday", "okta", "telegram", "xendit"),
+    }
+    # No id is looked for.
+    for name in ("dropbox", "meta", "adyen-platform"):
+        assert kinds[name] == "-", name
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(None, "?"), (0, "never"), (5, "5 s"), (300, "5 min"), (5400, "1.5 h"), (259200, "3 d")]
 )
