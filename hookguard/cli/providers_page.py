@@ -165,7 +165,7 @@ def _yes(value: bool | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds in the unit people use for them, or in two where one would need many digits."""
+    """Write seconds in the unit people use for them, or in two where one would need many digits; what is less is left out."""
     if seconds is None:
         return "?"
     if not seconds:
@@ -177,5 +177,5 @@ def duration(seconds: float | None) -> str:
             if float(short) * size == seconds:
                 return f"{short} {unit}"
             whole, rest = divmod(seconds, size)
-            return f"{whole:.0f} {unit} {rest // part:.0f} {smaller}"
+            return f"{whole:.0f} {unit}" + (f" {rest // part:.0f} {smaller}" if rest >= part else "")
     return f"{seconds:.3g} s"
