@@ -35,6 +35,9 @@ class Envelope(Protocol):
 
     __slots__ = ()
 
+    #: The extras of ours that it needs installed.
+    extras: tuple[str, ...] = ()
+
     def check(self, secret: Secret) -> None:
         """Raise ConfigurationError when the secret cannot open anything, or a package is missing."""
         return  # with nothing in it, a protocol's method counts as abstract
@@ -53,6 +56,8 @@ class FramedAes(Envelope):
     The text is at ``place``. The key is the secret's ``aes_key`` (43 characters of base64), and its first half the initial
     vector; the owner must be the secret's ``owner``. WeCom and DingTalk do so.
     """
+
+    extras = ("crypto",)
 
     place: InBody | InXml
     owner: str
@@ -108,6 +113,8 @@ class HashedKeyAes(Envelope):
     Where the secret has no such field the body must not be encrypted, and where it has, it must. Lark and Feishu do so.
     """
 
+    extras = ("crypto",)
+
     field: str = "encrypt_key"
     place: InBody = InBody("encrypt")  # noqa: RUF009 - frozen
 
@@ -155,6 +162,8 @@ class SealedResource(Envelope):
     What is opened is the body with ``resource`` replaced by its plaintext. The key is the text of the secret's ``field``.
     WeChat Pay does so.
     """
+
+    extras = ("crypto",)
 
     field: str = "api_v3_key"
 

@@ -85,6 +85,13 @@ class Preset:
         return not self.doubt
 
     @property
+    def extras(self) -> list[str]:
+        """The extras of ours that must be installed for it, beside the framework's and the store's."""
+        needed = {*self.scheme.extras, *(self.envelope.extras if self.envelope else ())}
+        # Tokens bring what public keys need.
+        return sorted(needed - {"crypto"} if "jwt" in needed else needed)
+
+    @property
     def id_covered(self) -> bool:
         """Whether the signature covers the event id."""
         return self.id_covered_by(self.scheme.covers)

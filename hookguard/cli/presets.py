@@ -79,6 +79,7 @@ def describe(preset: Preset) -> dict[str, Any]:
         "confirmed": "yes" if preset.confirmed else "no",
         "doubt": preset.doubt,
         "checked": checked(preset),
+        "extras": preset.extras,
         "docs": preset.docs,
         "note": preset.note,
     }

@@ -32,6 +32,8 @@ their section, and warn when they are used.
 the time the provider waits for an answer, and at least a minute. The retention is one and a quarter times the
 time from the first try to the last automatic one, plus a day, at least a week, and at least twice what a timestamp may be
 off; a delivery sent again by hand after that runs again. A preset of your own: [Your own provider](own-provider.md).
+Those that need an extra beside the framework's and the store's name it in their section; an endpoint says so as well when it is
+made.
 
 """
 
@@ -128,6 +130,10 @@ def _section(preset: Preset, told_before: str | None) -> str:
         about.append("A delivery may carry several events, and each is handled by itself.")
     if preset.doubt:
         about.append(f"**Unconfirmed**: {preset.doubt}.")
+    if preset.extras:
+        about.append(f"Needs the extra{'s' * (len(preset.extras) > 1)} {' and '.join(f'`{extra}`' for extra in preset.extras)}.")
+    if signing := _signing(preset):
+        about.append(signing)
     lines = ["", f"## {preset.name}", "", " ".join(about), ""]
     if profile is None:
         lines += ["No provider stands behind it, so nothing is known of how it delivers.", ""]
@@ -138,6 +144,20 @@ def _section(preset: Preset, told_before: str | None) -> str:
     retention = preset.retention(preset.tolerance if preset.scheme.signs_timestamp else None)
     lines.append(f"So: a lease of {duration(preset.lease)}, a retention of {duration(retention)}.")
     return "\n".join(lines) + "\n"
+
+
+def _signing(preset: Preset) -> str:
+    """Return what tests sign with, where that is not what an endpoint verifies with."""
+    if preset.scheme.signs_privately:
+        return "[Tests sign](testing.md#public-keys) with a private key in place of the public one."
+    for_tests = [f"`{name}`" for name in preset.scheme.optional_fields if name in _FOR_TESTS]
+    if not for_tests:
+        return ""
+    return f"[Tests sign](testing.md#keys-that-the-provider-publishes) with {', '.join(for_tests)} in the secret."
+
+
+#: Fields of a secret that only tests have: nobody but the provider signs otherwise.
+_FOR_TESTS = ("private_key", "key_id", "certificates", "root_fingerprint")
 
 
 def _facts(profile: Profile) -> list[str]:

@@ -67,6 +67,11 @@ class Scheme(Protocol):
     #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
     required_header: str | None = None
 
+    #: The extras of ours that it needs installed.
+    extras: tuple[str, ...] = ()
+    #: Whether the secret is the provider's public key, in whose place tests give the private one to sign.
+    signs_privately: bool = False
+
     @property
     def where(self) -> str:
         """Where a delivery carries the signature, for the table of providers."""
@@ -91,6 +96,8 @@ class FetchingScheme(Scheme, Protocol):
     """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""
 
     __slots__ = ()
+
+    extras: tuple[str, ...] = ("crypto", "fetch")
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
         """Say which key the delivery needs; None when it needs none.

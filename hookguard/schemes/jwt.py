@@ -30,7 +30,7 @@ from hookguard.errors import (
 from hookguard.keys import Wanted
 from hookguard.place import InBody, InHeader, in_words
 from hookguard.schemes.base import Draft, Key, Scheme, Validity, Verified
-from hookguard.schemes.public_key import need_cryptography, read_key
+from hookguard.schemes.public_key import read_key
 from hookguard.secret import Secret, SecretFormat
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "UrlHash",
     "UrlItself",
     "jwk_key",
+    "need_jwt",
     "read_jwks",
     "read_jws",
 ]
@@ -102,6 +103,15 @@ def _base64url(text: str) -> bytes:
 
 def _write_base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def need_jwt() -> None:
+    """Raise ConfigurationError, with the command that installs it, when tokens of public keys cannot be checked."""
+    try:
+        import cryptography  # noqa: F401, PLC0415 - an extra
+        import jwt  # noqa: F401, PLC0415 - likewise
+    except ImportError as error:
+        raise ConfigurationError(f"tokens need the package {error.name}: pip install 'hookguard-webhooks[jwt]'") from None
 
 
 class JwsKey:
@@ -333,6 +343,13 @@ class JwtScheme(Scheme):
         self.secret_fields = (*own, *(check.field for check in fields if check.required))
         self.optional_fields = (*(check.field for check in fields if not check.required), *optional)
 
+    extras: tuple[str, ...] = ("jwt",)
+
+    @property
+    def signs_privately(self) -> bool:  # type: ignore[override]
+        """Whether the secret is a public key."""
+        return "public_key" in self.secret_fields
+
     @property
     def where(self) -> str:
         """The header or the place."""
@@ -426,6 +443,8 @@ class PublishedJwtScheme(JwtScheme):
 
     __slots__ = ("published",)
 
+    extras = ("jwt", "fetch")
+
     def __init__(self, *, published: Published, **parts: Any) -> None:
         super().__init__(**parts)
         if self.algorithm.startswith("HS"):
@@ -435,8 +454,7 @@ class PublishedJwtScheme(JwtScheme):
 
     def prepare(self, secret: Secret) -> JwsKey | None:
         """Read the private key, in tests; a package that is missing is found here and not at the first delivery."""
-        need_cryptography()
-        JwsKey(b"any key at all", "HS256")
+        need_jwt()
         return JwsKey(read_key(secret.value("private_key")), self.algorithm) if secret.has("private_key") else None
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hookguard import Endpoint, Guard, MemoryStore, Verifier, presets
+from hookguard import ConfigurationError, Endpoint, Guard, MemoryStore, Verifier, presets
 from hookguard.config import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -113,3 +113,16 @@ def test_questions_that_may_be_asked_twice(monkeypatch):
         assert receipt.reply is None
         assert guard.settle(receipt, status=200) is None
     assert guard.open(pressed._replace(body=b"CallSid=CA1&Digits=2")).reply.status == 401
+
+
+def test_testing():
+    pytest.importorskip("cryptography")
+    pytest.importorskip("jwt")
+    names = {}
+    for block in blocks("testing.md"):
+        exec(compile(block, "docs/testing.md", "exec"), names)
+    names["test_a_bounce_is_believed"]()
+    names["test_a_pushed_message_is_believed"]()
+    # "A key of another kind … the message names the right one."
+    with pytest.raises(ConfigurationError, match="ed25519"):
+        Verifier("discord", names["key_pair"]()[1])
