@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -40,6 +41,8 @@ _ENDPOINT = frozenset(
     }
     | {"behind", "gateway_secrets", "gateway_holds", "verify_provider"}
 )
+#: The plain words of a preset in a mapping.
+_WORDS = frozenset(inspect.signature(generic_hmac).parameters)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
 _SHARED = _LIMITS | {"lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
@@ -194,7 +197,11 @@ def _verifier(name: str, own: dict[str, Any]) -> Verifier:
 
 def _preset(given: Any) -> str | Preset:
     if isinstance(given, Mapping):
-        return generic_hmac(**{str(key).lower(): value for key, value in given.items()})
+        words = _known(given, _WORDS, "preset")
+        for needed, what in (("name", "one of your choosing"), ("header", "the one that carries the signature")):
+            if needed not in words:
+                raise ConfigurationError(f"preset: {needed} is missing: write {what} into the mapping")
+        return generic_hmac(**words)
     if isinstance(given, str) and "." in given:
         given = _imported(given, "preset")
     if not isinstance(given, (str, Preset)):

@@ -13,7 +13,7 @@ from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
-from hookguard.place import FirstOf, InBody, InHeader, InXml, Joined, Place, exact_part
+from hookguard.place import FirstOf, InBody, InHeader, InXml, Joined, Place, exact_part, need_place
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
@@ -61,8 +61,27 @@ class Preset:
     doubt: str = ""  #: what no official source confirms, and what was assumed; empty where everything is confirmed
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != self.name.lower() or not self.name.replace("-", "").isalnum():
+        if (
+            not isinstance(self.name, str)
+            or not self.name
+            or self.name != self.name.lower()
+            or not self.name.replace("-", "").isalnum()
+        ):
             raise ConfigurationError(f"preset name {self.name!r}: use lower-case letters, digits and hyphens")
+        if isinstance(self.scheme, type) or not callable(getattr(self.scheme, "verify", None)):
+            raise ConfigurationError(
+                f"preset {self.name!r}: scheme is {self.scheme!r}: make one of those in hookguard.schemes, for example"
+                " HmacScheme(signature=SignatureHeader('X-Signature', '{hex}'))"
+            )
+        for place, what in ((self.event_id, "event_id"), (self.event_type, "event_type")):
+            if place is not None:
+                need_place(place, f"preset {self.name!r}: {what}")
+        if self.identity not in (None, "id", "content", "id+content"):
+            raise ConfigurationError(
+                f"preset {self.name!r}: identity is {self.identity!r}; choose 'id', 'content' or 'id+content'"
+            )
+        if self.batch is not None and not isinstance(self.batch, Batch):
+            raise ConfigurationError(f"preset {self.name!r}: batch is {self.batch!r}; give Batch('path.to.list')")
         if self.identity is None and not self.id_covered:
             raise ConfigurationError(
                 f"preset {self.name!r}: the signature does not cover the event id, so say what makes two deliveries the"
@@ -76,8 +95,8 @@ class Preset:
                 f"preset {self.name!r}: every event of a batch would have the same id, so all but the first were lost:"
                 " look for it in the body"
             )
-        if not self.tolerance > 0:
-            raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
+        if isinstance(self.tolerance, bool) or not isinstance(self.tolerance, (int, float)) or not self.tolerance > 0:
+            raise ConfigurationError(f"preset {self.name!r}: tolerance is {self.tolerance!r}; give seconds, more than 0")
 
     @property
     def confirmed(self) -> bool:

@@ -23,12 +23,12 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.layout import Layout
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words
+from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import DIGESTS, HmacKey
 from hookguard.schemes.template import SignatureHeader
-from hookguard.secret import Secret, SecretFormat
-from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
+from hookguard.secret import Secret, SecretFormat, need_format
+from hookguard.timestamp import TimestampUnit, need_unit, read_timestamp, write_timestamp
 
 __all__ = ["FieldsScheme", "IfPresent", "InSignature"]
 
@@ -107,6 +107,11 @@ class FieldsScheme(Scheme):
         if not any(not isinstance(piece, str) for piece in self.signed):
             raise ConfigurationError("signed must name at least one field: literal text alone proves nothing")
         places = [piece.place if isinstance(piece, IfPresent) else piece for piece in self.signed if not isinstance(piece, str)]
+        if not isinstance(signature, SignatureHeader):
+            need_place(signature, "signature", SignatureHeader, InBody, InForm, FirstOf)
+        for place in places:
+            if not isinstance(place, InSignature):
+                need_place(place, "what is signed")
         if timestamp is not None and timestamp not in places:
             raise ConfigurationError(f"timestamp={timestamp!r} is not among what is signed, so it proves nothing")
         if each is not None and isinstance(signature, SignatureHeader):
@@ -116,8 +121,10 @@ class FieldsScheme(Scheme):
         if self._layout.has_timestamp != (timestamp == InSignature()):
             raise ConfigurationError("timestamp=InSignature() and a layout with {timestamp} go together")
         self.digest = digest
+        need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
         self.timestamp = timestamp
+        need_unit(timestamp_unit)
         self.timestamp_unit: TimestampUnit = timestamp_unit
         self.borders = borders
         self.each = each

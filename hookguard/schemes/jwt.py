@@ -28,10 +28,10 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.keys import Wanted
-from hookguard.place import InBody, InHeader, in_words
+from hookguard.place import InBody, InHeader, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Validity, Verified
 from hookguard.schemes.public_key import read_key
-from hookguard.secret import Secret, SecretFormat
+from hookguard.secret import Secret, SecretFormat, need_format
 
 __all__ = [
     "BodyHash",
@@ -325,9 +325,11 @@ class JwtScheme(Scheme):
         self.algorithm: JwtAlgorithm = algorithm
         self.claims = dict(claims)
         self.token = InHeader("Authorization") if token is None else token
+        need_place(self.token, "token", InHeader, InBody)
         self.prefix = prefix
         self.timestamp = timestamp
         self.required = tuple(required)
+        need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
         self.required_header = self.token.name.lower() if isinstance(self.token, InHeader) else None
         self.signs_timestamp = timestamp is not None

@@ -7,7 +7,7 @@ decoded: what stands before it, the body itself and what stands behind it are ha
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from hookguard.delivery import Delivery
@@ -21,9 +21,9 @@ from hookguard.errors import (
 )
 from hookguard.headers import Headers
 from hookguard.layout import MAX_CANDIDATES, Layout, Read
-from hookguard.place import InBody, InHeader
+from hookguard.place import InBody, InHeader, need_place
 from hookguard.schemes.base import Draft, Key, Scheme
-from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
+from hookguard.timestamp import TimestampUnit, need_unit, read_timestamp, write_timestamp
 
 __all__ = ["SignatureHeader", "TemplateScheme"]
 
@@ -53,7 +53,7 @@ class SignatureHeader:
         if repeated and separator is None:
             # Servers and proxies join repeated lines with a comma.
             separator = ","
-        self.name = name
+        self.name = InHeader(name).name  # which refuses what is none
         self.lower = name.lower()
         self.repeated = repeated
         self.layout = Layout(layout, separator=separator, optional_prefix=optional_prefix, ignore_case=ignore_case)
@@ -133,9 +133,16 @@ class TemplateScheme(Scheme):
         id: InHeader | None = None,  # noqa: A002 - it fills {id}; inside a constructor nothing is shadowed for long
         any_header: bool = False,
     ) -> None:
-        self.signature = (signature,) if isinstance(signature, SignatureHeader) else tuple(signature)
+        self.signature = _signature_headers(signature)
         if not self.signature:
             raise ConfigurationError(f"{type(self).__name__} needs at least one SignatureHeader")
+        if not isinstance(signed, str):
+            raise ConfigurationError(f"signed is {signed!r}: give the text that is signed, for example '{{timestamp}}.{{body}}'")
+        if timestamp is not None:
+            need_place(timestamp, "timestamp", InHeader, InBody)
+        if id is not None:
+            need_place(id, "id", InHeader)
+        need_unit(timestamp_unit)
         literals, names = _PLACEHOLDER.split(signed)[::2], _PLACEHOLDER.split(signed)[1::2]
         self._check(signed, names, timestamp, id)
         in_body = isinstance(timestamp, InBody)
@@ -328,6 +335,21 @@ class TemplateScheme(Scheme):
         if not self._tail:
             return (head, delivery.body)
         return (head, delivery.body, (self._tail % values).encode("utf-8", "surrogatepass"))
+
+
+def _signature_headers(given: Any) -> tuple[SignatureHeader, ...]:
+    """The headers, all of them SignatureHeaders."""
+    if isinstance(given, SignatureHeader):
+        return (given,)
+    listed = tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else (given,)
+    for header in listed:
+        if not isinstance(header, SignatureHeader):
+            shown = repr(header) if isinstance(header, str) else type(header).__name__
+            name = shown if isinstance(header, str) else "'X-Signature'"
+            raise ConfigurationError(
+                f"signature is {shown}: give SignatureHeader({name}, '{{hex}}'), with the layout of the header's value"
+            )
+    return listed
 
 
 def _signed_header(headers: Headers, name: str, border: str) -> str:

@@ -59,6 +59,36 @@ def test_mistakes_say_where_they_are_and_what_to_do(given, why):
         settings(given)
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"layot": "{hex}"}, "preset: no setting is called 'layot'; did you mean 'layout'"),
+        ({"name": None}, "preset name None"),
+        ({"header": 5}, "5 is not a header name"),
+        ({"layout": 5}, "layout is 5: give the text"),
+        ({"separator": 5}, "separator is 5: give the text"),
+        ({"signed": None}, "signed is None: give the text"),
+        ({"timestamp_header": 5}, "5 is not a header name"),
+        ({"timestamp_unit": "min"}, "timestamp_unit is 'min'; choose 's', 'ms'"),
+        ({"secret_format": "b64"}, "secret_format is 'b64'; choose 'text', 'hex'"),
+        ({"event_id": 5}, "5 is not a place: write header:NAME"),
+        ({"event_id": "id"}, "'id' is not a place: write header:NAME"),
+        ({"event_id": "header:X-Id", "identity": "ids"}, "identity is 'ids'; choose 'id'"),
+        ({"tolerance": "5"}, "tolerance is '5'; give seconds"),
+    ],
+)
+def test_mistakes_in_plain_words_say_where_they_are_and_what_to_do(words, why):
+    preset = {"name": "acme", "header": "X-Acme", **words}
+    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': .*{why}"):
+        settings({"endpoints": {"acme": {"preset": preset, "secrets": [SECRET]}}})
+
+
+@pytest.mark.parametrize(("given", "missing"), [({"header": "X-Acme"}, "name"), ({"name": "acme"}, "header"), ({}, "name")])
+def test_what_plain_words_cannot_do_without(given, missing):
+    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': preset: {missing} is missing: write"):
+        settings({"endpoints": {"acme": {"preset": given, "secrets": [SECRET]}}})
+
+
 def test_an_unknown_endpoint():
     made = settings({"endpoints": {"stripe": {"secrets": [SECRET]}}})
     with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
