@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, read_json
 from hookguard.errors import ConfigurationError, MalformedBody
-from hookguard.place import InBody, InForm, InXml
+from hookguard.place import InBody, InForm, InXml, in_words
 from hookguard.schemes.base import Draft, Key
 from hookguard.schemes.public_key import need_cryptography
 from hookguard.secret import Secret
@@ -73,7 +73,7 @@ class FramedAes(Envelope):
         """Decrypt what is at the place."""
         text = self.place.find(Reading(delivery))
         if text is None:
-            raise MalformedBody(f"nothing encrypted is at {self.place!r}")
+            raise MalformedBody(f"nothing encrypted is at {in_words(self.place)}")
         return self.decrypt(text, key.secret)
 
     def decrypt(self, text: str, secret: Secret) -> bytes:
@@ -232,7 +232,7 @@ class InBase64(Envelope):
         """Decode the field, line breaks left out."""
         text = self.place.find(Reading(delivery))
         if text is None:
-            raise MalformedBody(f"nothing is at {self.place!r}")
+            raise MalformedBody(f"nothing is at {in_words(self.place)}")
         return _decoded(text.replace("\r", "").replace("\n", ""))
 
     def seal(self, draft: Draft, key: Key) -> Draft:

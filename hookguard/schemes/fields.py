@@ -113,7 +113,9 @@ class FieldsScheme(Scheme):
             if not isinstance(place, InSignature):
                 need_place(place, "what is signed")
         if timestamp is not None and timestamp not in places:
-            raise ConfigurationError(f"timestamp={timestamp!r} is not among what is signed, so it proves nothing")
+            raise ConfigurationError(
+                f"timestamp is {in_words(timestamp)}, which is not among what is signed, so it proves nothing"
+            )
         if each is not None and isinstance(signature, SignatureHeader):
             raise ConfigurationError("each member carries its own signature: give signature=InBody(…), inside the member")
         self.signature = signature
@@ -190,7 +192,7 @@ class FieldsScheme(Scheme):
             for signature in signatures:
                 if compare_digest(expected, signature):
                     return key.name, timestamp
-        raise SignatureMismatch(f"none of {len(keys)} secrets makes the signature over {self.signed!r}: is it this endpoint's?")
+        raise SignatureMismatch(f"none of {len(keys)} secrets makes the {self.what}: is it this endpoint's?")
 
     def _carried(self, reading: Readable, delivery: Delivery) -> tuple[Sequence[str], str | None]:
         if isinstance(self.signature, SignatureHeader):
@@ -201,7 +203,7 @@ class FieldsScheme(Scheme):
         else:
             value = self.signature.find(reading)
             if not value:
-                raise MissingSignature(f"no signature at {self.signature!r}")
+                raise MissingSignature(f"no signature at {in_words(self.signature)}")
             signatures, stamp = self._layout.read(value)
         if not all(signature.isascii() for signature in signatures):
             raise MalformedSignature("the signature holds characters that are not ASCII")
@@ -228,11 +230,11 @@ class FieldsScheme(Scheme):
                 value = stamp if isinstance(piece, InSignature) else piece.find(reading)
                 if not value:
                     raise (MissingTimestamp if place == self.timestamp else MissingSignature)(
-                        f"nothing at {place!r}, which is signed"
+                        f"nothing at {in_words(place)}, which is signed"
                     )
                 pieces.append(value)
             if self.borders and border and border in value:
-                raise MalformedSignature(f"what is at {place!r} holds {border!r}, which ends it")
+                raise MalformedSignature(f"what is at {in_words(place)} holds {border!r}, which ends it")
             if place == self.timestamp:
                 timestamp = read_timestamp(value, self.timestamp_unit)
         return "".join(pieces).encode("utf-8", "surrogatepass"), timestamp
@@ -307,5 +309,5 @@ def _put(body: bytes, place: Any, value: str) -> bytes:
     if isinstance(place, InBody):
         return put_json(body, place.path, value)
     raise ConfigurationError(
-        f"a signature cannot be put at {place!r}: sign with a scheme whose signature is in the body or a header"
+        f"a signature cannot be put at {in_words(place)}: sign with a scheme whose signature is in the body or a header"
     )

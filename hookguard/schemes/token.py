@@ -133,7 +133,7 @@ class TokenScheme(Scheme):
         return found
 
     def _where(self) -> str:
-        return f"{self.token.name} header" if isinstance(self.token, InHeader) else repr(self.token)
+        return f"{self.token.name} header" if isinstance(self.token, InHeader) else self.where
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Put the token where it belongs."""
