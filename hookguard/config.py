@@ -21,6 +21,7 @@ from hookguard.presets import generic_hmac
 from hookguard.secret import Secret, SecretLike
 from hookguard.store import AsyncStore, Store
 from hookguard.stores import MemoryStore, SQLiteStore
+from hookguard.stores.drivers import install
 from hookguard.verifier import SecretLookup, Verifier
 
 __all__ = ["Settings", "store_from"]
@@ -138,8 +139,11 @@ def store_from(given: Any) -> Store | AsyncStore:
 
         return RedisStore.from_url(given)
     if re.fullmatch(r"(postgresql|mysql|mariadb)(\+\w+)?|sqlite\+\w+", parts.scheme):
-        from hookguard.stores.sql import store_from_url  # noqa: PLC0415
-
+        try:
+            from hookguard.stores.sql import store_from_url  # noqa: PLC0415
+        except ConfigurationError:
+            # What it says knows nothing of the URL, whose database has an extra of its own.
+            raise ConfigurationError(f"store {parts.scheme}://…: SQLAlchemy is missing: {install(parts.scheme)}") from None
         return store_from_url(given)
     if parts.scheme == "postgres":
         raise ConfigurationError("store postgres://…: SQLAlchemy reads this database's URLs as postgresql://…")

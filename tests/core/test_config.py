@@ -1,4 +1,5 @@
 import json
+import sys
 import types
 
 import pytest
@@ -141,6 +142,30 @@ def test_an_endpoint_may_switch_the_tolerance_off_or_set_it():
     )
     assert made.endpoint("stripe").verifier.tolerance == 60
     assert made.endpoint("svix").verifier.tolerance is None
+
+
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        ("postgresql://u:pw@h/db", "'hookguard-webhooks[postgresql]'"),
+        ("postgresql+psycopg://u:pw@h/db", "'hookguard-webhooks[postgresql]'"),
+        ("mysql://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("mariadb+pymysql://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("postgresql+asyncpg://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' asyncpg"),
+        ("sqlite+pysqlite:///x.sqlite3", "'hookguard-webhooks[sqlalchemy]'"),
+        ("redis://:pw@h/0", "'hookguard-webhooks[redis]'"),
+    ],
+)
+def test_a_store_whose_package_is_missing_says_what_installs_it(url, command, monkeypatch):
+    for name in [*sys.modules]:
+        if name.startswith(("hookguard.stores.sql.", "hookguard.stores.redis")) or name == "hookguard.stores.sql":
+            monkeypatch.delitem(sys.modules, name)
+    for package in ("sqlalchemy", "redis"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError) as told:
+        store_from(url)
+    assert str(told.value).endswith(f"pip install {command}")
+    assert "pw" not in str(told.value)
 
 
 def test_a_published_list_of_networks(tmp_path):
