@@ -23,6 +23,11 @@ class Batch:
     most: int = 1000
     may_be_one: bool = False
 
+    @property
+    def each(self) -> str:
+        """What the path to something in a member begins with, among what a scheme covers."""
+        return f"{self.items}[*]."
+
     def members(self, document: Any) -> list[Any]:
         """Return the events that a body's JSON holds.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from hookguard.presets import generic_hmac
 from hookguard.secret import Secret, SecretLike
 from hookguard.store import AsyncStore, Store
 from hookguard.stores import MemoryStore, SQLiteStore
+from hookguard.stores.drivers import install
 from hookguard.verifier import SecretLookup, Verifier
 
 __all__ = ["Settings", "sqlite_file", "store_from"]
@@ -40,6 +42,8 @@ _ENDPOINT = frozenset(
     }
     | {"behind", "gateway_secrets", "gateway_holds", "verify_provider"}
 )
+#: The plain words of a preset in a mapping.
+_WORDS = frozenset(inspect.signature(generic_hmac).parameters)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
 _SHARED = _LIMITS | {"lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
 _TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
@@ -131,8 +135,11 @@ def store_from(given: Any) -> Store | AsyncStore:
 
         return RedisStore.from_url(given)
     if re.fullmatch(r"(postgresql|mysql|mariadb)(\+\w+)?|sqlite\+\w+", parts.scheme):
-        from hookguard.stores.sql import store_from_url  # noqa: PLC0415
-
+        try:
+            from hookguard.stores.sql import store_from_url  # noqa: PLC0415
+        except ConfigurationError:
+            # What it says knows nothing of the URL, whose database has an extra of its own.
+            raise ConfigurationError(f"store {parts.scheme}://…: SQLAlchemy is missing: {install(parts.scheme)}") from None
         return store_from_url(given)
     if parts.scheme == "postgres":
         raise ConfigurationError("store postgres://…: SQLAlchemy reads this database's URLs as postgresql://…")
@@ -204,7 +211,11 @@ def _verifier(name: str, own: dict[str, Any]) -> Verifier:
 
 def _preset(given: Any) -> str | Preset:
     if isinstance(given, Mapping):
-        return generic_hmac(**{str(key).lower(): value for key, value in given.items()})
+        words = _known(given, _WORDS, "preset")
+        for needed, what in (("name", "one of your choosing"), ("header", "the one that carries the signature")):
+            if needed not in words:
+                raise ConfigurationError(f"preset: {needed} is missing: write {what} into the mapping")
+        return generic_hmac(**words)
     if isinstance(given, str) and "." in given:
         given = _imported(given, "preset")
     if not isinstance(given, (str, Preset)):

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, read_json
 from hookguard.errors import ConfigurationError, MalformedBody
-from hookguard.place import InBody, InForm, InXml
+from hookguard.place import InBody, InForm, InXml, in_words
 from hookguard.schemes.base import Draft, Key
 from hookguard.schemes.public_key import need_cryptography
 from hookguard.secret import Secret
@@ -34,6 +34,9 @@ class Envelope(Protocol):
     """How a provider wraps what it sends. A class that inherits this one needs nothing of the secret."""
 
     __slots__ = ()
+
+    #: The extras of ours that it needs installed.
+    extras: tuple[str, ...] = ()
 
     def check(self, secret: Secret) -> None:
         """Raise ConfigurationError when the secret cannot open anything, or a package is missing."""
@@ -54,6 +57,8 @@ class FramedAes(Envelope):
     vector; the owner must be the secret's ``owner``. WeCom and DingTalk do so.
     """
 
+    extras = ("crypto",)
+
     place: InBody | InXml
     owner: str
 
@@ -68,7 +73,7 @@ class FramedAes(Envelope):
         """Decrypt what is at the place."""
         text = self.place.find(Reading(delivery))
         if text is None:
-            raise MalformedBody(f"nothing encrypted is at {self.place!r}")
+            raise MalformedBody(f"nothing encrypted is at {in_words(self.place)}")
         return self.decrypt(text, key.secret)
 
     def decrypt(self, text: str, secret: Secret) -> bytes:
@@ -107,6 +112,8 @@ class HashedKeyAes(Envelope):
 
     Where the secret has no such field the body must not be encrypted, and where it has, it must. Lark and Feishu do so.
     """
+
+    extras = ("crypto",)
 
     field: str = "encrypt_key"
     place: InBody = InBody("encrypt")  # noqa: RUF009 - frozen
@@ -155,6 +162,8 @@ class SealedResource(Envelope):
     What is opened is the body with ``resource`` replaced by its plaintext. The key is the text of the secret's ``field``.
     WeChat Pay does so.
     """
+
+    extras = ("crypto",)
 
     field: str = "api_v3_key"
 
@@ -223,7 +232,7 @@ class InBase64(Envelope):
         """Decode the field, line breaks left out."""
         text = self.place.find(Reading(delivery))
         if text is None:
-            raise MalformedBody(f"nothing is at {self.place!r}")
+            raise MalformedBody(f"nothing is at {in_words(self.place)}")
         return _decoded(text.replace("\r", "").replace("\n", ""))
 
     def seal(self, draft: Draft, key: Key) -> Draft:

@@ -15,7 +15,7 @@ from hookguard.delivery import Delivery
 from hookguard.documents import read_form, read_json, read_xml, says_form
 from hookguard.errors import MalformedBody, MissingEventId
 from hookguard.headers import Headers
-from hookguard.place import Place
+from hookguard.place import Place, in_words
 
 __all__ = ["Event"]
 
@@ -128,7 +128,10 @@ class Event:
 
     @property
     def covers(self) -> frozenset[str]:
-        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, or a lower-case header name."""
+        """What the signature covers: ``"body"``, ``"url"``, ``"method"``, a lower-case header name, or single fields.
+
+        A field is ``"body:data.id"``, ``"form:id"`` or ``"query:id"``; ``"body:items[*].id"`` in every member of a list.
+        """
         return self._preset.scheme.covers
 
     @property
@@ -171,7 +174,7 @@ class Event:
         if not found and self._preset.identity == "content":
             found = f"sha256:{self.digest()}"
         if not found:
-            raise MissingEventId(f"the {self.provider} event carries no id: look at {place!r} in the delivery's headers and body")
+            raise MissingEventId(f"the {self.provider} event carries no id: look at {in_words(place)} of the delivery")
         if not _PLAIN_ID.fullmatch(found):
             found = "sha256:" + hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()
         self._id: str = found

@@ -108,7 +108,7 @@ class GatewayVerifier(Verifier):
         identity, place = self._own.identity, self._own.event_id
         if identity is None or (identity == "id" and self._alone and place is not None):
             # What the provider's own signature vouched for counts here only where the gateway's does.
-            unsigned = place is None or not place.parts - EachDelivery().parts <= covers
+            unsigned = not self._own.id_covered_by(covers | EachDelivery().parts)
             identity = "id+content" if unsigned else "id"
         return replace(self._own, scheme=scheme, identity=identity, profile=hop.profile)
 

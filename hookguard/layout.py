@@ -52,6 +52,13 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], str], re.Pattern[str]]] = {
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
+def _need_texts(template: object, separator: object) -> None:
+    if not isinstance(template, str):
+        raise ConfigurationError(f"layout is {template!r}: give the text of the header's value, for example '{{hex}}'")
+    if not isinstance(separator, (str, type(None))):
+        raise ConfigurationError(f"separator is {separator!r}: give the text between two signatures, or leave it out")
+
+
 class Layout:
     """A compiled template. ConfigurationError when it has no signature, or a placeholder that does not exist.
 
@@ -80,6 +87,7 @@ class Layout:
     def __init__(
         self, template: str, *, separator: str | None = None, optional_prefix: bool = False, ignore_case: bool = False
     ) -> None:
+        _need_texts(template, separator)
         pieces = _PLACEHOLDER.split(template)
         literals, names = pieces[::2], pieces[1::2]
         unknown = [name for name in names if name not in ENCODINGS and name not in ("timestamp", "key")]

@@ -24,6 +24,7 @@ __all__ = [
     "Readable",
     "exact_part",
     "in_words",
+    "need_place",
 ]
 
 #: Longest query string that is looked into, and the parameters it may have.
@@ -64,6 +65,21 @@ class Place(Protocol):
         """Return the text, or None when it is not there."""
 
 
+def need_place(given: object, what: str, *kinds: type) -> None:
+    """Raise ConfigurationError unless it is a place; unless it is one of these, where only some will do."""
+    if kinds:
+        good = isinstance(given, kinds)
+    else:
+        good = not isinstance(given, type) and callable(getattr(given, "find", None)) and hasattr(given, "parts")
+    if not good:
+        text = repr(given) if isinstance(given, str) else "…"
+        usual = (InHeader, InBody, InForm, InQuery)
+        *others, last = (f"{kind.__name__}({text if kind in usual else '…'})" for kind in kinds or usual)
+        choice = f"{', '.join(others)} or {last}" if others else last
+        shown = f"the class {given.__name__}" if isinstance(given, type) else in_words(given)
+        raise ConfigurationError(f"{what} is {text if isinstance(given, str) else shown}: say where it is, with {choice}")
+
+
 @dataclass(frozen=True, slots=True)
 class InHeader:
     """The value of a header that comes once."""
@@ -71,7 +87,13 @@ class InHeader:
     name: str
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isascii() or "_" in self.name or self.name != self.name.strip():
+        if (
+            not isinstance(self.name, str)
+            or not self.name
+            or not self.name.isascii()
+            or "_" in self.name
+            or self.name != self.name.strip()
+        ):
             raise ConfigurationError(f"{self.name!r} is not a header name: write it as the provider does, with hyphens")
 
     @property
@@ -213,6 +235,8 @@ class FirstOf:
     __slots__ = ("places",)
 
     def __init__(self, *places: Place) -> None:
+        for place in places:
+            need_place(place, "a place of FirstOf")
         self.places = places
 
     def __repr__(self) -> str:
@@ -237,6 +261,8 @@ class Joined:
     __slots__ = ("places",)
 
     def __init__(self, *places: Place) -> None:
+        for place in places:
+            need_place(place, "a place of Joined")
         self.places = places
 
     def __repr__(self) -> str:
@@ -253,13 +279,20 @@ class Joined:
         return None if None in found else "/".join(text for text in found if text is not None)
 
 
-def exact_part(place: object) -> str | None:
+def exact_part(place: object, within: str = "") -> str | None:
     """Return what one field is called among what a scheme covers, where it covers fields and not the whole part.
 
-    ``"body:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name; None for any other place.
+    ``"body:PATH"``, ``"element:PATH"``, ``"form:FIELD"``, ``"query:PARAMETER"`` or a lower-case header name, or several of them
+    as ``"body:PATH, else form:FIELD"``; None for any other place. ``within`` is the list in the body whose members are
+    looked into, where the place is looked for in each of them.
     """
+    if isinstance(place, FirstOf):
+        names = [exact_part(each, within) for each in place.places]
+        return None if None in names else ", else ".join(map(str, names))
     if isinstance(place, InBody):
-        return f"body:{place.path}"
+        return f"body:{within}{place.path}"
+    if isinstance(place, InXml):
+        return f"element:{place.path}"
     if isinstance(place, InForm):
         return f"form:{place.field}"
     if isinstance(place, InQuery):

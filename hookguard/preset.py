@@ -13,7 +13,7 @@ from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
-from hookguard.place import FirstOf, InForm, InHeader, Joined, Place, exact_part
+from hookguard.place import FirstOf, InBody, InForm, InHeader, InXml, Joined, Place, exact_part, need_place
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme
@@ -61,8 +61,27 @@ class Preset:
     doubt: str = ""  #: what no official source confirms, and what was assumed; empty where everything is confirmed
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != self.name.lower() or not self.name.replace("-", "").isalnum():
+        if (
+            not isinstance(self.name, str)
+            or not self.name
+            or self.name != self.name.lower()
+            or not self.name.replace("-", "").isalnum()
+        ):
             raise ConfigurationError(f"preset name {self.name!r}: use lower-case letters, digits and hyphens")
+        if isinstance(self.scheme, type) or not callable(getattr(self.scheme, "verify", None)):
+            raise ConfigurationError(
+                f"preset {self.name!r}: scheme is {self.scheme!r}: make one of those in hookguard.schemes, for example"
+                " HmacScheme(signature=SignatureHeader('X-Signature', '{hex}'))"
+            )
+        for place, what in ((self.event_id, "event_id"), (self.event_type, "event_type")):
+            if place is not None:
+                need_place(place, f"preset {self.name!r}: {what}")
+        if self.identity not in (None, "id", "content", "id+content"):
+            raise ConfigurationError(
+                f"preset {self.name!r}: identity is {self.identity!r}; choose 'id', 'content' or 'id+content'"
+            )
+        if self.batch is not None and not isinstance(self.batch, Batch):
+            raise ConfigurationError(f"preset {self.name!r}: batch is {self.batch!r}; give Batch('path.to.list')")
         if self.identity is None and not self.id_covered:
             raise ConfigurationError(
                 f"preset {self.name!r}: the signature does not cover the event id, so say what makes two deliveries the"
@@ -76,8 +95,8 @@ class Preset:
                 f"preset {self.name!r}: every event of a batch would have the same id, so all but the first were lost:"
                 " look for it in the body"
             )
-        if not self.tolerance > 0:
-            raise ConfigurationError(f"preset {self.name!r}: tolerance must be more than 0 seconds")
+        if isinstance(self.tolerance, bool) or not isinstance(self.tolerance, (int, float)) or not self.tolerance > 0:
+            raise ConfigurationError(f"preset {self.name!r}: tolerance is {self.tolerance!r}; give seconds, more than 0")
 
     @property
     def confirmed(self) -> bool:
@@ -90,21 +109,44 @@ class Preset:
         return self.json_field is not None or _reads_form(self.event_id) or _reads_form(self.event_type)
 
     @property
+    def extras(self) -> list[str]:
+        """The extras of ours that must be installed for it, beside the framework's and the store's."""
+        needed = {*self.scheme.extras, *(self.envelope.extras if self.envelope else ())}
+        # Tokens bring what public keys need.
+        return sorted(needed - {"crypto"} if "jwt" in needed else needed)
+
+    @property
     def id_covered(self) -> bool:
         """Whether the signature covers the event id."""
-        return self.event_id is not None and self._covers(self.event_id)
+        return self.id_covered_by(self.scheme.covers)
+
+    def id_covered_by(self, covers: frozenset[str]) -> bool:
+        """Whether a signature over these parts covers the event id."""
+        return self.event_id is not None and self._covered(self.event_id, covers)
 
     @property
     def type_covered(self) -> bool:
         """Whether the signature covers the event type."""
-        return self.event_type is not None and self._covers(self.event_type)
+        return self.event_type is not None and self._covered(self.event_type, self.scheme.covers)
 
-    def _covers(self, place: Place) -> bool:
-        if isinstance(place, Joined):
-            return all(map(self._covers, place.places))
-        covered = self.scheme.covers
+    @property
+    def body_covered(self) -> bool:
+        """Whether the signature covers the body or fields of it; else whoever has it can send anything with it."""
+        return any(part.partition(":")[0] in ("body", "form", "element") for part in self.scheme.covers)
+
+    def _covered(self, place: Place, covers: frozenset[str]) -> bool:
         # A whole URL has its query in it.
-        return place.parts <= (covered | {"query"} if "url" in covered else covered) or exact_part(place) in covered
+        if place.parts <= (covers | {"query"} if "url" in covers else covers):
+            return True
+        # What an envelope holds is signed where all of it is one signed field.
+        if self.envelope is not None and isinstance(place, (InBody, InXml)):
+            return exact_part(getattr(self.envelope, "place", None)) in covers
+        # A signed field is the event's own where the event reads what the scheme read: not the JSON of a form field that the
+        # scheme does not know of.
+        alike = getattr(self.scheme, "json_field", self.json_field) == self.json_field
+        if alike and exact_part(place, self.batch.each if self.batch else "") in covers:
+            return True
+        return isinstance(place, (FirstOf, Joined)) and all(self._covered(each, covers) for each in place.places)
 
     @property
     def lease(self) -> float:

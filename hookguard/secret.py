@@ -9,11 +9,11 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, get_args
 
 from hookguard.errors import ConfigurationError, WeakSecretWarning
 
-__all__ = ["Secret", "SecretFormat", "SecretLike"]
+__all__ = ["Secret", "SecretFormat", "SecretLike", "need_format"]
 
 #: How a provider shows a secret: as text that is the key itself, as hex, as base64, or as base64 behind ``whsec_``.
 SecretFormat = Literal["text", "hex", "base64", "whsec"]
@@ -285,6 +285,12 @@ def _check_key(key: bytes) -> None:
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
+
+
+def need_format(fmt: object) -> None:
+    """Raise ConfigurationError unless secrets can be read in this format."""
+    if fmt not in get_args(SecretFormat):
+        raise ConfigurationError(f"secret_format is {fmt!r}; choose {', '.join(map(repr, get_args(SecretFormat)))}")
 
 
 def _decode(text: str, fmt: SecretFormat) -> bytes:

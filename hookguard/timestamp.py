@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Literal
 
-from hookguard.errors import MalformedTimestamp
+from hookguard.errors import ConfigurationError, MalformedTimestamp
 
-__all__ = ["TimestampUnit", "read_timestamp", "write_timestamp"]
+__all__ = ["TimestampUnit", "need_unit", "read_timestamp", "write_timestamp"]
 
 #: Seconds since 1970, milliseconds since 1970, either of them (told apart by their size), or an RFC 3339 date-time.
 TimestampUnit = Literal["s", "ms", "s|ms", "rfc3339"]
@@ -23,6 +23,12 @@ _MILLISECONDS = 100_000_000_000
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
+
+
+def need_unit(unit: object) -> None:
+    """Raise ConfigurationError unless timestamps can be read in this unit."""
+    if unit not in READERS:
+        raise ConfigurationError(f"timestamp_unit is {unit!r}; choose {', '.join(map(repr, READERS))}")
 
 
 def read_timestamp(text: str, unit: TimestampUnit = "s") -> float:

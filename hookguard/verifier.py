@@ -96,6 +96,8 @@ class Verifier:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.preset = get(preset) if isinstance(preset, str) else preset
+        if not isinstance(self.preset, Preset):
+            raise ConfigurationError(f"preset is {type(self.preset).__name__}: give the name of a preset, or a Preset")
         if not self.preset.confirmed:
             # The text is the same every time, so that Python's own filter shows it once.
             warnings.warn(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hookguard import Preset
-from hookguard.cli.providers_page import checked, duration, habits, page, proof
+from hookguard.cli.providers_page import checked, duration, habits, id_signed, page, proof
 from hookguard.place import in_words
 from hookguard.presets import get
 from hookguard.profile import Fact
@@ -130,7 +130,7 @@ def describe(preset: Preset) -> dict[str, Any]:
         "signed": scheme.what.replace("`", ""),
         "header": scheme.required_header,
         "where": scheme.where.replace("`", ""),
-        "id_signed": "yes" if preset.id_covered else "no",
+        "id_signed": id_signed(preset),
         "identity": preset.identity or "id",
         "tolerance": duration(preset.tolerance) if tolerance else "-",
         "tolerance_seconds": tolerance,
@@ -150,6 +150,7 @@ def describe(preset: Preset) -> dict[str, Any]:
         "confirmed": "yes" if preset.confirmed else "no",
         "doubt": preset.doubt,
         "checked": checked(preset),
+        "extras": preset.extras,
         "docs": preset.docs,
         "note": preset.note,
     }

@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from hookguard import Preset
-from hookguard.place import in_words
+from hookguard.place import EachDelivery, in_words
 from hookguard.profile import Fact, Profile
 
-__all__ = ["checked", "duration", "habits", "page", "proof"]
+__all__ = ["checked", "duration", "habits", "id_signed", "page", "proof"]
 
 _INTRODUCTION = """# Providers
 
@@ -20,7 +20,9 @@ What no page says is marked *not stated*; a value assumed for it is on the cauti
 table in a terminal, `hookguard presets --markdown` writes this page.
 
 *Identity* is what makes two deliveries the same event ([What "once" means](once.md)). An id that is *signed* cannot be
-exchanged by someone who captured a delivery. *Within* is how far a signed timestamp may be off, both ways. *Retries for* is
+exchanged by someone who captured a delivery. *Body unsigned* says that no signature covers the body at all: a shared token, or
+a signature over the time or the URL, vouches for the whole delivery, and whoever learns it can send any event under any id; the
+id then only tells honest deliveries apart. *Within* is how far a signed timestamp may be off, both ways. *Retries for* is
 the time from the first try to the last automatic one, and *waits* how long an answer may take; a star marks what is assumed.
 A *batch* carries several events, each of which is handled by itself. *Proved by* is what judges the preset in our tests that
 we did not write: a published vector, or the provider's official package. *Unconfirmed* presets say what is not known in
@@ -30,6 +32,8 @@ their section, and warn when they are used.
 the time the provider waits for an answer, and at least a minute. The retention is one and a quarter times the
 time from the first try to the last automatic one, plus a day, at least a week, and at least twice what a timestamp may be
 off; a delivery sent again by hand after that runs again. A preset of your own: [Your own provider](own-provider.md).
+Those that need an extra beside the framework's and the store's name it in their section; an endpoint says so as well when it is
+made.
 
 """
 
@@ -59,7 +63,7 @@ def _told_before(preset: Preset, presets: list[Preset]) -> str | None:
 def _row(preset: Preset) -> str:
     scheme = preset.scheme
     window = duration(preset.tolerance) if scheme.signs_timestamp else "-"
-    covered = " (signed)" if preset.id_covered else ""
+    covered = {"yes": " (signed)", "body unsigned": " (body unsigned)"}.get(id_signed(preset), "")
     cells = (
         f"[`{preset.name}`](#{preset.name})" + ("" if preset.confirmed else " (unconfirmed)"),
         scheme.where,
@@ -73,6 +77,15 @@ def _row(preset: Preset) -> str:
         checked(preset),
     )
     return _cells(cells)
+
+
+def id_signed(preset: Preset) -> str:
+    """Return whether the signature covers the id: ``-`` where none is looked for, ``body unsigned`` where it covers no body."""
+    if preset.event_id is None or preset.event_id == EachDelivery():
+        return "-"
+    if preset.id_covered:
+        return "yes"
+    return "no" if preset.body_covered else "body unsigned"
 
 
 def _cells(cells: Iterable[str]) -> str:
@@ -117,6 +130,10 @@ def _section(preset: Preset, told_before: str | None) -> str:
         about.append("A delivery may carry several events, and each is handled by itself.")
     if preset.doubt:
         about.append(f"**Unconfirmed**: {preset.doubt}.")
+    if preset.extras:
+        about.append(f"Needs the extra{'s' * (len(preset.extras) > 1)} {' and '.join(f'`{extra}`' for extra in preset.extras)}.")
+    if signing := _signing(preset):
+        about.append(signing)
     lines = ["", f"## {preset.name}", "", " ".join(about), ""]
     if profile is None:
         lines += ["No provider stands behind it, so nothing is known of how it delivers.", ""]
@@ -127,6 +144,20 @@ def _section(preset: Preset, told_before: str | None) -> str:
     retention = preset.retention(preset.tolerance if preset.scheme.signs_timestamp else None)
     lines.append(f"So: a lease of {duration(preset.lease)}, a retention of {duration(retention)}.")
     return "\n".join(lines) + "\n"
+
+
+def _signing(preset: Preset) -> str:
+    """Return what tests sign with, where that is not what an endpoint verifies with."""
+    if preset.scheme.signs_privately:
+        return "[Tests sign](testing.md#public-keys) with a private key in place of the public one."
+    for_tests = [f"`{name}`" for name in preset.scheme.optional_fields if name in _FOR_TESTS]
+    if not for_tests:
+        return ""
+    return f"[Tests sign](testing.md#keys-that-the-provider-publishes) with {', '.join(for_tests)} in the secret."
+
+
+#: Fields of a secret that only tests have: nobody but the provider signs otherwise.
+_FOR_TESTS = ("private_key", "key_id", "certificates", "root_fingerprint")
 
 
 def _facts(profile: Profile) -> list[str]:
@@ -154,7 +185,7 @@ def _yes(value: bool | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds in the unit people use for them, or in two where one would need many digits."""
+    """Write seconds in the unit people use for them, or in two where one would need many digits; what is less is left out."""
     if seconds is None:
         return "?"
     if not seconds:
@@ -166,5 +197,5 @@ def duration(seconds: float | None) -> str:
             if float(short) * size == seconds:
                 return f"{short} {unit}"
             whole, rest = divmod(seconds, size)
-            return f"{whole:.0f} {unit} {rest // part:.0f} {smaller}"
+            return f"{whole:.0f} {unit}" + (f" {rest // part:.0f} {smaller}" if rest >= part else "")
     return f"{seconds:.3g} s"

@@ -24,6 +24,10 @@ _DOCS = Source("https://docs.adyen.com/development-resources/webhooks/troublesho
 _ACCEPT = Source("https://docs.adyen.com/japan-sellers-screening/webhooks", "2026-11-25")
 _SIGNATURES = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
 
+#: Where the events are, and what each is wrapped in.
+_ITEMS = Batch("notificationItems")
+_ITEM = "NotificationRequestItem"
+
 #: The fields that are signed, in this order.
 _SIGNED = (
     "pspReference",
@@ -51,6 +55,7 @@ class AdyenScheme(Scheme):
     what = "HMAC-SHA-256 of eight fields of each item"
 
     secret_format: SecretFormat = "hex"
+    covers = frozenset(f"body:{_ITEMS.each}{_ITEM}.{path}" for path in _SIGNED)
 
     def prepare(self, secret: Secret) -> HmacKey:
         """Hash the key's two blocks once."""
@@ -134,8 +139,6 @@ ADYEN_PROFILE = Profile(
     networks=_DOCS.silent(None),
 )
 
-_ITEM = "NotificationRequestItem"
-
 ADYEN = Preset(
     name="adyen",
     title="Adyen (payments)",
@@ -143,8 +146,7 @@ ADYEN = Preset(
     # Adyen's own rule for duplicates; all three are signed.
     event_id=Joined(InBody(f"{_ITEM}.pspReference"), InBody(f"{_ITEM}.eventCode"), InBody(f"{_ITEM}.success")),
     event_type=InBody(f"{_ITEM}.eventCode"),
-    identity="id",
-    batch=Batch("notificationItems"),
+    batch=_ITEMS,
     profile=ADYEN_PROFILE,
     proof=("vector", "sdk"),
     docs=_SIGNATURES,

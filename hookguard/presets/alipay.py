@@ -48,6 +48,8 @@ class AlipayScheme(Scheme):
     what = "RSA with SHA-256 of the form's sorted fields"
 
     secret_fields = ("public_key",)
+    extras = ("crypto",)
+    signs_privately = True
     covers = frozenset({"body"})
     signs_timestamp = True
 

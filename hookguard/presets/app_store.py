@@ -18,8 +18,8 @@ from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import DAY, HOUR, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
-from hookguard.schemes.jwt import Jws, JwsKey, read_jws
-from hookguard.schemes.public_key import need_cryptography, read_key
+from hookguard.schemes.jwt import Jws, JwsKey, need_jwt, read_jws
+from hookguard.schemes.public_key import read_key
 from hookguard.secret import Secret
 
 __all__ = ["APP_STORE", "AppStoreKey", "AppStoreScheme", "SignedPayload"]
@@ -74,11 +74,12 @@ class AppStoreScheme(Scheme):
     secret_fields = ("bundle_id", "environment")
     optional_fields = ("app_apple_id", "root_fingerprint", "certificates", "private_key")
     covers = frozenset({"body"})
+    extras = ("jwt",)
     signs_timestamp = True
 
     def prepare(self, secret: Secret) -> AppStoreKey:
-        """Read what is wanted; ConfigurationError when something does not fit or ``cryptography`` is not installed."""
-        need_cryptography()
+        """Read what is wanted; ConfigurationError when something does not fit or a package is missing."""
+        need_jwt()
         given = {name: secret.field(name) if secret.has(name) else "" for name in self.optional_fields}
         environment = secret.field("environment")
         if environment not in ("Production", "Sandbox"):

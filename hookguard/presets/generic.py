@@ -56,7 +56,7 @@ def generic_hmac(
 def _place(text: str | None) -> Place | None:
     if text is None:
         return None
-    kind, colon, where = text.partition(":")
+    kind, colon, where = text.partition(":") if isinstance(text, str) else ("", "", "")
     places: dict[str, type[InHeader] | type[InBody] | type[InForm]] = {"header": InHeader, "body": InBody, "form": InForm}
     if not colon or not where or kind not in places:
         raise ConfigurationError(f"{text!r} is not a place: write header:NAME, body:path.to.field or form:FIELD")

@@ -26,7 +26,6 @@ MAILGUN = Preset(
     # works once, so that one which was captured is a duplicate.
     event_id=_TOKEN,
     event_type=InBody("event-data.event"),
-    identity="id",
     # Nobody says that a retry is signed anew, and they go on for eight hours.
     tolerance=12 * HOUR,
     profile=Profile(

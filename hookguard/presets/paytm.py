@@ -46,6 +46,7 @@ class PaytmScheme(Scheme):
     what = "SHA-256 of the form's values, encrypted with AES"
 
     covers = frozenset({"body"})
+    extras = ("crypto",)
 
     def prepare(self, secret: Secret) -> bytes:
         """Return the merchant key; ConfigurationError when AES cannot take it or ``cryptography`` is not installed."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hookguard.documents import read_json
 from hookguard.errors import MalformedBody
@@ -16,7 +17,7 @@ from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.jwt import BodyHash, JwsKey, JwtAlgorithm, PublishedJwtScheme, jwk_key
 from hookguard.secret import Secret
 
-__all__ = ["PLAID", "PLAID_SANDBOX", "PlaidKeys", "SignedPart"]
+__all__ = ["PLAID", "PLAID_SANDBOX", "PlaidKeys", "PlaidScheme", "SignedPart"]
 
 _DOCS = Source("https://plaid.com/docs/api/webhooks/webhook-verification/", "2026-11-25")
 _WEBHOOKS = Source("https://plaid.com/docs/api/webhooks/", "2026-11-25")
@@ -37,8 +38,8 @@ class SignedPart:
 
     @property
     def parts(self) -> frozenset[str]:
-        """The header's name in lower case."""
-        return frozenset({self.header.lower()})
+        """The token without its signature."""
+        return frozenset({f"token:{self.header.lower()}"})
 
     def find(self, event: Readable) -> str | None:
         """Return the digest; None when there is no token."""
@@ -83,8 +84,18 @@ def _read_key(document: bytes, now: float, key_id: str, algorithm: JwtAlgorithm)
     return {key_id: jwk_key(jwk, algorithm)}
 
 
-def _scheme(host: str) -> PublishedJwtScheme:
-    return PublishedJwtScheme(
+class PlaidScheme(PublishedJwtScheme):
+    """A token over the body's hash, of which what it signs tells events apart."""
+
+    __slots__ = ()
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.covers |= SignedPart(_HEADER).parts
+
+
+def _scheme(host: str) -> PlaidScheme:
+    return PlaidScheme(
         published=PlaidKeys(host),
         algorithm="ES256",
         token=InHeader(_HEADER),
@@ -108,7 +119,6 @@ PLAID = Preset(
     scheme=_scheme("production.plaid.com"),
     event_id=SignedPart(_HEADER),
     event_type=Joined(InBody("webhook_type"), InBody("webhook_code")),
-    identity="id",
     profile=_PROFILE,
     docs=_DOCS.address,
     note="The secret is the API's client_id and secret, with which the key is fetched. Sandbox: preset plaid-sandbox.",
@@ -120,7 +130,6 @@ PLAID_SANDBOX = Preset(
     scheme=_scheme("sandbox.plaid.com"),
     event_id=PLAID.event_id,
     event_type=PLAID.event_type,
-    identity="id",
     profile=_PROFILE,
     docs=_DOCS.address,
     note="The secret is the sandbox's client_id and secret; its keys are none of production's.",

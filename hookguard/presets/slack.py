@@ -24,8 +24,10 @@ SLACK = Preset(
     json_field="payload",
     challenge=Echo(InBody("challenge"), when={InBody("type"): "url_verification"}),
     profile=Profile(
-        schedule=_EVENTS.says("three times: at once, after a minute, after five minutes"),
-        # Apps that switch Delayed Events on get retries hourly for a day after those three.
+        schedule=_EVENTS.says(
+            "three times: at once, after a minute, after five minutes; then hourly for a day, where the app switches"
+            " Delayed Events on"
+        ),
         horizon=_EVENTS.says(DAY + 6 * MINUTE),
         resigned=_EVENTS.silent(None),
         stable_body=_EVENTS.silent(None),

@@ -26,8 +26,8 @@ from hookguard.place import FirstOf, InBody
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
-from hookguard.schemes.jwt import Jws, JwsKey, read_jwks, read_jws
-from hookguard.schemes.public_key import need_cryptography, read_key
+from hookguard.schemes.jwt import Jws, JwsKey, need_jwt, read_jwks, read_jws
+from hookguard.schemes.public_key import read_key
 from hookguard.secret import Secret
 from hookguard.timestamp import read_timestamp
 
@@ -66,14 +66,15 @@ class TrueLayerScheme(FetchingScheme):
     what = "ES512 (detached JWS) of method, path, listed headers and body"
 
     secret_fields = ("environment",)
+    extras = ("jwt", "fetch")
     optional_fields = ("private_key",)
     covers = frozenset({"body", "method", _TIMESTAMP.lower()})
     signs_timestamp = True
     required_header = _HEADER.lower()
 
     def prepare(self, secret: Secret) -> TrueLayerKey:
-        """Look the environment up; ConfigurationError when there is none of that name, or ``cryptography`` is missing."""
-        need_cryptography()
+        """Look the environment up; ConfigurationError when there is none of that name, or a package is missing."""
+        need_jwt()
         environment = secret.field("environment")
         if environment not in _KEYS:
             raise ConfigurationError(f"{environment!r} is no environment of TrueLayer's: give 'production' or 'sandbox'")

@@ -158,6 +158,7 @@ TWILIO = Preset(
     docs="https://www.twilio.com/docs/usage/security#validating-requests",
     note=(
         "The secret is the account's auth token, or the shared key's secret where one signs. No time is signed, and names and"
-        " values run into one another in what is. Voice webhooks are questions, not events: give them a URL without a store."
+        " values run into one another in what is. A voice webhook asks what the caller is to hear: with store_reply=True a"
+        " repeated one gets the same TwiML again."
     ),
 )

@@ -47,6 +47,8 @@ class WeChatPayScheme(Scheme):
     what = "RSA with SHA-256 of time, nonce and body"
 
     secret_fields = ("public_keys", "api_v3_key")
+    extras = ("crypto",)
+    signs_privately = True
     covers = frozenset({"body", _TIMESTAMP.lower(), _NONCE.lower()})
     signs_timestamp = True
     required_header = _SIGNATURE.lower()

@@ -58,12 +58,19 @@ class Scheme(Protocol):
     #: How the provider shows the secret.
     secret_format: SecretFormat = "text"
     #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
-    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came).
+    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came). A
+    #: scheme that signs fields and not the bytes names each: ``"body:data.id"``, ``"form:id"``, ``"query:id"``, and
+    #: ``"body:items[*].id"`` in every member of a list.
     covers: frozenset[str] = frozenset()
     #: Whether the signature covers a timestamp.
     signs_timestamp: bool = False
     #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
     required_header: str | None = None
+
+    #: The extras of ours that it needs installed.
+    extras: tuple[str, ...] = ()
+    #: Whether the secret is the provider's public key, in whose place tests give the private one to sign.
+    signs_privately: bool = False
 
     @property
     def where(self) -> str:
@@ -96,6 +103,8 @@ class FetchingScheme(Scheme, Protocol):
     """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""
 
     __slots__ = ()
+
+    extras: tuple[str, ...] = ("crypto", "fetch")
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
         """Say which key the delivery needs; None when it needs none.

@@ -23,12 +23,12 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.layout import Layout
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words
+from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import DIGESTS, HmacKey
 from hookguard.schemes.template import SignatureHeader
-from hookguard.secret import Secret, SecretFormat
-from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
+from hookguard.secret import Secret, SecretFormat, need_format
+from hookguard.timestamp import TimestampUnit, need_unit, read_timestamp, write_timestamp
 
 __all__ = ["FieldsScheme", "IfPresent", "InSignature"]
 
@@ -107,8 +107,15 @@ class FieldsScheme(Scheme):
         if not any(not isinstance(piece, str) for piece in self.signed):
             raise ConfigurationError("signed must name at least one field: literal text alone proves nothing")
         places = [piece.place if isinstance(piece, IfPresent) else piece for piece in self.signed if not isinstance(piece, str)]
+        if not isinstance(signature, SignatureHeader):
+            need_place(signature, "signature", SignatureHeader, InBody, InForm, FirstOf)
+        for place in places:
+            if not isinstance(place, InSignature):
+                need_place(place, "what is signed")
         if timestamp is not None and timestamp not in places:
-            raise ConfigurationError(f"timestamp={timestamp!r} is not among what is signed, so it proves nothing")
+            raise ConfigurationError(
+                f"timestamp is {in_words(timestamp)}, which is not among what is signed, so it proves nothing"
+            )
         if each is not None and isinstance(signature, SignatureHeader):
             raise ConfigurationError("each member carries its own signature: give signature=InBody(…), inside the member")
         self.signature = signature
@@ -116,8 +123,10 @@ class FieldsScheme(Scheme):
         if self._layout.has_timestamp != (timestamp == InSignature()):
             raise ConfigurationError("timestamp=InSignature() and a layout with {timestamp} go together")
         self.digest = digest
+        need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
         self.timestamp = timestamp
+        need_unit(timestamp_unit)
         self.timestamp_unit: TimestampUnit = timestamp_unit
         self.borders = borders
         self.each = each
@@ -125,9 +134,10 @@ class FieldsScheme(Scheme):
         self.json_field = json_field
         self.signs_timestamp = timestamp is not None
         self.required_header = signature.lower if isinstance(signature, SignatureHeader) else None
-        # Of the body only the named fields are covered, which is not the body. What the first of several places holds is
-        # signed, but none of them is whenever it is there.
-        self.covers = frozenset(part for place in places if (part := exact_part(place)) is not None)
+        # Of the body only the named fields are covered, which is not the body; of a list's members each one's own. What the
+        # first of several places holds is signed, but none of them is whenever it is there, so they have one name together.
+        within = "" if each is None else f"{each}[*].{wrapped}{'.' if wrapped else ''}"
+        self.covers = frozenset(part for place in places if (part := exact_part(place, within)) is not None)
 
     @property
     def where(self) -> str:
@@ -182,7 +192,7 @@ class FieldsScheme(Scheme):
             for signature in signatures:
                 if compare_digest(expected, signature):
                     return key.name, timestamp
-        raise SignatureMismatch(f"none of {len(keys)} secrets makes the signature over {self.signed!r}: is it this endpoint's?")
+        raise SignatureMismatch(f"none of {len(keys)} secrets makes the {self.what}: is it this endpoint's?")
 
     def _carried(self, reading: Readable, delivery: Delivery) -> tuple[Sequence[str], str | None]:
         if isinstance(self.signature, SignatureHeader):
@@ -193,7 +203,7 @@ class FieldsScheme(Scheme):
         else:
             value = self.signature.find(reading)
             if not value:
-                raise MissingSignature(f"no signature at {self.signature!r}")
+                raise MissingSignature(f"no signature at {in_words(self.signature)}")
             signatures, stamp = self._layout.read(value)
         if not all(signature.isascii() for signature in signatures):
             raise MalformedSignature("the signature holds characters that are not ASCII")
@@ -220,11 +230,11 @@ class FieldsScheme(Scheme):
                 value = stamp if isinstance(piece, InSignature) else piece.find(reading)
                 if not value:
                     raise (MissingTimestamp if place == self.timestamp else MissingSignature)(
-                        f"nothing at {place!r}, which is signed"
+                        f"nothing at {in_words(place)}, which is signed"
                     )
                 pieces.append(value)
             if self.borders and border and border in value:
-                raise MalformedSignature(f"what is at {place!r} holds {border!r}, which ends it")
+                raise MalformedSignature(f"what is at {in_words(place)} holds {border!r}, which ends it")
             if place == self.timestamp:
                 timestamp = read_timestamp(value, self.timestamp_unit)
         return "".join(pieces).encode("utf-8", "surrogatepass"), timestamp
@@ -299,5 +309,5 @@ def _put(body: bytes, place: Any, value: str) -> bytes:
     if isinstance(place, InBody):
         return put_json(body, place.path, value)
     raise ConfigurationError(
-        f"a signature cannot be put at {place!r}: sign with a scheme whose signature is in the body or a header"
+        f"a signature cannot be put at {in_words(place)}: sign with a scheme whose signature is in the body or a header"
     )

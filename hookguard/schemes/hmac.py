@@ -11,7 +11,7 @@ from hookguard.errors import ConfigurationError, MalformedHeader, MalformedSigna
 from hookguard.place import InBody, InHeader
 from hookguard.schemes.base import Key, Verified
 from hookguard.schemes.template import SignatureHeader, TemplateScheme
-from hookguard.secret import Secret, SecretFormat
+from hookguard.secret import Secret, SecretFormat, need_format
 from hookguard.timestamp import TimestampUnit
 
 __all__ = ["DIGESTS", "HmacKey", "HmacScheme", "SignatureHeader", "secret_text"]
@@ -99,6 +99,7 @@ class HmacScheme(TemplateScheme):
             any_header=any_header,
         )
         self.digest = digest
+        need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
         self._size = hashlib.new(digest).digest_size
 

@@ -28,10 +28,10 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.keys import Wanted
-from hookguard.place import InBody, InHeader, in_words
+from hookguard.place import InBody, InHeader, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Validity, Verified
-from hookguard.schemes.public_key import need_cryptography, read_key
-from hookguard.secret import Secret, SecretFormat
+from hookguard.schemes.public_key import read_key
+from hookguard.secret import Secret, SecretFormat, need_format
 
 __all__ = [
     "BodyHash",
@@ -48,6 +48,7 @@ __all__ = [
     "UrlHash",
     "UrlItself",
     "jwk_key",
+    "need_jwt",
     "read_jwks",
     "read_jws",
 ]
@@ -102,6 +103,15 @@ def _base64url(text: str) -> bytes:
 
 def _write_base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def need_jwt() -> None:
+    """Raise ConfigurationError, with the command that installs it, when tokens of public keys cannot be checked."""
+    try:
+        import cryptography  # noqa: F401, PLC0415 - an extra
+        import jwt  # noqa: F401, PLC0415 - likewise
+    except ImportError as error:
+        raise ConfigurationError(f"tokens need the package {error.name}: pip install 'hookguard-webhooks[jwt]'") from None
 
 
 class JwsKey:
@@ -315,9 +325,11 @@ class JwtScheme(Scheme):
         self.algorithm: JwtAlgorithm = algorithm
         self.claims = dict(claims)
         self.token = InHeader("Authorization") if token is None else token
+        need_place(self.token, "token", InHeader, InBody)
         self.prefix = prefix
         self.timestamp = timestamp
         self.required = tuple(required)
+        need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
         self.required_header = self.token.name.lower() if isinstance(self.token, InHeader) else None
         self.signs_timestamp = timestamp is not None
@@ -332,6 +344,13 @@ class JwtScheme(Scheme):
         fields = [check for check in self.claims.values() if isinstance(check, FieldOf)]
         self.secret_fields = (*own, *(check.field for check in fields if check.required))
         self.optional_fields = (*(check.field for check in fields if not check.required), *optional)
+
+    extras: tuple[str, ...] = ("jwt",)
+
+    @property
+    def signs_privately(self) -> bool:  # type: ignore[override]
+        """Whether the secret is a public key."""
+        return "public_key" in self.secret_fields
 
     @property
     def where(self) -> str:
@@ -426,6 +445,8 @@ class PublishedJwtScheme(JwtScheme):
 
     __slots__ = ("published",)
 
+    extras = ("jwt", "fetch")
+
     def __init__(self, *, published: Published, **parts: Any) -> None:
         super().__init__(**parts)
         if self.algorithm.startswith("HS"):
@@ -435,8 +456,7 @@ class PublishedJwtScheme(JwtScheme):
 
     def prepare(self, secret: Secret) -> JwsKey | None:
         """Read the private key, in tests; a package that is missing is found here and not at the first delivery."""
-        need_cryptography()
-        JwsKey(b"any key at all", "HS256")
+        need_jwt()
         return JwsKey(read_key(secret.value("private_key")), self.algorithm) if secret.has("private_key") else None
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:

@@ -214,6 +214,8 @@ class PublicKeyScheme(TemplateScheme):
     __slots__ = ("algorithm",)
 
     secret_fields = ("public_key",)
+    extras = ("crypto",)
+    signs_privately = True
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from hookguard.errors import (
     MissingTimestamp,
     SignatureMismatch,
 )
-from hookguard.place import FirstOf, InBody, InQuery, InXml, in_words
+from hookguard.place import FirstOf, InBody, InQuery, InXml, exact_part, in_words
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
 from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
@@ -71,7 +71,7 @@ class SortedHashScheme(Scheme):
         self.signed = signed
         self.secret_fields = ("token", *fields)
         self.timestamp_unit: TimestampUnit = timestamp_unit
-        self.covers = frozenset({"query:timestamp", "query:nonce"})
+        self.covers = frozenset({"query:timestamp", "query:nonce", str(exact_part(signed))})
 
     @property
     def where(self) -> str:

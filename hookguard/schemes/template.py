@@ -7,7 +7,7 @@ decoded: what stands before it, the body itself and what stands behind it are ha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Union
 
 from hookguard.delivery import Delivery
@@ -21,9 +21,9 @@ from hookguard.errors import (
 )
 from hookguard.headers import Headers
 from hookguard.layout import MAX_CANDIDATES, Layout, Read
-from hookguard.place import InBody, InHeader
+from hookguard.place import InBody, InHeader, need_place
 from hookguard.schemes.base import Draft, Key, Scheme
-from hookguard.timestamp import READERS, TimestampUnit, write_timestamp
+from hookguard.timestamp import READERS, TimestampUnit, need_unit, write_timestamp
 
 __all__ = ["SignatureHeader", "TemplateScheme"]
 
@@ -55,7 +55,7 @@ class SignatureHeader:
         if repeated and separator is None:
             # Servers and proxies join repeated lines with a comma.
             separator = ","
-        self.name = name
+        self.name = InHeader(name).name  # which refuses what is none
         self.lower = name.lower()
         self.repeated = repeated
         self.layout = Layout(layout, separator=separator, optional_prefix=optional_prefix, ignore_case=ignore_case)
@@ -135,9 +135,8 @@ class TemplateScheme(Scheme):
         id: InHeader | None = None,  # noqa: A002 - it fills {id}; inside a constructor nothing is shadowed for long
         any_header: bool = False,
     ) -> None:
-        self.signature = (signature,) if isinstance(signature, SignatureHeader) else tuple(signature)
-        if not self.signature:
-            raise ConfigurationError(f"{type(self).__name__} needs at least one SignatureHeader")
+        self.signature = _signature_headers(signature)
+        _need_kinds(signed, timestamp, timestamp_unit, id)
         literals, names = _PLACEHOLDER.split(signed)[::2], _PLACEHOLDER.split(signed)[1::2]
         self._check(signed, names, timestamp, id)
         in_body = isinstance(timestamp, InBody)
@@ -164,9 +163,6 @@ class TemplateScheme(Scheme):
         if self._timestamp_header:
             covered.add(self._timestamp_header)
         self.covers = frozenset(covered)
-        encodings = {(header.layout.prefix, header.layout.encoding) for header in self.signature}
-        if len(encodings) != 1:
-            raise ConfigurationError("several signature headers must write a signature the same way")
         self._layout: Layout = self.signature[0].layout
         self._prefix = self._layout.prefix
         self._encode = self._layout.encode
@@ -335,6 +331,36 @@ class TemplateScheme(Scheme):
         head = (self._head % values).encode("utf-8", "surrogatepass")
         tail = (self._tail % values).encode("utf-8", "surrogatepass") if self._tail else b""
         return (head, delivery.body if self._signs_body else b"", tail)
+
+
+def _need_kinds(signed: object, timestamp: object, unit: object, id_header: object) -> None:
+    """Raise ConfigurationError for an argument of another kind, before it is used."""
+    if not isinstance(signed, str):
+        raise ConfigurationError(f"signed is {signed!r}: give the text that is signed, for example '{{timestamp}}.{{body}}'")
+    if timestamp is not None:
+        need_place(timestamp, "timestamp", InHeader, InBody)
+    if id_header is not None:
+        need_place(id_header, "id", InHeader)
+    need_unit(unit)
+
+
+def _signature_headers(given: Any) -> tuple[SignatureHeader, ...]:
+    """The headers, one at least, all of them SignatureHeaders that write a signature the same way."""
+    if isinstance(given, SignatureHeader):
+        return (given,)
+    listed = tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else (given,)
+    for header in listed:
+        if not isinstance(header, SignatureHeader):
+            shown = repr(header) if isinstance(header, str) else type(header).__name__
+            name = shown if isinstance(header, str) else "'X-Signature'"
+            raise ConfigurationError(
+                f"signature is {shown}: give SignatureHeader({name}, '{{hex}}'), with the layout of the header's value"
+            )
+    if not listed:
+        raise ConfigurationError("signature is empty: give at least one SignatureHeader")
+    if len({(header.layout.prefix, header.layout.encoding) for header in listed}) != 1:
+        raise ConfigurationError("several signature headers must write a signature the same way")
+    return listed
 
 
 def _signed_header(headers: Headers, name: str, border: str) -> str:

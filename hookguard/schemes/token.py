@@ -12,7 +12,7 @@ from urllib.parse import quote
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, put_form, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.place import InBody, InForm, InHeader, InQuery, in_words
+from hookguard.place import InBody, InForm, InHeader, InQuery, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
 
@@ -69,6 +69,7 @@ class TokenScheme(Scheme):
         token = InHeader("Authorization") if token is None else token
         if form != "plain" and not isinstance(token, InHeader):
             raise ConfigurationError(f"form={form!r} is how a header carries a token: give token=InHeader(…)")
+        need_place(token, "token", InHeader, InQuery, InBody, InForm, InEvery)
         self.token = token
         self.form = form
         self.required_header = token.name.lower() if isinstance(token, InHeader) else None
@@ -132,7 +133,7 @@ class TokenScheme(Scheme):
         return found
 
     def _where(self) -> str:
-        return f"{self.token.name} header" if isinstance(self.token, InHeader) else repr(self.token)
+        return f"{self.token.name} header" if isinstance(self.token, InHeader) else self.where
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Put the token where it belongs."""

@@ -47,7 +47,7 @@ def test_presets_as_json_has_durations_as_numbers_and_says_which_are_assumed(run
     rows = {row["name"]: row for row in json.loads(run("presets", "--json").output)}
     assert (rows["stripe"]["tolerance_seconds"], rows["github"]["tolerance_seconds"]) == (300, None)
     assert (rows["stripe"]["horizon_seconds"], rows["stripe"]["horizon_assumed"]) == (3 * 86400, False)
-    assert (rows["twilio"]["horizon_seconds"], rows["twilio"]["horizon_assumed"]) == (3600, True)
+    assert (rows["heroku"]["horizon_seconds"], rows["heroku"]["horizon_assumed"]) == (3 * 86400, True)
     assert (rows["twilio"]["timeout_seconds"], rows["twilio"]["timeout_assumed"]) == (15, False)
     assert (rows["stripe"]["timeout_seconds"], rows["stripe"]["timeout_assumed"]) == (None, False)
     assert (rows["signed-url"]["horizon_seconds"], rows["signed-url"]["horizon_assumed"]) == (None, False)
@@ -124,6 +124,22 @@ def test_a_preset_of_a_broken_package_is_refused_in_a_sentence(run, words):
     assert result.exit_code == 2
     assert "acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in result.output
     assert "upgrade acme-hooks or uninstall it" in result.output
+
+
+def test_presets_say_what_signs_the_id(run):
+    kinds = {row["name"]: row["id_signed"] for row in json.loads(run("presets", "--json").output)}
+    for name in ("adyen", "mailgun", "plaid", "plaid-sandbox", "dingtalk", "wecom", "mercado-pago", "paypal"):
+        assert kinds[name] == "yes", name
+    for name in ("github", "shopify"):
+        assert kinds[name] == "no", name
+    # A token, or a signature over the time alone: with it, any event is believed under any id.
+    assert {name for name, kind in kinds.items() if kind == "body unsigned"} == {
+        *("chargebee", "dingtalk-robot", "event-grid", "flutterwave-v3", "gitlab-token", "google-pubsub", "lark-token"),
+        *("microsoft-graph", "monday", "okta", "telegram", "xendit"),
+    }
+    # No id is looked for.
+    for name in ("dropbox", "meta", "adyen-platform"):
+        assert kinds[name] == "-", name
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def test_the_same_facts_are_told_once():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(99305, "1 d 3 h"), (842400, "9.75 d"), (360, "6 min"), (75, "1.25 min"), (61, "1 min 1 s")]
+    ("seconds", "text"),
+    [(99305, "1 d 3 h"), (842400, "9.75 d"), (360, "6 min"), (75, "1.25 min"), (61, "1 min 1 s"), (86760, "1 d"), (3630, "1 h")],
 )
 def test_odd_durations_keep_their_sense(seconds, text):
     assert duration(seconds) == text

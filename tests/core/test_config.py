@@ -1,4 +1,5 @@
 import json
+import sys
 import types
 
 import pytest
@@ -59,6 +60,36 @@ def test_mistakes_say_where_they_are_and_what_to_do(given, why):
         settings(given)
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"layot": "{hex}"}, "preset: no setting is called 'layot'; did you mean 'layout'"),
+        ({"name": None}, "preset name None"),
+        ({"header": 5}, "5 is not a header name"),
+        ({"layout": 5}, "layout is 5: give the text"),
+        ({"separator": 5}, "separator is 5: give the text"),
+        ({"signed": None}, "signed is None: give the text"),
+        ({"timestamp_header": 5}, "5 is not a header name"),
+        ({"timestamp_unit": "min"}, "timestamp_unit is 'min'; choose 's', 'ms'"),
+        ({"secret_format": "b64"}, "secret_format is 'b64'; choose 'text', 'hex'"),
+        ({"event_id": 5}, "5 is not a place: write header:NAME"),
+        ({"event_id": "id"}, "'id' is not a place: write header:NAME"),
+        ({"event_id": "header:X-Id", "identity": "ids"}, "identity is 'ids'; choose 'id'"),
+        ({"tolerance": "5"}, "tolerance is '5'; give seconds"),
+    ],
+)
+def test_mistakes_in_plain_words_say_where_they_are_and_what_to_do(words, why):
+    preset = {"name": "acme", "header": "X-Acme", **words}
+    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': .*{why}"):
+        settings({"endpoints": {"acme": {"preset": preset, "secrets": [SECRET]}}})
+
+
+@pytest.mark.parametrize(("given", "missing"), [({"header": "X-Acme"}, "name"), ({"name": "acme"}, "header"), ({}, "name")])
+def test_what_plain_words_cannot_do_without(given, missing):
+    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': preset: {missing} is missing: write"):
+        settings({"endpoints": {"acme": {"preset": given, "secrets": [SECRET]}}})
+
+
 def test_an_unknown_endpoint():
     made = settings({"endpoints": {"stripe": {"secrets": [SECRET]}}})
     with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
@@ -111,6 +142,30 @@ def test_an_endpoint_may_switch_the_tolerance_off_or_set_it():
     )
     assert made.endpoint("stripe").verifier.tolerance == 60
     assert made.endpoint("svix").verifier.tolerance is None
+
+
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        ("postgresql://u:pw@h/db", "'hookguard-webhooks[postgresql]'"),
+        ("postgresql+psycopg://u:pw@h/db", "'hookguard-webhooks[postgresql]'"),
+        ("mysql://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("mariadb+pymysql://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("postgresql+asyncpg://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' asyncpg"),
+        ("sqlite+pysqlite:///x.sqlite3", "'hookguard-webhooks[sqlalchemy]'"),
+        ("redis://:pw@h/0", "'hookguard-webhooks[redis]'"),
+    ],
+)
+def test_a_store_whose_package_is_missing_says_what_installs_it(url, command, monkeypatch):
+    for name in [*sys.modules]:
+        if name.startswith(("hookguard.stores.sql.", "hookguard.stores.redis")) or name == "hookguard.stores.sql":
+            monkeypatch.delitem(sys.modules, name)
+    for package in ("sqlalchemy", "redis"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError) as told:
+        store_from(url)
+    assert str(told.value).endswith(f"pip install {command}")
+    assert "pw" not in str(told.value)
 
 
 def test_a_published_list_of_networks(tmp_path):

@@ -104,6 +104,13 @@ def test_an_id_that_is_not_there(body):
         _ = verified(body, event_id=InBody("id"), identity="id").id
 
 
+def test_where_an_id_should_be_is_said_in_words():
+    place = FirstOf(InBody("event_id"), Joined(InHeader("X-Id"), InForm("number")))
+    with pytest.raises(MissingEventId) as raised:
+        _ = verified(b"{}", event_id=place, identity="id").id
+    assert "carries no id: look at body `event_id`, else header `X-Id` with form `number` of the delivery" in str(raised.value)
+
+
 def test_an_id_in_a_body_that_cannot_be_read():
     with pytest.raises(MalformedBody):
         _ = verified(b"{", event_id=InBody("id"), identity="id").id

@@ -17,6 +17,8 @@ from hookguard import (
     SignatureHeader,
     Verifier,
 )
+from hookguard.batch import Batch
+from hookguard.envelope import FramedAes
 from hookguard.errors import (
     MalformedBody,
     MalformedDelivery,
@@ -29,6 +31,7 @@ from hookguard.errors import (
     TimestampOutOfTolerance,
 )
 from hookguard.schemes import FieldsScheme, IfPresent, InSignature
+from hookguard.schemes.sorted_hash import SortedHashScheme
 from hookguard.testing import FrozenClock
 
 SECRET = "a-secret-that-is-long-enough"
@@ -64,7 +67,11 @@ def test_fields_of_a_json_body():
     document = json.loads(signed.body)
     assert document["signature"] == {"token": "abc", "timestamp": str(NOW), "signature": mac(f"{NOW}abc").hex()}
     event = verify(IN_BODY, signed.body, secrets=(OTHER, SECRET))
-    assert (event.secret, event.timestamp, event.covers) == ("#2", NOW, frozenset())
+    assert (event.secret, event.timestamp) == ("#2", NOW)
+    assert event.covers == {
+        "body:signature.timestamp, else form:timestamp",
+        "body:signature.token, else form:token",
+    }
     with pytest.raises(SignatureMismatch):
         verify(IN_BODY, signed.body, secrets=(OTHER,))
     for change in ({"token": "abd"}, {"timestamp": str(NOW + 1)}, {"signature": mac(f"{NOW}abc").hex().upper()}):
@@ -174,6 +181,46 @@ def test_what_is_signed_may_be_the_events_id():
         preset(MANIFEST, InBody("id"))
     with pytest.raises(ConfigurationError, match="does not cover the event id"):
         preset(IN_BODY, InBody("signature.token"))
+
+
+def test_what_is_signed_at_the_first_of_several_places_may_be_the_events_id():
+    token = FirstOf(InBody("token"), InForm("token"))
+    scheme = FieldsScheme(signature=InBody("sig"), signed=(InBody("time"), ":", token))
+    assert preset(scheme, FirstOf(InBody("token"), InForm("token"))).id_covered
+    assert preset(scheme, Joined(token, InBody("time"))).id_covered
+    assert preset(scheme, FirstOf(InBody("time"), token)).id_covered
+    # Found where the other kind of body is signed, either of them may be anybody's.
+    for other in (InBody("token"), FirstOf(InForm("token"), InBody("token")), FirstOf(token, InBody("id"))):
+        with pytest.raises(ConfigurationError, match="does not cover the event id"):
+            preset(scheme, other)
+    # The event would read the JSON of a form field, of which the scheme reads nothing.
+    with pytest.raises(ConfigurationError, match="does not cover the event id"):
+        Preset(name="acme", scheme=scheme, event_id=token, json_field="payload")
+
+
+def test_what_is_signed_in_every_member_is_the_id_of_members_alone():
+    def made(event_id, batch):
+        return Preset(name="acme", scheme=MEMBERS, event_id=event_id, batch=batch)
+
+    assert made(InBody("Item.ref"), Batch("items")).id_covered
+    for event_id, batch in (
+        (InBody("Item.ref"), None),
+        (InBody("Item.ref"), Batch("others")),
+        (InBody("ref"), Batch("items")),
+        (InBody("Item.other"), Batch("items")),
+    ):
+        with pytest.raises(ConfigurationError, match="does not cover the event id"):
+            made(event_id, batch)
+
+
+def test_what_an_envelope_holds_is_signed_where_the_envelope_is():
+    def made(place):
+        scheme = SortedHashScheme(signature=InQuery("signature"), signed=InBody("encrypt"), fields=("aes_key", "owner"))
+        return Preset(name="acme", scheme=scheme, event_id=InBody("id"), envelope=FramedAes(place, "owner"))
+
+    assert made(InBody("encrypt")).id_covered
+    with pytest.raises(ConfigurationError, match="does not cover the event id"):
+        made(InBody("other"))
 
 
 def test_a_timestamp_in_a_header_of_its_own():

@@ -8,9 +8,12 @@ from hookguard import (
     CallbackScheme,
     ConfigurationError,
     Delivery,
+    FirstOf,
     HmacScheme,
     InBody,
+    InForm,
     InHeader,
+    Joined,
     Preset,
     SignatureHeader,
     TokenScheme,
@@ -26,7 +29,7 @@ from hookguard.errors import (
     TimestampOutOfTolerance,
 )
 from hookguard.preset import make_keys
-from hookguard.schemes import Draft, Key
+from hookguard.schemes import Draft, FieldsScheme, JwtScheme, Key
 from hookguard.schemes.hmac import HmacKey
 from hookguard.secret import Secret
 from hookguard.testing import FrozenClock
@@ -67,6 +70,15 @@ def scheme(**changes):
             "leave timestamp= out",
         ),
         ({"signed": "{id}.{body}"}, "go together"),
+        ({"signature": "X-Sig"}, r"signature is 'X-Sig': give SignatureHeader\('X-Sig', '{hex}'\)"),
+        ({"signature": ["X-Sig"]}, r"signature is 'X-Sig': give SignatureHeader\("),
+        ({"signature": 5}, r"signature is int: give SignatureHeader\("),
+        ({"signed": None}, "signed is None: give the text"),
+        ({"timestamp": "X-Time"}, r"timestamp is 'X-Time': say where it is, with InHeader\('X-Time'\) or InBody"),
+        ({"timestamp": InForm("t")}, r"timestamp is form `t`: say where it is, with InHeader\(…\) or InBody"),
+        ({"id": "X-Id"}, r"id is 'X-Id': say where it is, with InHeader\('X-Id'\)"),
+        ({"timestamp_unit": "min"}, "timestamp_unit is 'min'; choose"),
+        ({"secret_format": "b64"}, "secret_format is 'b64'; choose"),
         ({"id": InHeader("X-Id")}, "go together"),
         ({"signature": (SignatureHeader("A", "{hex}"), SignatureHeader("B", "{base64}"))}, "the same way"),
     ],
@@ -311,6 +323,15 @@ def test_callback_settings():
         ({"event_id": InHeader("X-Id")}, "does not cover the event id"),
         ({"event_id": None}, "does not cover the event id"),
         ({"event_id": None, "identity": "id"}, 'identity="content"'),
+        ({"name": 5}, "lower-case"),
+        ({"event_id": "id"}, r"preset 'acme': event_id is 'id': say where it is, with InHeader\('id'\), InBody\('id'\)"),
+        ({"event_id": InBody}, "event_id is the class InBody"),
+        ({"event_type": "type"}, "event_type is 'type': say where it is"),
+        ({"scheme": "hmac"}, "scheme is 'hmac': make one of"),
+        ({"scheme": HmacScheme}, "HmacScheme'>: make one of"),
+        ({"identity": "ids"}, "identity is 'ids'; choose"),
+        ({"batch": "items"}, "batch is 'items'; give Batch"),
+        ({"tolerance": "5"}, "tolerance is '5'; give seconds"),
         ({"tolerance": 0}, "more than 0"),
         ({"tolerance": float("nan")}, "more than 0"),
     ],
@@ -318,6 +339,29 @@ def test_callback_settings():
 def test_presets_say_what_is_wrong_with_them(changes, why):
     with pytest.raises(ConfigurationError, match=why):
         Preset(**{"name": "acme", "scheme": scheme(), "event_id": InBody("id"), **changes})
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: SignatureHeader(None, "{hex}"), "None is not a header name"),
+        (lambda: SignatureHeader("X_Sig", "{hex}"), "'X_Sig' is not a header name"),
+        (lambda: SignatureHeader("X-Sig", None), "layout is None"),
+        (lambda: FirstOf("a", InBody("b")), r"a place of FirstOf is 'a': say where it is, with InHeader\('a'\)"),
+        (lambda: Joined(InBody("b"), "a"), "a place of Joined is 'a'"),
+        (lambda: TokenScheme(token="X-Token"), r"token is 'X-Token': say where it is, with InHeader\('X-Token'\)"),
+        (lambda: JwtScheme(algorithm="HS256", claims={}, token="X-Token"), "token is 'X-Token': say where it is"),
+        (
+            lambda: FieldsScheme(signature="sig", signed=(InBody("a"),)),
+            r"signature is 'sig': say where it is, with .*InBody\('sig'\)",
+        ),
+        (lambda: FieldsScheme(signature=InBody("sig"), signed=(5, InBody("a"))), "what is signed is int"),
+        (lambda: Verifier(5, SECRET), "preset is int: give the name of a preset, or a Preset"),
+    ],
+)
+def test_a_text_where_a_place_is_meant_is_told_so(make, why):
+    with pytest.raises(ConfigurationError, match=why):
+        make()
 
 
 def test_a_covered_id_needs_no_identity():

@@ -1,13 +1,15 @@
 """The page on providers of one's own: its files run, are as short as it says, and install as a package."""
 
+import inspect
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
-from hookguard import ConfigurationError, Delivery, Guard, MemoryStore, Verifier
+from hookguard import ConfigurationError, Delivery, Guard, MemoryStore, Verifier, presets
 from hookguard.config import Settings
 from hookguard.errors import SignatureMismatch
 
@@ -108,3 +110,14 @@ def _names():
     with pytest.raises(ConfigurationError):
         presets.get("acme")
     return presets.names()
+
+
+def test_the_page_names_every_plain_word_and_what_an_event_is_without_an_id():
+    section = PAGE.read_text("utf-8").partition("## In a settings file")[2].partition("\n## ")[0]
+    for word in inspect.signature(presets.generic_hmac).parameters:
+        assert f"`{word}`" in section, word
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+    given = eval(f"{{{block}}}", {"os": types.SimpleNamespace(environ={"ACME_SECRET": SECRET})})
+    plain = {word: text for word, text in given["acme"]["preset"].items() if word != "event_id"}
+    assert presets.generic_hmac(**given["acme"]["preset"]).identity is None
+    assert presets.generic_hmac(**plain).identity == "content"

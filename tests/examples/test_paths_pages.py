@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
-from hookguard import Endpoint, Guard, MemoryStore, Verifier, presets
+from hookguard import ConfigurationError, Endpoint, Guard, MemoryStore, Verifier, presets
 from hookguard.config import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -95,3 +97,32 @@ def test_gateways(monkeypatch):
     passed = presets.HOOKDECK.sign(delivery.body, "the-gateways-own-secret-here", headers=dict(delivery.headers.items()))
     assert endpoint.verifier.verify(passed).id == "evt_1"
     assert isinstance(run(plain)["endpoint"], Endpoint)
+
+
+def test_questions_that_may_be_asked_twice(monkeypatch):
+    questions = next(block for block in blocks("once.md") if "EachDelivery" in block)
+    shop = types.ModuleType("shop")
+    exec(compile(questions, "docs", "exec"), shop.__dict__)
+    monkeypatch.setitem(sys.modules, "shop", shop)
+    given = {"endpoints": {"voice": {"preset": "shop.VOICE", "secrets": [SECRET], "public_base_url": "https://shop.example"}}}
+    guard = Guard(Settings(given, where="docs", default_store=MemoryStore).endpoints["voice"], MemoryStore())
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    pressed = shop.VOICE.sign(b"CallSid=CA1&Digits=1", SECRET, url="https://shop.example/voice", headers=form)
+    for _ in range(2):
+        receipt = guard.open(pressed)
+        assert receipt.reply is None
+        assert guard.settle(receipt, status=200) is None
+    assert guard.open(pressed._replace(body=b"CallSid=CA1&Digits=2")).reply.status == 401
+
+
+def test_testing():
+    pytest.importorskip("cryptography")
+    pytest.importorskip("jwt")
+    names = {}
+    for block in blocks("testing.md"):
+        exec(compile(block, "docs/testing.md", "exec"), names)
+    names["test_a_bounce_is_believed"]()
+    names["test_a_pushed_message_is_believed"]()
+    # "A key of another kind … the message names the right one."
+    with pytest.raises(ConfigurationError, match="ed25519"):
+        Verifier("discord", names["key_pair"]()[1])

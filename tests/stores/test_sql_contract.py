@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -195,8 +196,34 @@ def test_no_piece_of_a_url_that_cannot_be_read_is_in_an_error(given, make):
 
 
 def test_a_database_that_sqlalchemy_does_not_know_is_named():
-    with pytest.raises(ConfigurationError, match="driver is missing"):
-        store_from_url("nosuch://u:pw@h/db")
+    for given in ("nosuch://u:pw@h/db", "postgresql+nosuch://u:pw@h/db"):
+        for make in (store_from_url, SQLStore.from_url, AsyncSQLStore.from_url):
+            with pytest.raises(
+                ConfigurationError, match="SQLAlchemy has no driver '(postgresql.)?nosuch'.*write postgresql://"
+            ) as told:
+                make(given)
+            assert "pw" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("package", "given", "command"),
+    [
+        ("pymysql", "mysql://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("pymysql", "mariadb://u:pw@h/db", "'hookguard-webhooks[mysql]'"),
+        ("psycopg", "postgresql://u:pw@h/db", "'hookguard-webhooks[postgresql]'"),
+        ("asyncpg", "postgresql+asyncpg://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' asyncpg"),
+        ("asyncmy", "mysql+asyncmy://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' asyncmy"),
+        ("MySQLdb", "mysql+mysqldb://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' mysqlclient"),
+    ],
+)
+def test_a_missing_driver_is_told_with_what_installs_it(package, given, command, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    own = AsyncSQLStore.from_url if package.startswith("async") else SQLStore.from_url
+    for make in (store_from_url, own):
+        with pytest.raises(ConfigurationError) as told:
+            make(given)
+        assert str(told.value).endswith(f"pip install {command}")
+        assert "pw" not in str(told.value)
 
 
 @pytest.mark.parametrize("driver", AWAITED)

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
+from hookguard.stores.drivers import install
 from hookguard.stores.sql.check import look_over
 from hookguard.stores.sql.deadline import bounded, connects_in_time, in_time, within
 from hookguard.stores.sql.running import database_of, lost_connection, no_table, run, unavailable, undone
@@ -84,7 +85,9 @@ class SQLStore:
         had some.
         """
         full = _full(url)
-        store = cls(create_engine(full, **_options(full, timeout)), timeout=timeout, table=table)
+        with _telling(full):
+            engine = create_engine(full, **_options(full, timeout))
+        store = cls(engine, timeout=timeout, table=table)
         store._own = store.engine  # it is in autocommit from its first connection on
         store._creates = create
         store._pid = os.getpid()
@@ -212,7 +215,9 @@ class AsyncSQLStore:
     ) -> AsyncSQLStore:
         """Return a store with a small pool of its own; the URL names an asynchronous driver (``postgresql+asyncpg://``)."""
         full = _full(url)
-        store = cls(create_async_engine(full, **_options(full, timeout)), timeout=timeout, table=table)
+        with _telling(full):
+            engine = create_async_engine(full, **_options(full, timeout))
+        store = cls(engine, timeout=timeout, table=table)
         store._own = store.engine  # it is in autocommit from its first connection on
         store._creates = create
         if store._steps.database == "sqlite":
@@ -299,11 +304,25 @@ class AsyncSQLStore:
 
 def store_from_url(url: str | URL) -> SQLStore | AsyncSQLStore:
     """Return the store for a URL: an asynchronous one where its driver is. Raises ConfigurationError."""
+    full = _full(url)
+    with _telling(full):
+        waits = not full.get_dialect().is_async
+    return SQLStore.from_url(full) if waits else AsyncSQLStore.from_url(full)
+
+
+@contextmanager
+def _telling(url: URL) -> Iterator[None]:
+    """Turns what SQLAlchemy says of a URL into what to do about it."""
     try:
-        full = _full(url)
-        return AsyncSQLStore.from_url(full) if full.get_dialect().is_async else SQLStore.from_url(full)
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError(f"store: the database's driver is missing ({error}): install it beside SQLAlchemy") from error
+        yield
+    except ModuleNotFoundError as error:
+        message = f"store: the database's driver is missing ({error}): {install(url.drivername)}"
+        raise ConfigurationError(message) from error
+    except NoSuchModuleError as error:
+        raise ConfigurationError(
+            f"store: SQLAlchemy has no driver {url.drivername!r}: write postgresql://, mysql://, or either with a driver that"
+            " SQLAlchemy lists, as postgresql+asyncpg://"
+        ) from error
     except (ArgumentError, ValueError):
         raise ConfigurationError(_UNREADABLE) from None
 

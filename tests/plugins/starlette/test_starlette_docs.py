@@ -16,6 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("litestar")
 pytest.importorskip("quart")
 pytest.importorskip("httpx")
+pytest.importorskip("redis")
 
 from starlette_deliveries import SECRET, github, post, stripe
 
