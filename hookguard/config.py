@@ -83,6 +83,10 @@ class Settings:
         """Whether the settings say which store; else it is the default one, which is made when it is first asked for."""
         return self._given_store is not None
 
+    def open_named_store(self) -> bool:
+        """Open the store that the settings name, so that a mistake shows now; whether they name one."""
+        return self.names_store and self.store is not None
+
     @property
     def store(self) -> Store | AsyncStore:
         """The store all endpoints share, opened when it is first asked for."""
