@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, cast
 from urllib.parse import quote
@@ -58,11 +58,20 @@ class WebhookMiddleware:
 
     With ``guard`` every HTTP request is a delivery. With ``paths`` (path below the root path, to guard) only those are, and
     everything else passes. With neither, requests pass, and FastAPI's dependency ``hooks.event(…)`` may guard a
-    handler later on: this middleware then settles what the dependency opened.
+    handler later on: this middleware then settles what the dependency opened. The stores of ``others`` are looked at when the
+    server starts, as those of its own guards are.
     """
 
-    def __init__(self, app: App, *, guard: AsyncGuard | None = None, paths: Mapping[str, AsyncGuard] | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        guard: AsyncGuard | None = None,
+        paths: Mapping[str, AsyncGuard] | None = None,
+        others: Collection[AsyncGuard] = (),
+    ) -> None:
         self.app = app
+        self._others = others
         self._guard = guard
         self._paths = {_plain(path): guard for path, guard in (paths or {}).items()}
         for path in paths or ():
@@ -94,7 +103,7 @@ class WebhookMiddleware:
         if self._paths:
             _log.info("webhooks are guarded at %s", ", ".join(sorted(self._paths)))
         try:
-            for guard in (*self._paths.values(), *((self._guard,) if self._guard else ())):
+            for guard in (*self._paths.values(), *((self._guard,) if self._guard else ()), *self._others):
                 await guard.start()
         except ConfigurationError as error:
             await _refuse_to_start(error, receive, send)

@@ -79,6 +79,7 @@ class HookGuard:
             app,
             guard=self.guard(endpoint) if endpoint is not None else None,
             paths={path: self.guard(named) for path, named in (paths or {}).items()},
+            others=self._guards.values(),  # what a dependency guards as well, and what is guarded after this
         )
 
     def middleware(self, endpoint: Named) -> Middleware:

@@ -366,10 +366,20 @@ def test_a_store_that_would_forget_is_found_when_the_extension_is_made():
         make_hooks(store=Evicting())
 
 
-def test_an_asynchronous_one_keeps_the_server_from_starting():
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        lambda hooks, app: hooks.wrap(app, paths={"/hooks/stripe": "stripe"}),
+        lambda hooks, app: hooks.wrap(app, "stripe"),
+        lambda hooks, app: hooks.Middleware(app),
+    ],
+    ids=["paths", "whole", "for dependencies"],
+)
+def test_an_asynchronous_one_keeps_the_server_from_starting(guarded):
     async def application(scope, receive, send):
         raise AssertionError("must not start")
 
-    sent, error = lifespan(make_hooks(store=EvictingLater()).wrap(application, paths={"/hooks/stripe": "stripe"}))
+    hooks = make_hooks(store=EvictingLater())
+    sent, error = lifespan(guarded(hooks, application))
     assert isinstance(error, StoreMisconfigured)
     assert sent == [{"type": "lifespan.startup.failed", "message": "hookguard: maxmemory-policy is allkeys-lru"}]
