@@ -55,7 +55,7 @@ class Settings:
     ``settings`` has ``endpoints`` (a mapping of name to settings), ``store`` and ``observers``; keys may be in upper or
     lower case. ``observers`` are told besides those in the settings. ``where`` names the setting in error messages.
     ``default_store`` makes the store when none is given; it is not called before the store is asked for. Raises
-    ConfigurationError.
+    ConfigurationError, with a line for each endpoint that is wrong.
     """
 
     def __init__(
@@ -78,14 +78,24 @@ class Settings:
         endpoints = top.get("endpoints", {})
         if not isinstance(endpoints, Mapping):
             raise ConfigurationError(f"{where}: endpoints must map names to settings")
-        self.endpoints: dict[str, Endpoint] = {
-            name: _endpoint(name, given, shared, told, f"{where} endpoint {name!r}") for name, given in endpoints.items()
-        }
+        self.endpoints: dict[str, Endpoint] = {}
+        wrong: list[ConfigurationError] = []
+        for name, given in endpoints.items():
+            try:
+                self.endpoints[name] = _endpoint(name, given, shared, told, f"{where} endpoint {name!r}")
+            except ConfigurationError as error:
+                wrong.append(error)  # all of them are told at once: secrets are often missing together
+        if wrong:
+            raise ConfigurationError("\n".join(str(error) for error in wrong))
 
     @property
     def names_store(self) -> bool:
         """Whether the settings say which store; else it is the default one, which is made when it is first asked for."""
         return self._given_store is not None
+
+    def open_named_store(self) -> bool:
+        """Open the store that the settings name, so that a mistake shows now; whether they name one."""
+        return self.names_store and self.store is not None
 
     @property
     def store(self) -> Store | AsyncStore:

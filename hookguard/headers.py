@@ -50,7 +50,8 @@ class Headers:
     def from_wsgi(cls, environ: Mapping[str, Any]) -> Headers:
         """Read a WSGI environ (PEP 3333): ``HTTP_*`` and the two names without that prefix.
 
-        Servers have already joined repeated headers with a comma there, so a repeated one shows as a malformed value.
+        Servers have already joined repeated headers with a comma there: what may come once is then another value, which no
+        signature or number matches, and what is a list by its layout is a longer list, of which one genuine item is enough.
         """
         headers = cls.__new__(cls)
         headers._values = _Environ(environ)

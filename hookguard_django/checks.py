@@ -28,7 +28,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from hookguard import AsyncStore, ConfigurationError, Endpoint, Store
 from hookguard.checkup import describe
 from hookguard.errors import StoreError, StoreUnavailable
-from hookguard.store import Checked
+from hookguard.store import Capabilities, Checked
 from hookguard_django.conf import async_guard, claims_alias, default_path, endpoints, guard, paths, uses_database, view_at
 from hookguard_django.decorator import MARK
 from hookguard_django.stores import ORMTransactionStore
@@ -49,8 +49,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         store = _store()
         if found.endpoints and store is None:
             default_path()
-        # A cache that loses events, or a database that is not there, has none.
-        promises = None if store is None else store.capabilities
+        promises = _promises()
     except ConfigurationError as error:
         return [Error(str(error), id="hookguard.E001")]
     messages = _check_routers(store)
@@ -188,6 +187,12 @@ def check_deployment(**_: Any) -> list[CheckMessage]:
     return messages
 
 
+def _promises() -> Capabilities | None:
+    """What the store promises; ConfigurationError for a cache that loses events, or a database that is not there."""
+    store = _store()
+    return None if store is None else store.capabilities
+
+
 def _store() -> Store | AsyncStore | None:
     """The store that endpoints use; None where there are none, and for the default file, which a check must not make."""
     found = endpoints()
@@ -226,9 +231,15 @@ def _check_paths() -> list[CheckMessage]:
 
 
 def _misfit(view: Any, endpoint: str | Endpoint) -> str | None:
-    """Why the store cannot serve this view; None when it can, or when that cannot be told without making a file."""
+    """Why the endpoint is not there, or the store cannot serve this view, as far as that can be told without making a file."""
     try:
-        if _store() is not None:
+        known, promises = endpoints(), _promises()
+    except ConfigurationError:
+        return None  # E001 says it, once for all views
+    try:
+        if isinstance(endpoint, str):
+            known.endpoint(endpoint)
+        if promises is not None:
             (async_guard if iscoroutinefunction(view) else guard)(endpoint)
     except ConfigurationError as error:
         return str(error)

@@ -31,7 +31,7 @@ class Guards:
         self._made: dict[Endpoint, Guard] = {}
         # A guard counts what is running and a memory store remembers: two threads must never make one each.
         self._making = Lock()
-        if given.get("store") is not None:
+        if self._settings.open_named_store():
             # A store that cannot be opened, or does not fit, shows when the app starts. The default one makes a file,
             # which commands such as `flask routes` should not leave behind.
             for endpoint in self._settings.endpoints.values():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextvars import ContextVar
 from typing import Any, cast
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from hookguard import AsyncGuard, ConfigurationError, Delivery, Event, Headers, 
 from hookguard.errors import BodyTooLarge, TruncatedBody
 from hookguard.reply import LARGEST_STORED
 
-__all__ = ["Exchange", "WebhookMiddleware", "WebhookRefused", "current_webhook"]
+__all__ = ["Exchange", "Misconfigured", "WebhookMiddleware", "WebhookRefused", "current_webhook"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -58,11 +58,20 @@ class WebhookMiddleware:
 
     With ``guard`` every HTTP request is a delivery. With ``paths`` (path below the root path, to guard) only those are, and
     everything else passes. With neither, requests pass, and FastAPI's dependency ``hooks.event(…)`` may guard a
-    handler later on: this middleware then settles what the dependency opened.
+    handler later on: this middleware then settles what the dependency opened. The stores of ``others`` are looked at when the
+    server starts, as those of its own guards are.
     """
 
-    def __init__(self, app: App, *, guard: AsyncGuard | None = None, paths: Mapping[str, AsyncGuard] | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        guard: AsyncGuard | None = None,
+        paths: Mapping[str, AsyncGuard] | None = None,
+        others: Collection[AsyncGuard] = (),
+    ) -> None:
         self.app = app
+        self._others = others
         self._guard = guard
         self._paths = {_plain(path): guard for path, guard in (paths or {}).items()}
         for path in paths or ():
@@ -76,8 +85,9 @@ class WebhookMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
-            if scope["type"] != "lifespan" or await self._start(receive, send):
-                await self.app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await self._start(receive, send)
+            await self.app(scope, receive, send)
             return
         guard = self._guard or (self._paths.get(_plain(_route_path(scope))) if self._paths else None)
         if guard is not None:
@@ -88,19 +98,35 @@ class WebhookMiddleware:
             exchange = Exchange(send, receive, outer=scope.get(EXCHANGE))
             await exchange.run(self.app, scope, exchange.count)
 
-    async def _start(self, receive: Receive, send: Send) -> bool:
-        """Look at the stores before the server takes deliveries; whether it may start."""
+    async def _start(self, receive: Receive, send: Send) -> None:
+        """Look at the stores before the server takes deliveries."""
         if self._paths:
             _log.info("webhooks are guarded at %s", ", ".join(sorted(self._paths)))
         try:
-            for guard in (*self._paths.values(), *((self._guard,) if self._guard else ())):
+            for guard in (*self._paths.values(), *((self._guard,) if self._guard else ()), *self._others):
                 await guard.start()
         except ConfigurationError as error:
-            # An exception here would be taken for an application that knows no lifespan, and the server would start.
-            await receive()
-            await send({"type": "lifespan.startup.failed", "message": f"hookguard: {error}"})
-            return False
-        return True
+            await _refuse_to_start(error, receive, send)
+            raise
+
+
+class Misconfigured:
+    """Stands where a guard could not be made: keeps the server from starting, and serves nothing if it starts all the same."""
+
+    def __init__(self, error: ConfigurationError) -> None:
+        self.error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raise what is wrong."""
+        if scope["type"] == "lifespan":
+            await _refuse_to_start(self.error, receive, send)
+        raise self.error.with_traceback(None)  # it would grow by each request
+
+
+async def _refuse_to_start(error: ConfigurationError, receive: Receive, send: Send) -> None:
+    """Say it in words: an exception alone is taken for an application that knows no lifespan, and the server starts."""
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": f"hookguard: {error}"})
 
 
 HUNG_UP = "the sender hung up before the end of the body"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Union, cast
 
 import anyio.to_thread
 
-from hookguard import AsyncGuard, AsyncStore, Endpoint, SQLiteStore, Store
+from hookguard import AsyncGuard, AsyncStore, ConfigurationError, Endpoint, SQLiteStore, Store
 from hookguard.awaited import Awaited, at_once, finish
 from hookguard.checkup import look_once
 from hookguard.config import Settings
 from hookguard.outcome import Observer
-from hookguard_starlette.asgi import App, WebhookMiddleware
+from hookguard_starlette.asgi import App, Misconfigured, WebhookMiddleware
 
 if TYPE_CHECKING:
     from fastapi.routing import APIRoute
@@ -29,8 +29,8 @@ Named = Union[str, Endpoint, AsyncGuard]
 class HookGuard:
     """Reads and checks every endpoint at once; raises ConfigurationError.
 
-    ``endpoints`` maps names to settings. ``store`` is a store or its URL; by default the SQLite file
-    ``hookguard.sqlite3`` in the working directory, opened when the first guard is made. The other arguments hold for
+    ``endpoints`` maps names to settings. ``store`` is a store or its URL, opened and looked at here; by default the SQLite
+    file ``hookguard.sqlite3`` in the working directory, opened when the first guard is made. The other arguments hold for
     every endpoint that does not say otherwise (``max_body``, ``require_https``, ``public_base_url`` …).
     """
 
@@ -49,6 +49,11 @@ class HookGuard:
             given, where="HookGuard", default_store=lambda: SQLiteStore("hookguard.sqlite3"), observers=observers
         )
         self._guards: dict[Endpoint, AsyncGuard] = {}
+        if self._settings.open_named_store():
+            # A store that cannot be opened, or does not fit, shows when the app starts. The default one makes a file, which
+            # an import alone should not leave behind.
+            for endpoint in self._settings.endpoints.values():
+                self.guard(endpoint)
 
     def guard(self, endpoint: Named) -> AsyncGuard:
         """Return the guard of an endpoint; ConfigurationError when there is none of that name."""
@@ -74,6 +79,7 @@ class HookGuard:
             app,
             guard=self.guard(endpoint) if endpoint is not None else None,
             paths={path: self.guard(named) for path, named in (paths or {}).items()},
+            others=self._guards.values(),  # what a dependency guards as well, and what is guarded after this
         )
 
     def middleware(self, endpoint: Named) -> Middleware:
@@ -83,8 +89,11 @@ class HookGuard:
         return Middleware(WebhookMiddleware, guard=self.guard(endpoint))
 
     @property
-    def Middleware(self) -> Callable[..., WebhookMiddleware]:  # noqa: N802 - used where a class is expected
-        """For ``app.add_middleware(hooks.Middleware, paths={…})``, and Litestar's ``DefineMiddleware``."""
+    def Middleware(self) -> Callable[..., App]:  # noqa: N802 - used where a class is expected
+        """For ``app.add_middleware(hooks.Middleware, paths={…})``, and Litestar's ``DefineMiddleware``.
+
+        Starlette and FastAPI call it when the server asks for the lifespan: a mistake in ``paths`` keeps it from starting.
+        """
         return partial(_wrapped, self)
 
     def event(self, endpoint: Named) -> Callable[..., Any]:
@@ -100,7 +109,12 @@ class HookGuard:
         return guarded_route(self.guard(endpoint))
 
 
-def _wrapped(
-    hooks: HookGuard, app: App, endpoint: Named | None = None, paths: Mapping[str, Named] | None = None
-) -> WebhookMiddleware:
-    return hooks.wrap(app, endpoint, paths=paths)
+def _wrapped(hooks: HookGuard, app: App, endpoint: Named | None = None, paths: Mapping[str, Named] | None = None) -> App:
+    try:
+        return hooks.wrap(app, endpoint, paths=paths)
+    except ConfigurationError as error:
+        # Starlette stacks its middleware up when the server asks for the lifespan, and servers take an exception there for an
+        # application that knows none, and start. Others do so when the app is made, and show the exception.
+        if any(caller.function == "build_middleware_stack" for caller in inspect.stack(0)):
+            return Misconfigured(error)
+        raise

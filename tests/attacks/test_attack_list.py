@@ -324,11 +324,36 @@ def test_two_signature_headers(attack, name):
     secret = WHSEC if presets.get(name).scheme.secret_format == "whsec" else SECRET
     twice = Delivery(BODY, [*genuine.headers.items(), (header, "evil")])
     attack(twice, errors.AmbiguousHeader, 400, name, secret)
-    # As a WSGI server hands them over.
-    joined = with_header(genuine, header, "evil," + genuine.headers[header])
-    if name not in ("stripe", "convoy-advanced"):  # their header is a list, in which one item may match
+    if name in LISTS:
+        return  # below
+    # As a WSGI server hands them over: one value, which is another signature.
+    for joined in ("evil," + genuine.headers[header], genuine.headers[header] + ",evil"):
         guard = Guard(Endpoint(Verifier(name, secret, clock=FrozenClock(NOW))), Store())
-        assert guard.open(joined).reply.status == 401
+        assert guard.open(with_header(genuine, header, joined)).reply.status == 401
+
+
+#: Presets whose header is a list by its layout, and a forged line for each.
+LISTS = {"stripe": "v1=" + "0" * 64, "convoy-advanced": "v1=" + "0" * 64, "pagerduty": "v1=" + "0" * 64, "recurly": "0" * 64}
+
+
+@row(31)
+@pytest.mark.parametrize("name", LISTS)
+def test_two_lines_of_a_list_that_a_wsgi_server_joined_are_one_longer_list(attack, name):
+    body = json.dumps({"id": "1", "type": "t", "event": {"id": "1"}}).encode()
+    genuine = signed(name, body, id="1")
+    header = presets.get(name).scheme.required_header
+    forged, value = LISTS[name], genuine.headers[header]
+    first = f"{value},{forged}"
+    for joined in [first] if name == "recurly" else [first, f"{forged},{value}"]:  # the timestamp comes first there
+        guard = Guard(Endpoint(Verifier(name, SECRET, clock=FrozenClock(NOW))), Store())
+        receipt = guard.open(with_header(genuine, header, joined))
+        assert (receipt.reply, receipt.event.body) == (None, body)
+    # No item makes another genuine, or another body.
+    attack(with_header(genuine, header, first)._replace(body=body + b" "), errors.SignatureMismatch, 401, name)
+    only = value.replace(value[-64:], "1" * 64)
+    attack(with_header(genuine, header, f"{only},{forged}"), errors.SignatureMismatch, 401, name)
+    if name == "stripe":
+        attack(with_header(genuine, header, f"{value},t={int(NOW)},{forged}"), errors.MalformedTimestamp, 401)
 
 
 @row(32)

@@ -14,6 +14,14 @@ def settings(given, **options):
     return Settings(given, **{"where": "HOOKS", "default_store": MemoryStore, **options})
 
 
+def test_every_endpoint_that_is_wrong_is_told_at_once():
+    given = {"stripe": {"secrets": [None]}, "slack": {"secrets": [SECRET]}, "github": {}, "strpe": {"secrets": [SECRET]}}
+    with pytest.raises(ConfigurationError) as raised:
+        settings({"endpoints": given})
+    lines = str(raised.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"HOOKS endpoint '{name}'" for name in ("stripe", "github", "strpe")]
+
+
 def test_names_are_presets_unless_they_say_otherwise():
     made = settings({"ENDPOINTS": {"stripe": {"SECRETS": [SECRET]}, "shop": {"preset": "github", "secrets": SECRET}}})
     assert made.endpoint("stripe").preset is presets.STRIPE

@@ -249,12 +249,35 @@ def test_e002_a_view_that_does_not_await_and_a_store_that_is_awaited():
     assert "hookguard.E002" not in found(path("hook", awaited), HOOKGUARD=settings(AsyncStore()))
 
 
-def test_an_endpoint_that_is_not_in_the_settings_is_told_too(store):
+@pytest.mark.parametrize(
+    ("hooks", "named"),
+    [
+        ({"ENDPOINTS": {"stripe": {"SECRETS": [None]}, "github": {"SECRETS": [None]}}}, ["'stripe'", "'github'"]),
+        (settings("mongodb://"), ["mongodb://"]),
+        (settings(CacheStore()), ["loses events"]),
+    ],
+    ids=["secrets", "store", "promises"],
+)
+def test_e001_is_said_once_and_names_everything_and_not_again_for_each_view(hooks, named):
+    with site(path("one", good), path("two", awaited), path("plain", plain), HOOKGUARD={**hooks, "PATHS": {"/plain": "stripe"}}):
+        messages = [message for message in run_checks() if message.id.startswith("hookguard.E00")]
+    assert [message.id for message in messages] == ["hookguard.E001"]
+    assert all(name in messages[0].msg for name in named)
+
+
+def test_an_endpoint_that_is_not_in_the_settings_is_told_too(store, tmp_path):
     @webhook("strpe")
     def view(request):
         return HttpResponse()
 
-    assert "did you mean 'stripe'" in found(path("hook", view), HOOKGUARD=settings(store))["hookguard.E002"].msg
+    folder = tmp_path / "project"
+    folder.mkdir()
+    in_a_file = {"BASE_DIR": folder, "INSTALLED_APPS": ["django.contrib.contenttypes", "django.contrib.auth"]}
+    without_store = {name: value for name, value in settings().items() if name != "STORE"}
+    for overrides in ({"HOOKGUARD": settings(store)}, {"HOOKGUARD": without_store, **in_a_file}):
+        assert "did you mean 'stripe'" in found(path("hook", view), **overrides)["hookguard.E002"].msg
+    assert "no webhook endpoint" in found(path("hook", view), HOOKGUARD={})["hookguard.E002"].msg
+    assert list(folder.iterdir()) == []
 
 
 def looked(store, *databases):

@@ -65,6 +65,7 @@ def test_everything_may_come_from_the_environment(monkeypatch, prefix):
         ({"HOOKGUARD_ENDPOINTS": {"stripe": {"secrets": [None]}}}, "environment variable unset"),
         ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_MAX_BODDY": 1}, "did you mean 'max_body'"),
         ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_STORE": "mongodb://user:secret@here"}, "mongodb://…: there are memory://"),
+        ({"HOOKGUARD_STORE": "mongodb://"}, "there are memory://"),
         ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_STORE": "sqlite:////nowhere/at/all.sqlite3"}, "/nowhere/at/all"),
     ],
 )

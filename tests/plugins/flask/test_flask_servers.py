@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from flask_deliveries import SECRET, stripe
+from flask_deliveries import SECRET, github, stripe
 
 pytest.importorskip("gunicorn")
 
@@ -22,7 +22,7 @@ from flask import Flask
 from hookguard_flask import HookGuard, current_webhook
 
 app = Flask(__name__, instance_path=str(Path(__file__).parent / "instance"))
-app.config["HOOKGUARD_ENDPOINTS"] = {{"stripe": {{"secrets": [{SECRET!r}]}}}}
+app.config["HOOKGUARD_ENDPOINTS"] = {{"stripe": {{"secrets": [{SECRET!r}]}}, "github": {{"secrets": [{SECRET!r}]}}}}
 app.config["HOOKGUARD_MAX_BODY"] = {LIMIT}
 hooks = HookGuard(app)
 
@@ -33,6 +33,12 @@ def hook(rest):
     with open(Path(__file__).with_name("ran"), "a") as ran:
         ran.write(current_webhook.id + "\\n")
     return current_webhook.url
+
+
+@app.post("/github")
+@hooks.guard("github")
+def push():
+    return "pushed"
 """
 
 
@@ -117,6 +123,17 @@ def test_the_limit_to_the_byte(port, size, status, chunked):
     else:
         sent = head(delivery, "/hook", f"Content-Length: {size}") + delivery.body
     assert exchange(port, sent)[0] == status
+
+
+def test_a_forged_line_beside_a_genuine_one(port):
+    """They come joined: one signature becomes another one, and a list longer; what is genuine in it stays so."""
+    forged = "0" * 64
+    for delivery, path, line, status in (
+        (stripe("evt_list"), "/hook", f"Stripe-Signature: v1={forged}", 200),
+        (github(b"{}", "d-1"), "/github", f"X-Hub-Signature-256: sha256={forged}", 401),
+    ):
+        sent = head(delivery, path, line, f"Content-Length: {len(delivery.body)}") + delivery.body
+        assert exchange(port, sent)[0] == status
 
 
 def test_a_chunk_at_a_time_without_end_is_stopped_at_the_limit(port):

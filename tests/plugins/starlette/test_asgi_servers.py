@@ -255,3 +255,35 @@ def test_a_stop_in_the_middle_of_a_handler_lets_it_finish(tmp_path):
     assert answers == [(200, "/hook")]
     with uvicorn(tmp_path) as (port, _):
         assert exchange(port, whole(delivery, "/hook")) == (200, "")
+
+
+BY_PATH = f"""
+from starlette.applications import Starlette
+from hookguard_starlette import HookGuard
+
+hooks = HookGuard({{"stripe": {{"secrets": [{SECRET!r}]}}}}, store=STORE)
+app = Starlette()
+app.add_middleware(hooks.Middleware, paths={{"/hook": NAME}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "name", "sentence"),
+    [("memory://", "strip", "did you mean 'stripe'"), ("postgres://localhost/shop", "stripe", "postgresql://")],
+    ids=["paths", "store"],
+)
+def test_a_mistake_keeps_it_from_starting(tmp_path, store, name, sentence):
+    (tmp_path / "shop.py").write_text(f"STORE, NAME = {store!r}, {name!r}\n{BY_PATH}")
+    command = [sys.executable, "-m", "uvicorn", "shop:app", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        killer = threading.Timer(30, process.kill)
+        killer.start()
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "startup complete" in line:
+                process.terminate()
+        killer.cancel()
+    assert "startup complete" not in "".join(said)
+    assert sentence in "".join(said)
+    assert process.returncode != 0

@@ -12,6 +12,8 @@ pytest.importorskip("httpx")
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette_deliveries import SECRET, ask, github, make_hooks, post, stripe
@@ -20,6 +22,34 @@ from hookguard import AsyncGuard, ConfigurationError, Endpoint, MemoryStore, Rep
 from hookguard.challenge import Challenge
 from hookguard.errors import StoreMisconfigured
 from hookguard_starlette import HookGuard, current_webhook
+
+
+def litestar_with(*arguments, **named):
+    litestar = pytest.importorskip("litestar")
+    from litestar.middleware import DefineMiddleware
+
+    @litestar.post("/hook")
+    async def hook() -> None: ...
+
+    return litestar.Litestar([hook], middleware=[DefineMiddleware(*arguments, **named)])
+
+
+def lifespan(app):
+    """What an application says when a server starts, and the exception it ends with."""
+    sent = []
+
+    async def receive():
+        return {"type": "lifespan.startup"}
+
+    async def send(message):
+        sent.append(message)
+
+    error = None
+    try:
+        asyncio.run(app({"type": "lifespan", "state": {}}, receive, send))
+    except ConfigurationError as raised:
+        error = raised
+    return sent, error
 
 
 def one_route(hooks, endpoint="stripe", handler=None, **options):
@@ -39,12 +69,21 @@ def one_route(hooks, endpoint="stripe", handler=None, **options):
         ({"endpoints": {"stripe": {"secrets": [SECRET], "max_boddy": 1}}}, "did you mean 'max_body'"),
         ({"max_boddy": 1}, "did you mean 'max_body'"),
         ({"store": "mongodb://"}, "there are memory://, sqlite:///"),
+        ({"store": "mongodb://", "endpoints": {}}, "there are memory://, sqlite:///"),
+        ({"store": "postgres://localhost/shop"}, "postgresql://"),
+        ({"store": "postgresql+nowhere://localhost/shop"}, "driver is missing"),
+        ({"store": "hookguard.sqlite3"}, "cannot import 'hookguard.sqlite3'"),
+        ({"store": "sqlite:////nowhere/at/all.sqlite3"}, "/nowhere/at/all"),
     ],
-    ids=["no secret", "no secrets", "preset", "endpoint setting", "shared setting", "store"],
+    ids=[
+        *("no secret", "no secrets", "preset", "endpoint setting", "shared setting", "store", "store alone", "almost a scheme"),
+        *("no driver", "no scheme", "no folder"),
+    ],
 )
-def test_a_wrong_setting_is_found_before_the_first_delivery(config, sentence):
+def test_a_wrong_setting_is_found_when_the_extension_is_made(config, sentence):
+    pytest.importorskip("sqlalchemy")
     with pytest.raises(ConfigurationError, match=sentence):
-        make_hooks(**config).guard("stripe")
+        make_hooks(**config)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +93,58 @@ def test_a_wrong_setting_is_found_before_the_first_delivery(config, sentence):
         lambda hooks: hooks.wrap(None, "strip"),
         lambda hooks: hooks.wrap(None, paths={"/hook": "strip"}),
         lambda hooks: hooks.Middleware(None, paths={"/hook": "strip"}),
+        lambda hooks: Route("/hook", print, middleware=[Middleware(hooks.Middleware, "strip")]),
+        lambda hooks: litestar_with(hooks.Middleware, paths={"/hook": "strip"}),
         lambda hooks: hooks.methods("strip"),
         lambda hooks: hooks.event("strip"),
         lambda hooks: hooks.route_class("strip"),
     ],
-    ids=["middleware", "wrap", "paths", "Middleware", "methods", "event", "route_class"],
+    ids=["middleware", "wrap", "paths", "Middleware", "Route", "Litestar", "methods", "event", "route_class"],
 )
 def test_an_unknown_endpoint_is_refused_where_it_is_named(use):
     with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
         use(make_hooks())
+
+
+def starlette_with(*arguments, **named):
+    app = Starlette()
+    app.add_middleware(*arguments, **named)
+    return app
+
+
+def fastapi_with(*arguments, **named):
+    app = pytest.importorskip("fastapi").FastAPI()
+    app.add_middleware(*arguments, **named)
+    app.add_middleware(GZipMiddleware)
+    return app
+
+
+WRONG_PATHS = [({"/hook": "strip"}, "did you mean 'stripe'"), ({"/{hook}": "stripe"}, "guards nothing")]
+
+
+@pytest.mark.parametrize("make", [starlette_with, fastapi_with])
+@pytest.mark.parametrize(("paths", "sentence"), WRONG_PATHS, ids=["name", "path"])
+def test_a_mistake_in_paths_keeps_the_server_from_starting(make, paths, sentence):
+    app = make(make_hooks().Middleware, paths=paths)
+    (said,), error = lifespan(app)
+    assert said["type"] == "lifespan.startup.failed"
+    assert sentence in said["message"]
+    assert isinstance(error, ConfigurationError)  # test clients show what the lifespan raises, and not what it says
+
+
+@pytest.mark.parametrize("make", [starlette_with, fastapi_with])
+def test_where_there_is_no_lifespan_a_mistake_in_paths_serves_nothing(make):
+    app = make(make_hooks().Middleware, paths={"/hook": "strip"})
+    assert [post(app, stripe("evt_1"), path).status_code for path in ("/hook", "/docs")] == [500, 500]
+
+
+def test_a_default_store_that_cannot_be_kept_keeps_the_server_from_starting(tmp_path, monkeypatch):
+    (tmp_path / "hookguard.sqlite3").mkdir()
+    monkeypatch.chdir(tmp_path)
+    app = starlette_with(HookGuard({"stripe": {"secrets": [SECRET]}}).Middleware, paths={"/hook": "stripe"})
+    (said,), _ = lifespan(app)
+    assert said["type"] == "lifespan.startup.failed"
+    assert "hookguard.sqlite3" in said["message"]
 
 
 def test_without_a_store_claims_are_kept_in_a_file_that_is_made_when_needed(tmp_path, monkeypatch):
@@ -279,23 +361,25 @@ class EvictingLater(Evicting):
         return super().claim(key, **asked)
 
 
-def test_a_store_that_would_forget_is_found_when_the_guard_is_made():
+def test_a_store_that_would_forget_is_found_when_the_extension_is_made():
     with pytest.raises(StoreMisconfigured, match="allkeys-lru"):
-        make_hooks(store=Evicting()).guard("stripe")
+        make_hooks(store=Evicting())
 
 
-def test_an_asynchronous_one_keeps_the_server_from_starting():
-    sent = []
-
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        lambda hooks, app: hooks.wrap(app, paths={"/hooks/stripe": "stripe"}),
+        lambda hooks, app: hooks.wrap(app, "stripe"),
+        lambda hooks, app: hooks.Middleware(app),
+    ],
+    ids=["paths", "whole", "for dependencies"],
+)
+def test_an_asynchronous_one_keeps_the_server_from_starting(guarded):
     async def application(scope, receive, send):
         raise AssertionError("must not start")
 
-    async def receive():
-        return {"type": "lifespan.startup"}
-
-    async def send(message):
-        sent.append(message)
-
-    guarded = make_hooks(store=EvictingLater()).wrap(application, paths={"/hooks/stripe": "stripe"})
-    asyncio.run(guarded({"type": "lifespan"}, receive, send))
+    hooks = make_hooks(store=EvictingLater())
+    sent, error = lifespan(guarded(hooks, application))
+    assert isinstance(error, StoreMisconfigured)
     assert sent == [{"type": "lifespan.startup.failed", "message": "hookguard: maxmemory-policy is allkeys-lru"}]

@@ -14,7 +14,7 @@ class ReadThenWrite(Broken):
     def claim(self, key, *, token, fingerprint, lease, retention):
         row = self.alive(key)
         fresh = row is None or (row.state == IN_PROGRESS and row.lease_until <= self._clock())
-        time.sleep(0.001)
+        time.sleep(0.005)
         if fresh and row is None:
             self._rows.pop(key, None)
         elif fresh:
@@ -30,7 +30,7 @@ class TakesOverInTwoSteps(Broken):
         lapsed = row is not None and row.state == IN_PROGRESS and row.lease_until <= self._clock()
         if not lapsed:
             return super().claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
-        time.sleep(0.001)
+        time.sleep(0.05)  # long enough for others to come in between on a busy machine, too
         row.token, row.lease_until = token, self._clock() + lease
         row.attempt += 1
         return Claim(ClaimStatus.ACQUIRED, row.attempt, 0.0, row.fingerprint == fingerprint)
