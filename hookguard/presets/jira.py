@@ -26,6 +26,7 @@ JIRA = Preset(
         statuses=_DOCS.silent("2xx succeeds; 408, 409, 425, 429 and 5xx are tried again"),
         networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
     ),
+    proof=("vector",),
     docs="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
     note=(
         "Without a secret Jira sends no signature (Data Center signs since version 10). Webhooks of Connect and Forge apps carry"
