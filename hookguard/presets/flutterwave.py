@@ -49,5 +49,4 @@ FLUTTERWAVE_V3 = Preset(
     profile=_PROFILE,
     docs=_V3,
     note="The secret hash is sent in clear and signs nothing: ask for the transaction by its id before you give value.",
-    doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
 )
