@@ -33,6 +33,7 @@ BUILDKITE = Preset(
     event_type=InBody("event"),
     identity="content",
     profile=_PROFILE,
+    proof=("vector",),
     docs="https://buildkite.com/docs/apis/webhooks#webhook-signature",
 )
 

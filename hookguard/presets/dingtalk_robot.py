@@ -36,5 +36,4 @@ DINGTALK_ROBOT = Preset(
         "The secret is the robot's app secret. The signature covers the time and nothing else: whoever sees one delivery can send"
         " any body with its headers, here for five minutes (DingTalk itself speaks of an hour)."
     ),
-    doubt="the headers' names could not be read on DingTalk's page; they are as other receivers have them",
 )

@@ -32,7 +32,10 @@ FLUTTERWAVE = Preset(
     profile=_PROFILE,
     docs="https://developer.flutterwave.com/docs/webhooks",
     note="The secret is the secret hash of the webhook settings. Ask for the transaction by its id before you give value.",
-    doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
+    doubt=(
+        "an older text of the official page has the secret hash itself in this header; that it is a base64 HMAC of the body is"
+        " what public receivers agree on"
+    ),
 )
 
 FLUTTERWAVE_V3 = Preset(
@@ -55,5 +58,4 @@ FLUTTERWAVE_V3 = Preset(
     ),
     docs=_V3.address,
     note="The secret hash is sent in clear and signs nothing: ask for the transaction by its id before you give value.",
-    doubt="the official page was not read to its end; the scheme is what several public receivers agree on",
 )

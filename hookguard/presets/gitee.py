@@ -34,6 +34,7 @@ GITEE = Preset(
     event_type=InHeader("X-Gitee-Event"),
     identity="content",
     profile=_PROFILE,
+    proof=("vector",),
     docs="https://help.gitee.com/webhook/how-to-verify-webhook-keys",
     note=(
         "The signature covers the time and nothing else: whoever sees one delivery can send any body with its headers, here"

@@ -33,6 +33,7 @@ GITLAB = Preset(
     event_id=InHeader("webhook-id"),
     event_type=InHeader("X-Gitlab-Event"),
     profile=_PROFILE,
+    proof=("sdk",),
     docs="https://docs.gitlab.com/user/project/integrations/webhooks/",
 )
 

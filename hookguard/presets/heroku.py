@@ -8,7 +8,7 @@ from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 __all__ = ["HEROKU"]
 
 _DOCS = Source("https://devcenter.heroku.com/articles/app-webhooks", "2026-11-24")
-_LEVELS = Source("https://devcenter.heroku.com/articles/addon-webhooks", "2026-11-25")
+_PARTNERS = Source("https://github.com/heroku/webhooks-docs", "2026-11-25")
 
 HEROKU = Preset(
     name="heroku",
@@ -18,8 +18,8 @@ HEROKU = Preset(
     event_id=FirstOf(InBody("webhook_metadata.delivery.id"), InBody("id")),
     event_type=InBody("webhook_metadata.event.include"),
     profile=Profile(
-        schedule=_LEVELS.says("level sync: several times until one succeeds or it times out; level notify: never"),
-        horizon=_LEVELS.silent(3 * DAY),
+        schedule=_PARTNERS.says("level sync: 180 times, ever less often and in the end hourly; level notify: never"),
+        horizon=_PARTNERS.says(7 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
@@ -28,5 +28,4 @@ HEROKU = Preset(
     ),
     docs="https://devcenter.heroku.com/articles/app-webhooks#securing-webhook-requests",
     note="Without a secret Heroku sends no signature.",
-    doubt="the header's name is Heroku's own, but that its value is base64 of the body's HMAC is only what other receivers do",
 )

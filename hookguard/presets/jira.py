@@ -27,6 +27,7 @@ JIRA = Preset(
         statuses=_RETRIES.says("408, 409, 425, 429, 5xx, failed connections and timeouts are tried again"),
         networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
     ),
+    proof=("vector",),
     docs="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
     note=(
         "Without a secret Jira sends no signature (Data Center signs since version 10). Webhooks of Connect and Forge apps carry"

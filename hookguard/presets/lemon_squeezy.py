@@ -26,6 +26,7 @@ LEMON_SQUEEZY = Preset(
         statuses=_DOCS.says("200 succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs="https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
     note="Answer 200: another 2xx is not promised to count.",
 )

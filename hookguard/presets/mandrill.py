@@ -39,6 +39,7 @@ MANDRILL = Preset(
         statuses=_DOCS.silent("200 succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs=_SIGNING.address,
     note=(
         "The URL is signed just as it was entered. Each webhook has a key of its own; the test before one is made is signed with"

@@ -90,6 +90,7 @@ WHATSAPP = Preset(
         statuses=_WHATSAPP.says("200 succeeds; anything else is tried again"),
         networks=_WHATSAPP.silent(None),
     ),
+    proof=("vector",),
     docs="https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks/",
     note=_NOTE,
 )

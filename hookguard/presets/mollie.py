@@ -27,6 +27,7 @@ MOLLIE = Preset(
         statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_IPS.says("https://ip-ranges.mollie.com/ips.txt"),
     ),
+    proof=("sdk",),
     docs="https://docs.mollie.com/reference/webhooks-new",
     note="Only the webhooks made with a signing secret are signed. The older ones (a form with an id) are not, and are refused.",
 )

@@ -31,7 +31,7 @@ NETLIFY = Preset(
         statuses=_DOCS.silent("2xx succeeds; a notification that keeps failing is disabled"),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs="https://docs.netlify.com/deploy/deploy-notifications/#payload-signature",
     note="The secret is the notification's JWS secret token. Without one Netlify signs nothing.",
-    doubt="the part of Netlify's page on signatures could not be read; the scheme is as several receivers have it",
 )

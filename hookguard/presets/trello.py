@@ -14,6 +14,8 @@ _DOCS = Source("https://developer.atlassian.com/cloud/trello/guides/rest-api/web
 TRELLO = Preset(
     name="trello",
     title="Trello",
+    # Letters beyond ASCII are signed as the UTF-8 they are sent in. Until 2016 they were not, says a change of Trello's own
+    # documentation (pull request 26 of github.com/trello-archive/api-docs).
     scheme=HmacScheme(signature=SignatureHeader("X-Trello-Webhook", "{base64}"), digest="sha1", signed="{body}{url}"),
     event_id=InBody("action.id"),
     event_type=InBody("action.type"),
@@ -32,5 +34,4 @@ TRELLO = Preset(
     note=(
         "The secret is the application's secret, and the URL is the callbackURL just as it was given when the webhook was made."
     ),
-    doubt="Atlassian's page shows the scheme, but whether it hashes letters beyond ASCII as UTF-8 is not said; UTF-8 is assumed",
 )

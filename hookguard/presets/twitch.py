@@ -34,6 +34,7 @@ TWITCH = Preset(
         statuses=_DOCS.says("2xx succeeds; failing too often revokes the subscription"),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs="https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
     note=(
         "A subscription that was revoked sends one last event, whose subscription.status says why. The tolerance of ten minutes"

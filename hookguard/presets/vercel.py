@@ -24,6 +24,7 @@ VERCEL = Preset(
         statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
         networks=_DOCS.silent(None),
     ),
+    proof=("vector",),
     docs="https://vercel.com/docs/webhooks/webhooks-api",
     note=(
         "A webhook of an account has a secret that is shown once; that of an integration is signed with the integration's"

@@ -54,6 +54,7 @@ WOOCOMMERCE = Preset(
         # Each shop is its own sender.
         networks=_SENDER.silent(None),
     ),
+    proof=("vector",),
     docs="https://woocommerce.com/document/webhooks/",
     note=(
         "Nothing is tried again: what fails here is lost at once, so complete quickly. A secret with & ' \" < or > is signed in"

@@ -208,6 +208,7 @@ STRICTER: dict[str, dict[str, dict[str, str]]] = {
     "HubSpotV2": _once("x-hubspot-signature"),
     "HubSpotV1": _once("x-hubspot-signature"),
     "Standard": _standard("webhook"),
+    "GitLab": _standard("webhook"),
     "Svix": _standard("svix"),
     "Clerk": _standard("svix"),
     "OpenAI": {**_once("webhook-id", "webhook-timestamp"), "webhook-signature": {**_MANY, **_TWICE}},
@@ -266,6 +267,16 @@ LOOSER: dict[str, dict[str, dict[str, str]]] = {
             "a further version behind",
             "repeated with a comma",
             "repeated with a space",
+        )
+    },
+    "Mollie": {
+        "x-mollie-signature": _because(
+            "Mollie sends the header once for each secret, and whoever passes it on may write several lines as one list (RFC 9110"
+            " section 5.3); their package is given them apart",
+            "a comma behind",
+            "a comma before",
+            "a further version behind",
+            "repeated with a comma",
         )
     },
 }

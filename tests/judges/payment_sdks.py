@@ -128,6 +128,21 @@ class Razorpay(Judge):
         )
 
 
+class Mollie(Judge):
+    package, modules, preset = "mollie-api-py", ("mollie.utils.webhooks.signature_validator",), presets.MOLLIE
+    signs = True
+
+    @classmethod
+    def check(cls, delivery):
+        validator = sdk(cls.modules[0]).SignatureValidator(SECRET)
+        return validator.validate_payload(delivery.body.decode(), delivery.headers["x-mollie-signature"])
+
+    @classmethod
+    def theirs(cls, body, stamp, event_id):
+        signature = sdk(cls.modules[0]).SignatureValidator.create_signature(body.decode(), SECRET)
+        return Delivery(body, {"X-Mollie-Signature": f"sha256={signature}"})
+
+
 class Paddle(Judge):
     package, modules, preset = "paddle-python-sdk", ("paddle_billing.Notifications",), presets.PADDLE
 
@@ -412,6 +427,7 @@ JUDGES = [
     Adyen,
     AdyenPlatform,
     Razorpay,
+    Mollie,
     Paddle,
     Braintree,
     GoCardless,

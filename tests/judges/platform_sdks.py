@@ -36,6 +36,12 @@ class Standard(Judge):
         )
 
 
+class GitLab(Standard):
+    """GitLab's merge request 230944, which brought the signing token, checks its deliveries with a standardwebhooks library."""
+
+    preset = presets.GITLAB
+
+
 class Svix(Standard):
     package, modules, preset, kind = "svix", ("svix.webhooks",), presets.SVIX, "svix"
 
@@ -175,6 +181,7 @@ class GooglePubSub(Judge):
 
 JUDGES = [
     Standard,
+    GitLab,
     Svix,
     Clerk,
     OpenAI,

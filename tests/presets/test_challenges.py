@@ -102,6 +102,11 @@ HANDSHAKES = [
         url="/hook?bt_challenge=20f9f8ed05f77439fe955c977e4c8a53",
         answer=b"integration_public_key|d9b899556c966b3f06945ec21311865d35df3ce4",
     ),
+    Handshake(
+        "mailersend",
+        body=dumped({"type": "webhook.test", "message": "This is a ping test message", "created_at": "2026-03-27T07:24:20.577080Z"}),
+        headers={"Signature": "6b" * 32},
+    ),
     Handshake("woocommerce", body=b"webhook_id=123", headers={"Content-Type": "application/x-www-form-urlencoded"}),
     Handshake("lark-token", body=dumped({"type": "url_verification", "token": SECRET, "challenge": "abc"}), answer=b'{"challenge":"abc"}', said=JSON),
     Handshake("line", body=b'{"destination":"U1","events":[]}', signed=True),
@@ -169,7 +174,8 @@ def challenges_of(preset):
 
 
 COMPUTED = [(preset, each) for preset in presets.BUILT_IN for each in challenges_of(preset) if isinstance(each, Computed)]
-SAMPLES = {"zoom": (SECRET, b'{"event": "meeting.started"}'), "braintree": (HANDSHAKES[-4].secret, b"<notification/>")}
+BRAINTREE = next(each.secret for each in HANDSHAKES if each.preset == "braintree")
+SAMPLES = {"zoom": (SECRET, b'{"event": "meeting.started"}'), "braintree": (BRAINTREE, b"<notification/>")}
 
 
 @pytest.mark.parametrize(("preset", "challenge"), COMPUTED, ids=lambda value: getattr(value, "name", ""))
