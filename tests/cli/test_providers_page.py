@@ -41,7 +41,9 @@ def test_every_fact_is_there_with_its_source_and_day():
 
 
 def test_what_no_page_says_is_marked():
-    text = page([presets.HEROKU])
+    silent = Source("https://example.com/docs", "2026-11-25")
+    profile = replace(presets.HEROKU.profile, horizon=silent.silent(3 * DAY), timeout=silent.silent(None))
+    text = page([replace(presets.HEROKU, profile=profile)])
     assert "- Last automatic try after: *not stated*; assumed: 3 d (" in text
     assert "- Waits for the answer: *not stated* (" in text
 
