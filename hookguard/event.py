@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -78,6 +79,7 @@ class Event:
         "_fingerprint",
         "_form",
         "_id",
+        "_nth",
         "_opened",
         "_preset",
         "_xml",
@@ -106,6 +108,7 @@ class Event:
         self._delivery = delivery
         self._preset = preset
         self._opened = opened
+        self._nth = 0
         self.secret = secret
         self.timestamp = timestamp
         self.tenant = tenant
@@ -191,8 +194,13 @@ class Event:
             return self._fingerprint
 
     def digest(self) -> str:
-        """Return the fingerprint in hex."""
-        return self.fingerprint().hex()
+        """Return what tells this event from others where its content does: the fingerprint, in hex.
+
+        Of several events in one delivery that are equal to the letter, and have no id that says they are one, each has
+        another digest: by its number among them, which is the same when the provider sends them again.
+        """
+        whole = self.fingerprint()
+        return whole.hex() if not self._nth else hashlib.sha256(b"%b %d" % (whole, self._nth)).hexdigest()
 
     def events(self) -> list[Event]:
         """Return every event of the delivery, for what a Verifier returned: itself, where the provider sends one at a time.
@@ -200,14 +208,21 @@ class Event:
         Raises MalformedBody or BodyTooLarge where the provider sends lists and this is none. Guards do this by themselves.
         """
         batch = self._preset.batch
-        return [self] if batch is None else [self._member(document) for document in batch.members(self.document())]
+        if batch is None:
+            return [self]
+        equal: Counter[bytes] = Counter()
+        events = [self._member(document, alone) for document, alone in batch.split(self.document())]
+        for event in events:
+            event._nth = equal[event.fingerprint()]
+            equal[event.fingerprint()] += 1
+        return events
 
-    def _member(self, document: Any) -> Event:
+    def _member(self, document: Any, alone: Any) -> Event:
         """One of several events that came in this delivery: its own JSON, fingerprint, id and type."""
         event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant, self._opened)
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.
-        event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
+        event._fingerprint = hashlib.sha256(json.dumps(alone, sort_keys=True, separators=(",", ":")).encode()).digest()
         return event
 
     def json(self) -> Any:
