@@ -54,7 +54,7 @@ KINDS = ["github", "stripe", "slack", "shopify", "gitlab-token", "square", "twit
 
 @pytest.mark.parametrize("name", KINDS)
 def test_what_sign_saves_verify_finds_genuine(run, tmp_path, name):
-    body = '{"id":"evt_1","event_id":"evt_1","type":"t"}'
+    body = '{"id":"evt_1","event_id":"evt_1","type":"t","entry":[{"id":"evt_1"}]}'
     signed = run(
         "sign", name, "--secret", SECRET, "--body", body, "--id", "evt_1", "--type", "t", "--format", "json", "--url", "/x"
     )
