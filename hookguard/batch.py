@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hookguard.errors import BodyTooLarge, MalformedBody
+from hookguard.errors import BodyTooLarge, ConfigurationError, MalformedBody
 
 __all__ = ["Batch"]
+
+#: What may follow, and what may follow that.
+_Steps = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,22 @@ class Batch:
     ``items`` is the dotted path to the list, or empty where the body is the list. A list on the way is gone through, so
     that ``"entry.changes"`` are the changes of every entry. ``may_be_one`` says that the provider also sends a single
     event without a list around it. The preset's ``event_id`` and ``event_type`` are then looked for in the member.
+
+    ``in_place`` is for providers whose events say too little without what stands around them. Each is then the whole
+    document with this one event alone in its lists, and ``items`` may be several paths: where an object on the way holds
+    none of the lists that may follow, or only empty ones, it is the event itself. Nothing but the first list must be there.
     """
 
-    items: str = ""
+    items: str | tuple[str, ...] = ""
     most: int = 1000
     may_be_one: bool = False
+    in_place: bool = False
+
+    def __post_init__(self) -> None:
+        if self.in_place and (self.may_be_one or not self.items):
+            raise ConfigurationError("a batch in place needs the paths to its lists, and is never one event without a list")
+        if not self.in_place and not isinstance(self.items, str):
+            raise ConfigurationError("a batch with several paths must be in place")
 
     @property
     def each(self) -> str:
@@ -33,11 +47,31 @@ class Batch:
 
         MalformedBody when there is no list of objects where it should be, BodyTooLarge when it holds more than ``most``.
         """
+        return [member for member, _ in self.split(document)]
+
+    def split(self, document: Any) -> list[tuple[Any, Any]]:
+        """Return the events as ``members`` does, each with what tells it from others.
+
+        That is the event itself, or of one in place the document without the lists beside it: they are its neighbours' as
+        well, and others the next time.
+        """
         if self.may_be_one and isinstance(document, dict):
-            return [document]
-        found = _at(document, self.items.split(".") if self.items else [])
-        if found is None or not all(isinstance(member, dict) for member in found):
-            raise MalformedBody(f"the body holds no list of events at {self.items!r}")
+            return [(document, document)]
+        paths = [self.items] if isinstance(self.items, str) else self.items
+        if self.in_place:
+            steps: _Steps = {}
+            for path in paths:
+                inner = steps
+                for step in path.split("."):
+                    inner = inner.setdefault(step, {})
+            found = _in_place(document, steps) if isinstance(document, dict) else None
+        else:
+            listed = _at(document, paths[0].split(".") if paths[0] else [])
+            if listed is not None and not all(isinstance(member, dict) for member in listed):
+                listed = None
+            found = None if listed is None else [(member, member) for member in listed]
+        if found is None:
+            raise MalformedBody(f"the body holds no list of events at {' or '.join(map(repr, paths))}")
         if len(found) > self.most:
             raise BodyTooLarge(f"the body holds {len(found)} events; {self.most} are allowed")
         return found
@@ -52,3 +86,22 @@ def _at(value: Any, steps: list[str]) -> list[Any] | None:
         return None
     found = [_at(item, steps) for item in value]
     return None if None in found else [member for members in found if members is not None for member in members]
+
+
+def _in_place(value: Any, steps: _Steps) -> list[tuple[Any, Any]] | None:
+    """``value`` once for each event in it, as the handler reads it and as it is told from others; None if it holds no list."""
+    if isinstance(value, list):
+        if not all(isinstance(item, dict) for item in value):
+            raise MalformedBody("a list of events holds something that is no object")
+        return [
+            ([each], [alone]) for item in value for each, alone in (_in_place(item, steps) if steps else None) or [(item, item)]
+        ]
+    if not isinstance(value, dict):
+        return None
+    inner = {step: _in_place(value[step], after) for step, after in steps.items() if step in value}
+    lists = {step: events for step, events in inner.items() if events is not None}
+    if not lists:
+        return None
+    beside = {name: held for name, held in value.items() if name not in lists}
+    alone = {name: held for name, held in beside.items() if not isinstance(held, list)}
+    return [({**beside, step: each}, {**alone, step: bare}) for step, events in lists.items() for each, bare in events]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -200,7 +201,9 @@ class Event:
     def digest(self) -> str:
         """Return the SHA-256 in hex of what was signed, or of this event in it: deliveries with one signature have the same.
 
-        That is the body, as a rule; the signed text, where one signature fits several ways to write a form.
+        That is the body, as a rule; the signed text, where one signature fits several ways to write a form. Of several events
+        in one delivery that are equal to the letter, and have no id that says they are one, each has another digest: by its
+        number among them, which is the same when the provider sends them again.
         """
         try:
             return self._digest
@@ -216,15 +219,23 @@ class Event:
         Raises MalformedBody or BodyTooLarge where the provider sends lists and this is none. Guards do this by themselves.
         """
         batch = self._preset.batch
-        return [self] if batch is None else [self._member(document) for document in batch.members(self.document())]
+        if batch is None:
+            return [self]
+        equal: Counter[bytes] = Counter()
+        events = [self._member(document, alone) for document, alone in batch.split(self.document())]
+        for event in events:
+            whole = event.fingerprint()
+            nth = equal[whole]
+            equal[whole] += 1
+            event._digest = hashlib.sha256(b"%b %d" % (whole, nth)).hexdigest() if nth else whole.hex()
+        return events
 
-    def _member(self, document: Any) -> Event:
+    def _member(self, document: Any, alone: Any) -> Event:
         """One of several events that came in this delivery: its own JSON, fingerprint, id and type."""
         event = Event(self._delivery, self._preset, self.secret, self.timestamp, self.tenant, self._opened)
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.
-        event._fingerprint = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).digest()
-        event._digest = event._fingerprint.hex()
+        event._fingerprint = hashlib.sha256(json.dumps(alone, sort_keys=True, separators=(",", ":")).encode()).digest()
         return event
 
     def json(self) -> Any:

@@ -13,6 +13,7 @@ from hookguard.errors import ConfigurationError, MalformedBody, MalformedDeliver
 from hookguard.headers import Headers
 
 __all__ = [
+    "Content",
     "EachDelivery",
     "FirstOf",
     "InBody",
@@ -108,9 +109,10 @@ class InHeader:
 
 @dataclass(frozen=True, slots=True)
 class InBody:
-    """A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``.
+    r"""A text or a whole number at a dotted path in the JSON body: ``InBody("data.object.id")``.
 
-    A step of digits counts the items of a list, from 0: ``InBody("0.data.code")``.
+    A step of digits counts the items of a list, from 0: ``InBody("0.data.code")``. A dot in a name is written with a
+    backslash before it: ``InBody(r"data.@odata\.etag")``.
     """
 
     path: str
@@ -122,19 +124,28 @@ class InBody:
 
     def find(self, event: Readable) -> str | None:
         """Return the value as text; None when the path leads nowhere or to anything but a text or a whole number."""
+        value = self.value(event)
+        if isinstance(value, str):
+            return value or None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return None
+
+    def value(self, event: Readable) -> Any:
+        """Return whatever is there, and None where nothing is."""
         value = event.document()
-        for step in self.path.split("."):
+        for step in self.path.split(".") if "\\" not in self.path else _steps(self.path):
             if isinstance(value, dict):
                 value = value.get(step)
             elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
                 value = value[int(step)]
             else:
                 return None
-        if isinstance(value, str):
-            return value or None
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        return None
+        return value
+
+
+def _steps(path: str) -> list[str]:
+    return [step.replace("\0", ".") for step in path.replace("\\.", "\0").split(".")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +214,27 @@ class EachDelivery:
 
     def __str__(self) -> str:
         return "none: each delivery counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The digest of what the event says: for the kinds of a provider's events that have no id, after a place for the others.
+
+    Two events that say the same are one then, so what they say must hold something that is never the same twice.
+    """
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The body."""
+        return frozenset({"body"})
+
+    def find(self, event: Readable) -> str | None:
+        """Return the digest; None for what is not verified yet, which is no event."""
+        digest = getattr(event, "digest", None)
+        return None if digest is None else f"sha256:{digest()}"
+
+    def __str__(self) -> str:
+        return "its content"
 
 
 @dataclass(frozen=True, slots=True)

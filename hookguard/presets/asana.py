@@ -1,7 +1,8 @@
 """Asana."""
 
+from hookguard.batch import Batch
 from hookguard.challenge import NewSecret
-from hookguard.place import InHeader
+from hookguard.place import InBody, InHeader, Joined
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
@@ -14,8 +15,11 @@ ASANA = Preset(
     name="asana",
     title="Asana",
     scheme=HmacScheme(signature=SignatureHeader("X-Hook-Signature", "{hex}")),
-    # There is none: a body is a list of changes, each with its time. Empty ones come every eight hours to see who is there.
+    # Empty lists come every eight hours to see who is there.
+    batch=Batch("events"),
+    # There is none. Each change carries its time in milliseconds.
     event_id=None,
+    event_type=Joined(InBody("resource.resource_type"), InBody("action")),
     identity="content",
     challenge=NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
     profile=Profile(
@@ -31,5 +35,7 @@ ASANA = Preset(
     note=(
         "The secret comes once, in the header X-Hook-Secret of the first request, while the call that makes the webhook is"
         " still open. Whoever can reach the URL can send such a request: take it with accept_secret, and only then."
+        " Events have no id and are known by what they say, their time included; none of it names the webhook, so give each"
+        " webhook an endpoint of its own where several may tell of one task."
     ),
 )

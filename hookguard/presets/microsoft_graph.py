@@ -4,7 +4,7 @@ import re
 
 from hookguard.batch import Batch
 from hookguard.challenge import Echo
-from hookguard.place import EachDelivery, FirstOf, InBody, InQuery
+from hookguard.place import EachDelivery, FirstOf, InBody, InQuery, Joined
 from hookguard.preset import Preset
 from hookguard.profile import HOUR, Profile, Source
 from hookguard.schemes.token import InEvery, TokenScheme
@@ -19,8 +19,20 @@ MICROSOFT_GRAPH = Preset(
     # Every notification must carry it.
     scheme=TokenScheme(token=InEvery("value", "clientState")),
     batch=Batch("value"),
-    # Few resources give notifications an id; without one, two changes of one object look the same, so each is handled.
-    event_id=FirstOf(InBody("id"), EachDelivery()),
+    # Few notifications have an id. Outlook's name the version of the object; where data comes along, it is signed with a key
+    # that is used once. What is left, such as a drive's, is the same to the letter for every change: taking the second for a
+    # retry of the first would lose it, and handling one twice only looks at the object twice, so each is handled.
+    event_id=FirstOf(
+        Joined(InBody("subscriptionId"), InBody("id")),
+        Joined(
+            InBody("subscriptionId"),
+            InBody("changeType"),
+            InBody("resource"),
+            InBody(r"resourceData.@odata\.etag"),
+        ),
+        Joined(InBody("subscriptionId"), InBody("encryptedContent.dataSignature")),
+        EachDelivery(),
+    ),
     event_type=FirstOf(InBody("lifecycleEvent"), InBody("changeType")),
     identity="id",
     # When a subscription is made. The token holds blanks and colons.
@@ -42,5 +54,8 @@ MICROSOFT_GRAPH = Preset(
     note=(
         "The secret is the clientState given when the subscription was made; it is sent in clear and signs nothing. Encrypted"
         " notifications with resource data are handed over as they came."
+        " A notification without an id, a version (resourceData's @odata.etag) or such data, as those of OneDrive and of"
+        " subscriptions themselves, looks like the one before it, so it is handled whenever it comes: a retry of a delivery with"
+        " such ones in it runs them all again."
     ),
 )

@@ -33,5 +33,6 @@ POSTMARK = Preset(
     note=(
         "Postmark signs nothing. The secret is user:password, as in the webhook's URL (https://user:password@host/…), and is"
         " sent in clear: restrict the networks as well. Inbound mail has no type."
+        " Each request holds one event, so there is no batch."
     ),
 )

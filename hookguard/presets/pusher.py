@@ -1,5 +1,6 @@
 """Pusher Channels."""
 
+from hookguard.batch import Batch
 from hookguard.place import InBody
 from hookguard.preset import Preset
 from hookguard.profile import MINUTE, Profile, Source
@@ -14,7 +15,8 @@ PUSHER = Preset(
     name="pusher",
     title="Pusher Channels",
     scheme=HmacScheme(signature=SignatureHeader("X-Pusher-Signature", "{hex}"), timestamp=InBody("time_ms"), timestamp_unit="ms"),
-    # There is none. The body carries the time in milliseconds.
+    # An event says what happened and where, and never when: it is known by that and the time of the delivery, in milliseconds.
+    batch=Batch("events", in_place=True),
     event_id=None,
     event_type=InBody("events.0.name"),
     identity="content",
@@ -32,7 +34,8 @@ PUSHER = Preset(
     proof=("sdk",),
     docs="https://pusher.com/docs/channels/server_api/webhooks/#authentication",
     note=(
-        "The secret is that of the app key which the header X-Pusher-Key names: give one for each key in use. A delivery may hold"
-        " several events; the type is the first one's."
+        "The secret is that of the app key which the header X-Pusher-Key names: give one for each key in use."
+        " event.json() has time_ms and a list of events with this one alone. Events have no id and are known by what they say"
+        " and time_ms: a retry with the same time_ms runs what is not done."
     ),
 )

@@ -11,6 +11,7 @@ from hookguard import (
     ConfigurationError,
     Delivery,
     Endpoint,
+    FirstOf,
     InBody,
     MemoryStore,
     Reply,
@@ -21,7 +22,9 @@ from hookguard import (
     presets,
 )
 from hookguard.batch import Batch
+from hookguard.documents import Reading
 from hookguard.errors import BodyTooLarge, MalformedBody
+from hookguard.place import Content, in_words
 from hookguard.testing import FrozenClock
 
 LISTED = replace(presets.STRIPE, name="listed", batch=Batch("events"))
@@ -385,3 +388,93 @@ def test_an_id_that_all_of_them_would_share_is_refused():
 def test_the_limit_counts_all_of_them():
     with pytest.raises(BodyTooLarge, match="4 events; 3 are allowed"):
         Batch("entry.changes", most=3).members({"entry": [{"changes": [{}, {}]}, {"changes": [{}, {}]}]})
+
+
+def test_equal_events_without_an_id_are_told_apart_by_their_number(make):
+    guard = make(replace(LISTED, event_id=None, identity="content"))
+    delivery = carry([{"n": 1}, {"n": 2}, {"n": 1}])
+    _, ran = handle(guard, delivery)
+    assert len({identifier for identifier, _ in ran}) == 3
+    assert handle(guard, delivery)[1] == []
+    assert len(handle(guard, carry([{"n": 1}] * 3))[1]) == 1
+
+
+def test_equal_events_with_an_id_are_one_whatever_the_identity(make):
+    for identity in ("id", "id+content"):
+        guard = make(replace(LISTED, name=identity.replace("+", "-"), identity=identity))
+        assert handle(guard, carry(events(1, 1)))[1] == [("evt_1", 1)]
+
+
+def test_some_have_an_id_and_the_others_their_content(make):
+    guard = make(replace(LISTED, event_id=FirstOf(InBody("id"), Content())))
+    assert len(handle(guard, carry([{"id": "a", "n": 1}, {"n": 1}, {"n": 2}]))[1]) == 3
+    assert handle(guard, carry([{"n": 2}, {"id": "a", "n": 2}, {"n": 1}]))[1] == []
+
+
+IN_PLACE = Batch(("entry.changes.value.messages", "entry.changes.value.statuses", "entry.messaging"), in_place=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "members", "alone"),
+    [
+        ({"entry": []}, [], []),
+        ({"entry": [{}, {"a": 1}]}, [{"entry": [{}]}, {"entry": [{"a": 1}]}], None),
+        (
+            {"o": 1, "l": [9], "entry": [{"id": 1, "l": [9], "messaging": [{"m": 1}, {"m": 2}]}]},
+            [{"o": 1, "l": [9], "entry": [{"id": 1, "l": [9], "messaging": [{"m": n}]}]} for n in (1, 2)],
+            [{"o": 1, "entry": [{"id": 1, "messaging": [{"m": n}]}]} for n in (1, 2)],
+        ),
+        (
+            {"entry": [{"messaging": [{"m": 1}], "changes": [{"value": {"messages": [{"n": 1}], "statuses": [{"n": 2}]}}]}]},
+            [
+                {"entry": [{"changes": [{"value": {"messages": [{"n": 1}]}}]}]},
+                {"entry": [{"changes": [{"value": {"statuses": [{"n": 2}]}}]}]},
+                {"entry": [{"messaging": [{"m": 1}]}]},
+            ],
+            None,
+        ),
+        (
+            {"entry": [{"changes": [{"value": {"l": [9]}}, {"value": 7}, {"value": {"messages": []}}]}]},
+            [{"entry": [{"changes": [{"value": value}]}]} for value in ({"l": [9]}, 7, {"messages": []})],
+            None,
+        ),
+    ],
+)
+def test_each_event_in_its_place(document, members, alone):
+    before = json.dumps(document)
+    assert IN_PLACE.members(document) == members
+    assert [bare for _, bare in IN_PLACE.split(document)] == (members if alone is None else alone)
+    assert json.dumps(document) == before
+
+
+@pytest.mark.parametrize(
+    "document", [{}, [], None, {"entry": 1}, {"entry": {"messaging": 1}}, {"entry": ["x"]}, {"entry": [{"messaging": ["x"]}]}]
+)
+def test_no_events_in_place(document):
+    with pytest.raises(MalformedBody, match="no list of events|no object"):
+        IN_PLACE.members(document)
+
+
+def test_the_limit_counts_those_in_place():
+    with pytest.raises(BodyTooLarge, match="2 events; 1 are allowed"):
+        replace(IN_PLACE, most=1).members({"entry": [{"messaging": [{}, {}]}]})
+
+
+@pytest.mark.parametrize(
+    "options", [{"items": ("a", "b")}, {"in_place": True}, {"items": "a", "in_place": True, "may_be_one": True}]
+)
+def test_paths_that_make_no_batch(options):
+    with pytest.raises(ConfigurationError, match="in place"):
+        Batch(**options)
+
+
+def test_a_dot_in_a_name():
+    whole = Verifier(LISTED, SECRET, clock=lambda: NOW).verify(carry([{"data": {"@odata.etag": "7", "@odata": {"etag": "8"}}}]))
+    [event] = whole.events()
+    assert InBody(r"data.@odata\.etag").find(event) == "7"
+    assert InBody("data.@odata.etag").find(event) == "8"
+
+
+def test_what_is_not_verified_has_no_content_to_be_known_by():
+    assert Content().find(Reading(Delivery(b"{}", {}))) is None
+    assert in_words(FirstOf(InBody("id"), Content())) == "body `id`, else its content"

@@ -48,9 +48,22 @@ def test_challenges():
     assert len(run(own)["challenge"].challenges) == 6
 
 
+def test_an_event_in_its_place(capsys):
+    handle = run(blocks("batches.md")[0])["handle"]
+    change = {
+        "metadata": {"phone_number_id": "n-1"},
+        "messages": [{"id": "wamid.1"}, {"id": "wamid.2"}],
+        "statuses": [{"id": "s"}],
+    }
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [{"id": "a-1", "changes": [{"value": change}]}]})
+    for event in Verifier("whatsapp", SECRET).verify(presets.WHATSAPP.sign(body.encode(), SECRET)).events():
+        handle(event)
+    assert capsys.readouterr().out.split("\n") == ["a-1 n-1 wamid.1 wamid.1", "a-1 n-1 wamid.2 wamid.2", ""]
+
+
 @pytest.mark.parametrize(("failing", "answer"), [(None, 200), ("a", 500), ("b", 500)])
 def test_batches(failing, answer):
-    _, loop, own = blocks("batches.md")
+    _, _, loop, own = blocks("batches.md")
     acme = run(own)["ACME"]
     ran = []
 
@@ -75,7 +88,7 @@ def test_batches_in_fastapi(monkeypatch, capsys, tmp_path):
 
     monkeypatch.setenv("ADYEN_HMAC_KEY", "0123456789abcdef" * 4)
     monkeypatch.chdir(tmp_path)
-    app = run(blocks("batches.md")[0], FastAPI=fastapi.FastAPI, Request=fastapi.Request, HookGuard=HookGuard)["app"]
+    app = run(blocks("batches.md")[1], FastAPI=fastapi.FastAPI, Request=fastapi.Request, HookGuard=HookGuard)["app"]
     items = [
         {"NotificationRequestItem": {"pspReference": reference, "eventCode": "REFUND", "success": "true", "additionalData": {}}}
         for reference in ("psp-1", "psp-2")

@@ -104,12 +104,71 @@ BODIES = {
     ),
     "braintree": lambda: (b"<notification><kind>check</kind><timestamp>2025-11-24T16:00:00Z</timestamp></notification>", {}),
     "mandrill": lambda: form_body({"mandrill_events": '[{"_id": "e-1", "event": "send"}, {"_id": "e-2", "event": "open"}]'}),
+    "meta": lambda: (
+        json.dumps(
+            {
+                "object": "page",
+                "entry": [
+                    {"id": "p-1", "time": 1, "changes": [{"field": "feed", "value": {"verb": "add"}}]},
+                    {"id": "p-2", "time": 2, "messaging": [{"timestamp": 3, "message": {"mid": "m-1", "text": "ünï"}}]},
+                ],
+            }
+        ).encode(),
+        {},
+    ),
+    "messenger": lambda: (
+        json.dumps(
+            {
+                "object": "page",
+                "entry": [
+                    {"id": "p-1", "messaging": [{"message": {"mid": "m-1", "text": "ünï"}}, {"read": {"watermark": 4}}]},
+                    {"id": "p-1", "standby": [{"message": {"mid": "m-2"}}]},
+                ],
+            }
+        ).encode(),
+        {},
+    ),
     "paytm": lambda: form_body({"ORDERID": "o-1", "STATUS": "TXN_SUCCESS", "TXNAMOUNT": "1.00"}),
     "plivo": lambda: form_body({"CallUUID": "c-1", "Event": "Hangup"}),
+    "pusher": lambda: (
+        json.dumps(
+            {
+                "time_ms": int(NOW * 1000),
+                "events": [
+                    {"name": "channel_occupied", "channel": "ünï"},
+                    {"name": "member_added", "channel": "c", "user_id": "1"},
+                ],
+            }
+        ).encode(),
+        {},
+    ),
     "travis": lambda: form_body(
         {"payload": '{"id": 1, "state": "passed", "type": "push", "repository": {"owner_name": "travis-ci", "name": "r"}}'}
     ),
     "twilio": lambda: form_body({"MessageSid": "SM1", "Body": "hello"}),
+    "whatsapp": lambda: (
+        json.dumps(
+            {
+                "object": "whatsapp_business_account",
+                "entry": [
+                    {
+                        "id": "a-1",
+                        "changes": [
+                            {
+                                "field": "messages",
+                                "value": {
+                                    "metadata": {"phone_number_id": "n-1"},
+                                    "messages": [{"id": "wamid.1", "text": {"body": "ünï"}}, {"id": "wamid.2"}],
+                                },
+                            },
+                            {"field": "messages", "value": {"statuses": [{"id": "wamid.3", "status": "read"}]}},
+                        ],
+                    }
+                ],
+            }
+        ).encode(),
+        {},
+    ),
     "wecom": lambda: (
         b"<xml><ToUserName>ww0123456789abcdef</ToUserName><MsgId>1</MsgId><MsgType>text</MsgType><Content>hi</Content></xml>",
         {"Content-Type": "text/xml"},
