@@ -71,7 +71,7 @@ def one_route(hooks, endpoint="stripe", handler=None, **options):
         ({"store": "mongodb://"}, "there are memory://, sqlite:///"),
         ({"store": "mongodb://", "endpoints": {}}, "there are memory://, sqlite:///"),
         ({"store": "postgres://localhost/shop"}, "postgresql://"),
-        ({"store": "postgresql+nowhere://localhost/shop"}, "driver is missing"),
+        ({"store": "postgresql+nowhere://localhost/shop"}, "SQLAlchemy has no driver 'postgresql.nowhere'"),
         ({"store": "hookguard.sqlite3"}, "cannot import 'hookguard.sqlite3'"),
         ({"store": "sqlite:////nowhere/at/all.sqlite3"}, "/nowhere/at/all"),
     ],
