@@ -19,7 +19,7 @@ from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError, MalformedBody
 from hookguard.headers import Headers
 
-__all__ = ["Reading", "put_form", "put_json", "read_form", "read_json", "read_xml", "says_form"]
+__all__ = ["Reading", "as_text", "put_form", "put_json", "read_form", "read_json", "read_xml", "says_form", "write_json"]
 
 #: Containers inside containers that a JSON body may hold. Python's own parser stops near 1,000 or kills the stack.
 MAX_DEPTH = 64
@@ -137,7 +137,24 @@ def put_json(body: bytes, path: str, value: str) -> bytes:
     if inner.get(last) == value:
         return body
     inner[last] = value
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return write_json(document)
+
+
+def write_json(document: Any) -> bytes:
+    """Return JSON that ``read_json`` reads, as short as it gets."""
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which JSON can say with an escape and UTF-8 cannot say at all.
+        return json.dumps(document, separators=(",", ":")).encode()
+
+
+def as_text(raw: bytes, what: str) -> str:
+    """Return what goes into a field of a form or of JSON, for signing; ConfigurationError when it is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{what} is not UTF-8, and no field of a form or of JSON can hold it: give text") from None
 
 
 def put_form(body: bytes, field: str, value: str) -> bytes:

@@ -17,7 +17,7 @@ from hmac import compare_digest
 from typing import Final, Protocol
 
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, read_json
+from hookguard.documents import Reading, read_json, write_json
 from hookguard.errors import ConfigurationError, MalformedBody
 from hookguard.place import InBody, InForm, InXml, in_words
 from hookguard.schemes.base import Draft, Key
@@ -194,7 +194,7 @@ class SealedResource(Envelope):
             )
         except (InvalidTag, ValueError):
             raise MalformedBody(f"the encrypted resource cannot be opened: is {self.field} the account's own?") from None
-        return json.dumps({**document, "resource": read_json(plain)}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return write_json({**document, "resource": read_json(plain)})
 
     def seal(self, draft: Draft, key: Key) -> Draft:
         """Encrypt the resource of a JSON body, unless it is encrypted already."""
@@ -210,7 +210,7 @@ class SealedResource(Envelope):
         if isinstance(resource, dict) and "ciphertext" in resource:
             return draft
         nonce, extra = secrets.token_hex(6), str(document.get("resource_type", ""))
-        plain = json.dumps(resource, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        plain = write_json(resource)
         data = AESGCM(key.secret.field(self.field).encode()).encrypt(nonce.encode(), plain, extra.encode())
         sealed = {
             "algorithm": "AEAD_AES_256_GCM",
@@ -218,7 +218,7 @@ class SealedResource(Envelope):
             "nonce": nonce,
             "associated_data": extra,
         }
-        body = json.dumps({**document, "resource": sealed}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        body = write_json({**document, "resource": sealed})
         return draft._replace(body=body)
 
 

@@ -11,7 +11,7 @@ from hookguard.batch import Batch
 from hookguard.challenge import Challenge
 from hookguard.delivery import Delivery
 from hookguard.envelope import Envelope
-from hookguard.errors import ConfigurationError
+from hookguard.errors import ConfigurationError, Rejected
 from hookguard.event import Event
 from hookguard.place import FirstOf, InBody, InForm, InHeader, InXml, Joined, Place, exact_part, need_place
 from hookguard.profile import LEAST_LEASE, LEAST_RETENTION, Profile
@@ -181,7 +181,8 @@ class Preset:
 
         ``id`` and ``type`` go into their headers, where the provider carries them there; those in the body are yours to
         write. ``timestamp`` is seconds since 1970, now by default. Several secrets make several signatures, as a
-        provider sends them while a secret is being rotated, where the scheme has room for them.
+        provider sends them while a secret is being rotated, where the scheme has room for them. ConfigurationError when
+        the body is not one that this provider could send.
         """
         moment = time.time() if timestamp is None else timestamp
         carried = dict(headers or {})
@@ -191,7 +192,11 @@ class Preset:
                     carried[header] = value
         draft = Draft(body, carried, method, url, id or f"msg_{int(moment * 1_000_000):x}", moment)
         keys = make_keys(self, secret)
-        return self.scheme.sign(draft if self.envelope is None else self.envelope.seal(draft, keys[0]), keys)
+        try:
+            return self.scheme.sign(draft if self.envelope is None else self.envelope.seal(draft, keys[0]), keys)
+        except Rejected as error:
+            # To sign, schemes read the body as they do to verify; here nobody sent anything that could be refused.
+            raise ConfigurationError(f"{self.name} cannot sign this: {error}") from None
 
 
 def make_keys(preset: Preset, secrets: SecretLike | Iterable[SecretLike]) -> tuple[Key, ...]:

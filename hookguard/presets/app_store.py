@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_json, read_json
+from hookguard.documents import Reading, put_json, read_json, write_json
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
 from hookguard.layout import Layout
@@ -128,7 +127,7 @@ class AppStoreScheme(Scheme):
         if not any(isinstance(payload.get(part), dict) for part in _PARTS):
             payload["data"] = {"bundleId": key.bundle_id, "environment": key.environment}
         header = {"typ": None, "x5c": [base64.b64encode(der).decode() for der in key.certificates]}
-        text = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        text = write_json(payload)
         token = key.private.sign(header, text)
         return Delivery(put_json(b"{}", _FIELD, token), draft.headers, draft.method, draft.url)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hookguard.delivery import Delivery
-from hookguard.documents import put_form, read_json, says_form
+from hookguard.documents import as_text, put_form, read_json, says_form
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -98,7 +98,7 @@ class TravisScheme(FetchingScheme):
             raise ConfigurationError("only Travis signs its notifications: for tests give one secret with a private_key")
         headers, body = dict(draft.headers), draft.body
         if not says_form(Headers(headers)):
-            body = put_form(b"", _FIELD, body.decode("utf-8", "surrogateescape"))
+            body = put_form(b"", _FIELD, as_text(body, "the body"))
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         headers["Signature"] = "-"

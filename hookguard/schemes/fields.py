@@ -17,6 +17,7 @@ from hookguard.documents import Reading, put_form, put_json
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
+    MalformedHeader,
     MalformedSignature,
     MissingSignature,
     MissingTimestamp,
@@ -204,7 +205,13 @@ class FieldsScheme(Scheme):
             value = self.signature.find(reading)
             if not value:
                 raise MissingSignature(f"no signature at {in_words(self.signature)}")
-            signatures, stamp = self._layout.read(value)
+            try:
+                signatures, stamp = self._layout.read(value)
+            except MalformedHeader:
+                # It is read as a header is, and is none.
+                raise MalformedSignature(
+                    f"what is at {in_words(self.signature)} holds a control character, or more signatures than are tried"
+                ) from None
         if not all(signature.isascii() for signature in signatures):
             raise MalformedSignature("the signature holds characters that are not ASCII")
         return signatures, stamp

@@ -11,7 +11,7 @@ from hmac import compare_digest
 from urllib.parse import parse_qsl
 
 from hookguard.delivery import Delivery
-from hookguard.documents import put_form, says_form
+from hookguard.documents import as_text, put_form, says_form
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
 from hookguard.headers import Headers
 from hookguard.layout import ENCODINGS
@@ -116,7 +116,7 @@ class FormScheme(Scheme):
             raise ConfigurationError(f"{self.header} carries one signature: sign with one secret")
         headers, body = dict(draft.headers), draft.body
         if body and self.json_field is not None and not says_form(Headers(headers)):
-            body = put_form(b"", self.json_field, body.decode("utf-8", "surrogateescape"))
+            body = put_form(b"", self.json_field, as_text(body, "the body"))
             headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:

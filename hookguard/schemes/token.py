@@ -10,7 +10,7 @@ from typing import Any, Literal, Union
 from urllib.parse import quote
 
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_form, put_json, read_json
+from hookguard.documents import Reading, as_text, put_form, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
 from hookguard.place import InBody, InForm, InHeader, InQuery, in_words, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
@@ -151,13 +151,13 @@ class TokenScheme(Scheme):
             if item not in url.partition("?")[2].split("&"):
                 url = f"{url}{'&' if '?' in url else '?'}{item}"
         elif isinstance(place, InForm):
-            body = put_form(body, place.field, token.decode())
+            body = put_form(body, place.field, as_text(token, "the token"))
         elif isinstance(place, InBody):
-            body = put_json(body, place.path, token.decode())
+            body = put_json(body, place.path, as_text(token, "the token"))
         else:
             members = _members(body, place.items)
             for position in range(members):
-                body = put_json(body, f"{place.items}.{position}.{place.field}".lstrip("."), token.decode())
+                body = put_json(body, f"{place.items}.{position}.{place.field}".lstrip("."), as_text(token, "the token"))
         return Delivery(body, headers, draft.method, url)
 
     def __repr__(self) -> str:

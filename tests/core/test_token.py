@@ -12,6 +12,7 @@ from hookguard import (
     InHeader,
     InQuery,
     Preset,
+    Secret,
     SignatureHeader,
     TokenScheme,
     Verifier,
@@ -156,3 +157,10 @@ def test_a_plain_hash_needs_the_secret_in_it():
     assert sign(scheme).headers["x-sig"] == hashlib.sha1(TOKEN.encode() + BODY).hexdigest()
     with pytest.raises(ConfigurationError, match="must be text"):
         verifier(scheme, b"\xff\xfe" * 16)
+
+
+@pytest.mark.parametrize("place", [InBody("token"), InForm("token"), InEvery("", "token")])
+def test_a_token_that_is_no_text_cannot_be_put_into_a_body(place):
+    preset = Preset(name="x", scheme=TokenScheme(token=place), event_id=None, identity="content")
+    with pytest.raises(ConfigurationError, match="the token is not UTF-8"):
+        preset.sign(b"[{}]" if isinstance(place, InEvery) else b"{}", Secret.exact(b"\xff-a-token-that-is-no-text"))

@@ -1,6 +1,7 @@
 """What is done to a genuine delivery before both are asked."""
 
 import json
+import re
 
 from judge import FORM, Judge, form, write_form
 
@@ -46,6 +47,7 @@ TEXT = {
     "a zero before": lambda text: "0" + text,
     "a plus before": lambda text: "+" + text,
     "a fraction behind": lambda text: text + ".0",
+    "a space behind its first separator": lambda text: re.sub(r"([,;])", r"\1 ", text, count=1),
     "a space in it": lambda text: text[:5] + " " + text[5:],
     "an underscore in it": lambda text: text[:5] + "_" + text[5:],
     "a line break in it": lambda text: text[:5] + "\n" + text[5:],

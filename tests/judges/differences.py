@@ -211,7 +211,14 @@ STRICTER: dict[str, dict[str, dict[str, str]]] = {
     "GitLab": _standard("webhook"),
     "Svix": _standard("svix"),
     "Clerk": _standard("svix"),
-    "OpenAI": {**_once("webhook-id", "webhook-timestamp"), "webhook-signature": {**_MANY, **_TWICE}},
+    "OpenAI": {
+        **_once("webhook-id", "webhook-timestamp"),
+        "webhook-signature": {
+            **_because("they take a signature without its version too", "a space behind its first separator"),
+            **_MANY,
+            **_TWICE,
+        },
+    },
     "Anthropic": _standard("webhook"),
     "GitHub": _once("x-hub-signature-256"),
     "Box": _once("box-delivery-timestamp", "box-signature-primary"),
@@ -248,6 +255,11 @@ def _at(why: str, *changes: str) -> dict[str, dict[str, str]]:
     return {"time": _because(why, *changes)}
 
 
+_SPACED = _because(
+    "a list in a header may have spaces between its items (RFC 9110 section 5.6.1), and a proxy may put them there",
+    "a space behind its first separator",
+)
+
 #: What they refuse and we accept. The receiver's clock, and what the provider's own packages disagree about; the signature
 #: that counts is genuine in each.
 LOOSER: dict[str, dict[str, dict[str, str]]] = {
@@ -268,6 +280,7 @@ LOOSER: dict[str, dict[str, dict[str, str]]] = {
             "repeated with a comma",
             "repeated with a space",
         )
+        | _SPACED
     },
     "Mollie": {
         "x-mollie-signature": _because(
@@ -279,4 +292,7 @@ LOOSER: dict[str, dict[str, dict[str, str]]] = {
             "repeated with a comma",
         )
     },
+    "Stripe": {"stripe-signature": _SPACED},
+    "WorkOS": {"workos-signature": _SPACED},
+    "ElevenLabs": {"elevenlabs-signature": _SPACED},
 }

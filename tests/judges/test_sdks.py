@@ -93,7 +93,11 @@ def test_what_they_refuse_we_refuse(judge):
         else:
             delivery = replaced(judge, honest, part, lambda text: change(text, character))
         refused, accepted = judge.we_say(delivery), judge.accepts(delivery)
-        assert accepted or refused or part in LOOSER.get(judge.__name__, {}), "we accept what they refuse"
+        if not accepted and not refused:
+            # Only the very changes that are listed, not the place they are made in.
+            listed = LOOSER.get(judge.__name__, {}).get(part, {})
+            same = [replaced(judge, honest, part, TEXT[name]) for name in listed if name in TEXT]
+            assert delivery in same, f"we accept what they refuse, and it is no listed change of {part}"
         if accepted and refused:
             assert part in STRICTER.get(judge.__name__, {}), (
                 f"they accept what we refuse ({refused}), and nothing is listed there"

@@ -70,6 +70,7 @@ BODIES = {
                     {
                         "NotificationRequestItem": {
                             "pspReference": f"psp-{number}",
+                            "originalReference": f"original-{number}",
                             "merchantAccountCode": "shop",
                             "merchantReference": "order",
                             "amount": {"value": 100, "currency": "EUR"},
@@ -95,6 +96,7 @@ BODIES = {
                 "MessageId": "m-1",
                 "TopicArn": "arn:aws:sns:us-east-1:123456789012:orders",
                 "Message": "hello",
+                "Subject": "news",
                 "Timestamp": "2025-11-24T16:00:00.000Z",
                 "SignatureVersion": "2",
                 "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem",
@@ -180,6 +182,10 @@ BODIES = {
 }
 
 
+#: What stands in the query besides. A flipped bit makes %9f of this nonce, which is no UTF-8.
+QUERIES = {"dingtalk": "&nonce=0e9f1b2c3d", "mercado-pago": "&data.id=ABC", "wecom": "&nonce=0e9f1b2c3d"}
+
+
 def signed(preset: Preset, *, now: float = NOW, secret: Secret | None = None) -> Delivery:
     """An honest delivery."""
     return _signed(preset.name, now) if secret is None else _sign(preset, now, secret)
@@ -190,20 +196,57 @@ def _signed(name: str, now: float) -> Delivery:
     return _sign(presets.get(name), now, private_side(presets.get(name)))
 
 
-def _sign(preset: Preset, now: float, secret: Secret | str) -> Delivery:
-    body, headers = BODIES[preset.name]() if preset.name in BODIES else (json_body(preset), {})
+def usual_body(preset: Preset) -> tuple[bytes, dict[str, str]]:
+    """What is signed, before it is; and the headers that say what it is."""
+    return BODIES[preset.name]() if preset.name in BODIES else (json_body(preset), {})
+
+
+def _sign(preset: Preset, now: float, secret: Secret | str, body: bytes | None = None, url: str = URL) -> Delivery:
+    usual, headers = usual_body(preset)
+    body = usual if body is None else body
     headers = {"Content-Type": "application/json", **headers}
-    url = URL
     for place in walk(preset.event_id):
         if isinstance(place, InQuery):
             url += f"&{place.parameter}=id-0001"
         if isinstance(place, InHeader):
             headers.setdefault(place.name, "id-0001")
-    if preset.name == "mercado-pago":
-        url += "&data.id=ABC"
+    url += QUERIES.get(preset.name, "")
     if now != NOW:
         body = redated(preset, body, now)
     return preset.sign(body, secret, id="id-0001", type="thing.happened", timestamp=now, url=url, headers=headers)
+
+
+def confirmation() -> Delivery:
+    """What SNS asks for a subscription: other fields are signed than of a notification, and here with SHA-1."""
+    topic = "arn:aws:sns:us-east-1:123456789012:orders"
+    message = {
+        "Type": "SubscriptionConfirmation",
+        "MessageId": "m-2",
+        "Token": "abc123",
+        "TopicArn": topic,
+        "Message": "hello",
+        "SubscribeURL": f"https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn={topic}&Token=abc123",
+        "Timestamp": "2025-11-24T16:00:00.000Z",
+        "SignatureVersion": "1",
+        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem",
+    }
+    return _sign(presets.AWS_SNS, NOW, private_side(presets.AWS_SNS), json.dumps(message).encode())
+
+
+def routed_mail() -> Delivery:
+    """What Mailgun's routes send: the signature's fields in a form."""
+    body, headers = form_body({"subject": "hello", **json.loads(signed(presets.MAILGUN).body)["signature"]})
+    return Delivery(body, headers, url=URL)
+
+
+def older_callback() -> Delivery:
+    """DingTalk's signature under its older name."""
+    delivery = signed(presets.DINGTALK)
+    return delivery._replace(url=delivery.url.replace("msg_signature=", "signature="))
+
+
+#: Honest deliveries besides the usual one, where the signature comes in another way or covers something else.
+OTHERS = {"aws-sns": confirmation, "dingtalk": older_callback, "mailgun": routed_mail}
 
 
 def redated(preset, body, now):
@@ -253,6 +296,70 @@ def verify(preset: Preset, delivery: Delivery, **options) -> Event:
     checking = verifier(preset, **options)
     wanted = checking.wants(delivery)
     return checking.verify(delivery, found=found(preset.name) if wanted is not None else None)
+
+
+#: Another customer of the same provider, whose keys are published and the same for all: what differs is what the secret says.
+_NEXT_DOOR = {
+    "aws-sns": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:refunds"},
+    "app-store": {"bundle_id": "com.example.other"},
+    "google-pubsub": {"audience": "https://example.com/other", "email": "push@other.iam.gserviceaccount.com"},
+    "paypal": {"webhook_id": "11111111AA2222222"},
+    "plaid": {"client_id": "other", "secret": "fedcba9876543210"},
+    "plaid-sandbox": {"client_id": "other", "secret": "fedcba9876543210"},
+    "travis": {"owner": "somebody-else"},
+    "truelayer": {"environment": "production"},
+}
+
+
+def neighbour(preset: Preset) -> tuple[Secret | str, Secret | str]:
+    """The other customer's secret: what their provider signs with, and what their endpoint is configured with."""
+    name = preset.name
+    if name in _NEXT_DOOR:
+        sides = []
+        for mine in (private_side(preset), public_side(preset)):
+            fields = {
+                field: mine.value(field)
+                for field in (*preset.scheme.secret_fields, *preset.scheme.optional_fields)
+                if mine.has(field)
+            }
+            sides.append(Secret.of(**{**fields, **_NEXT_DOOR[name]}))
+        if name.startswith("plaid"):
+            # Plaid's keys are an account's own.
+            fields = _NEXT_DOOR[name]
+            sides[0] = Secret.of(**fields, private_key=ec_pair("other")[0], key_id="kid-1")
+        return tuple(sides)
+    if name == "wechat-pay":
+        pair = rsa_pair("other")
+        return tuple(Secret.of(public_keys={"SERIAL": key}, api_v3_key="fedcba98765432100123456789abcdef") for key in pair)
+    if name in PAIRS:
+        mine = PAIRS[name]()[1]
+        return next(pair("other") for pair in (rsa_pair, ec_pair, ed25519_pair) if pair()[1] == mine)
+    secret, _ = another(preset)
+    return secret, secret
+
+
+def sent_to(url: str, preset: Preset) -> Delivery:
+    """The usual delivery, at another URL."""
+    return _sign(preset, NOW, private_side(preset), url=url)
+
+
+def sent_to_the_neighbour(preset: Preset, url: str, secret: Secret | str) -> Delivery:
+    """The neighbour's own delivery, at their URL and about what is theirs."""
+    body, _ = usual_body(preset)
+    body = body.replace(b":orders", b":refunds").replace(b"travis-ci", b"somebody-else")
+    return _sign(preset, NOW, secret, body, url)
+
+
+class Published:
+    """The provider's keys, for whoever asks; where they are an account's own, those of the account that asks."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def get(self, wanted):
+        if b"other" in (wanted.body or b""):
+            return JwsKey(read_key(ec_pair("other")[1]), "ES256")
+        return found(self._name)
 
 
 def another(preset: Preset) -> tuple[Secret | str, object]:

@@ -1,26 +1,56 @@
 """Every preset that ships, without exception: what it must accept, what it must refuse and why, and what it must survive."""
 
+import json
 import os
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("cryptography", reason="some presets need the extra crypto")
 pytest.importorskip("jwt", reason="some presets need the extra jwt")
 
+from carriers import SIGNATURES, InBasic, covered, doubled, flips, is_text, put, signatures, text_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import NOW, URL, another, found, public_side, signed, verifier, verify
+from samples import (
+    NOW,
+    OTHERS,
+    URL,
+    Published,
+    another,
+    neighbour,
+    private_side,
+    public_side,
+    sent_to,
+    sent_to_the_neighbour,
+    signed,
+    usual_body,
+    verifier,
+    verify,
+)
 
-from hookguard import Delivery, Endpoint, Guard, MemoryStore, presets
+from hookguard import Delivery, Endpoint, Guard, MemoryStore, Verifier, presets
 from hookguard.errors import (
     AmbiguousHeader,
+    ConfigurationError,
     HookguardError,
+    MalformedBody,
+    MalformedDelivery,
+    MalformedHeader,
+    MalformedSignature,
+    MalformedTimestamp,
+    MissingSignature,
+    MissingTimestamp,
     Rejected,
+    SignatureMismatch,
     SignatureRejected,
     TimestampRejected,
     UnconfirmedPresetWarning,
+    UntrustedKeySource,
 )
+from hookguard.place import EachDelivery, InBody, InHeader, InQuery
+from hookguard.preset import make_keys
 from hookguard.verifier import Tenant
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::{UnconfirmedPresetWarning.__module__}.UnconfirmedPresetWarning")
@@ -37,10 +67,120 @@ SIGNS_WHAT_IS_READ = {
     "travis": "the decoded field of the form",
     "twilio": "the form's decoded fields",
 }
-#: What is written in either case: hexadecimal digits, and the word before a token or a user and a password.
-EITHER_CASE = {"authorize-net", "coinbase-cdp", "chargebee", "postmark", "google-pubsub", "vonage"}
-#: What stands before the signature and says nothing that matters, as a pattern: Worldpay's key id.
-NOT_SIGNED = {"worldpay": r"[^/,]+(?=/SHA256/)"}
+
+
+def _word(text):
+    word, space, rest = text.partition(" ")
+    return word.lower() + space + rest
+
+
+#: What of the signature header says the same in another spelling: two headers mean one where these make one text of them.
+MEANS = {
+    "authorize-net": lambda text: text[:7] + text[7:].upper(),  # the hexadecimal digits behind sha512=
+    # The word before a token, or before a user and a password (RFC 9110 section 11.1).
+    "chargebee": _word,
+    "google-pubsub": _word,
+    "postmark": _word,
+    "vonage": _word,
+    "worldpay": lambda text: re.sub(r"[^/,]+(?=/SHA256/)", "", text, count=1),  # the key's id
+}
+
+# What a flipped bit is refused with, by family (the scheme's class) or by preset where that is said first: exactly these
+# errors, each of them at least once. A mismatch is the rule; any other error says that what came cannot be what is signed.
+
+_MISMATCH = frozenset({SignatureMismatch})
+_WRITTEN = _MISMATCH | {MalformedSignature}  #: no base64, no digits, no ASCII
+_IN_HEADER = _WRITTEN | {MalformedHeader}  #: a control character besides
+_TIMED = _IN_HEADER | {MissingTimestamp, MalformedTimestamp}  #: the header carries the timestamp too
+
+#: In the signature's own text; _IN_HEADER for those that are not listed.
+SIGNATURE_FLIPPED = {
+    "AdyenScheme": _MISMATCH,
+    "AlipayScheme": _WRITTEN,
+    "AppStoreScheme": _WRITTEN,
+    "BraintreeScheme": _MISMATCH,
+    "CallbackScheme": _MISMATCH,
+    "ContentfulScheme": _WRITTEN,
+    "FieldsScheme": _WRITTEN,
+    "FormScheme": _WRITTEN,
+    "Hook0Scheme": _IN_HEADER | {MalformedTimestamp},  # where t= is missing, it is no header of theirs
+    "MercadoPagoScheme": _TIMED,
+    "PaytmScheme": _WRITTEN,
+    "PlivoScheme": _MISMATCH | {MalformedHeader},
+    "PublicKeyScheme": _WRITTEN,
+    "SnsScheme": _WRITTEN,
+    "SortedHashScheme": _WRITTEN,
+    "TelnyxScheme": _WRITTEN,
+    "TokenScheme": _MISMATCH | {MalformedHeader},
+    # The token's header lists what is signed, and says where its key is.
+    "TrueLayerScheme": _IN_HEADER | {MissingTimestamp, UntrustedKeySource},
+    "TwilioScheme": _WRITTEN,
+    "WorkOSScheme": _TIMED,
+    "recurly": _IN_HEADER | {MalformedTimestamp},  # what is before the first comma is the time, whatever it is
+    # Behind another word than Basic.
+    "chargebee": _IN_HEADER,
+    "postmark": _IN_HEADER,
+    # No header.
+    "event-grid": _MISMATCH,
+    "figma": _MISMATCH,
+    "lark-token": _MISMATCH,
+    "microsoft-graph": _MISMATCH,
+    # A list of signatures is looked at first, and a control character seen there.
+    "standard-webhooks-v1a": _IN_HEADER,
+    "svix-v1a": _IN_HEADER,
+}
+
+#: In what is covered by name. Of those that are not listed a timestamp alone cannot be read, or an id besides holds what no
+#: id does.
+COVERED_FLIPPED = {
+    "AdyenScheme": _WRITTEN,  # a colon, which ends a field
+    "ContentfulScheme": _IN_HEADER | {MalformedTimestamp},
+    "FieldsScheme": _MISMATCH | {MalformedTimestamp},
+    "MercadoPagoScheme": _MISMATCH | {MalformedHeader},
+    "PayPalScheme": _MISMATCH | {MalformedHeader, MalformedTimestamp},
+    "PlivoScheme": _MISMATCH | {MissingSignature},  # a nonce that is none is none
+    # A type that nobody knows is not signed; a SubscribeURL is looked at before anything is fetched.
+    "SnsScheme": _MISMATCH | {MalformedTimestamp, MissingSignature, UntrustedKeySource},
+    "wecom": _WRITTEN | {MalformedTimestamp, MalformedBody},  # XML holds no control characters
+}
+
+#: In the body as it came; _MISMATCH for those that are not listed, which hash it unread.
+BODY_FLIPPED = {
+    "AdyenScheme": _WRITTEN | {MalformedBody, MissingSignature},
+    "AlipayScheme": _WRITTEN | {MalformedBody, MissingSignature},
+    "AppStoreScheme": _WRITTEN | {MalformedBody, MissingSignature},
+    "BraintreeScheme": _WRITTEN | {MalformedBody, MissingSignature},
+    "FieldsScheme": _WRITTEN | {MalformedBody, MissingSignature, MalformedTimestamp, MissingTimestamp},
+    "FormScheme": _MISMATCH | {MalformedBody},
+    "PaytmScheme": _WRITTEN | {MalformedBody, MissingSignature},
+    "PlivoScheme": _MISMATCH | {MalformedBody},
+    "SnsScheme": _WRITTEN | {MalformedBody, MissingSignature, MalformedTimestamp, MissingTimestamp, UntrustedKeySource},
+    "SortedHashScheme": _MISMATCH | {MalformedBody, MissingSignature},
+    "TokenScheme": _MISMATCH | {MalformedBody, MissingSignature},
+    "TravisScheme": _MISMATCH | {MalformedBody},
+    "TwilioScheme": _MISMATCH | {MalformedBody},
+    "wecom": _MISMATCH | {MalformedBody},  # an element of another name is closed by no tag
+}
+
+#: In the URL as it came; _MISMATCH for those that are not listed.
+URL_FLIPPED = {
+    "CallbackScheme": _MISMATCH | {MissingSignature},
+    "ContentfulScheme": _WRITTEN,  # a path that is none
+    "PlivoScheme": _MISMATCH | {MalformedDelivery},
+    "SortedHashScheme": _WRITTEN | {MissingSignature, MalformedDelivery, MalformedTimestamp, MissingTimestamp},
+    "TokenScheme": _MISMATCH | {MissingSignature, MalformedDelivery},
+}
+
+#: What of the URL is signed, where it is neither the whole nor a parameter.
+SIGNED_OF_THE_URL = {
+    "contentful": lambda url: url[url.index("/", 8) :] if url[8:].find("/") > 0 else url,
+    "plivo": lambda url: urlsplit(url)._replace(scheme=urlsplit(url).scheme.lower()).geturl(),
+    "truelayer": lambda url: urlsplit(url).path,
+}
+
+
+def expected(table, preset, usual):
+    return table.get(preset.name, table.get(type(preset.scheme).__name__, usual))
 
 
 def changed(delivery, *, body=None, headers=None, url=None, method=None):
@@ -53,28 +193,28 @@ def changed(delivery, *, body=None, headers=None, url=None, method=None):
     )
 
 
-def carriers(preset, delivery):
-    """The headers whose text decides: those that carry the signature, and those that it covers."""
-    scheme = preset.scheme
-    names = {scheme.required_header, *scheme.covers}
-    token = getattr(scheme, "token", None)
-    names |= {getattr(token, "name", "").lower()}
-    for header in getattr(scheme, "signature", ()) if isinstance(getattr(scheme, "signature", None), tuple) else ():
-        names.add(header.lower)
-    return [(name, value) for name, value in delivery.headers.items() if name.lower() in names]
-
-
 def refused(preset, delivery, kind=Rejected):
-    with pytest.raises(kind):
+    with pytest.raises(kind) as refusal:
         verify(preset, delivery)
+    return refusal.type
+
+
+def shapes(preset):
+    """Every kind of honest delivery there is a sample of."""
+    return [signed(preset), *([OTHERS[preset.name]()] if preset.name in OTHERS else [])]
 
 
 @EVERY
 def test_what_it_signs_it_accepts(preset):
-    event = verify(preset, signed(preset))
-    assert event.provider == preset.name
-    if preset.scheme.signs_timestamp:
-        assert abs(event.timestamp - NOW) < 1
+    for delivery in shapes(preset):
+        event = verify(preset, delivery)
+        assert event.provider == preset.name
+        if preset.scheme.signs_timestamp:
+            assert abs(event.timestamp - NOW) < 1
+
+
+def test_where_a_signature_is_in_no_header_is_known():
+    assert set(SIGNATURES) == {preset.name for preset in presets.BUILT_IN if preset.scheme.required_header is None}
 
 
 def read(event):
@@ -84,44 +224,136 @@ def read(event):
     return dict(event.form) or event.content
 
 
+def verdict(preset, delivery):
+    """The event, or the class of the error it is refused with."""
+    try:
+        return verify(preset, delivery)
+    except Rejected as error:
+        return type(error)
+
+
+def vouched(preset, delivery):
+    """The texts that decide, each with its place."""
+    places = [*signatures(preset, delivery), *covered(preset, delivery)]
+    return {place: text_at(place, preset, delivery) for place in places}
+
+
+def readable(body):
+    """Whether a body is JSON for anybody at all who takes a key once."""
+
+    def once(pairs):
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    try:
+        json.loads(body.decode(), object_pairs_hook=once)
+    except ValueError:
+        return False
+    return True
+
+
 @EVERY
 def test_every_single_bit_of_a_signed_body_counts(preset):
-    if "body" not in preset.scheme.covers:
-        pytest.skip("the signature does not cover the whole body")
-    delivery = signed(preset)
-    honest = verify(preset, delivery)
-    for bit in range(8 * len(delivery.body)):
-        body = bytearray(delivery.body)
-        body[bit >> 3] ^= 1 << (bit & 7)
-        try:
-            event = verify(preset, changed(delivery, body=bytes(body)))
-        except Rejected:
+    # PayPal signs a checksum: it is no cover against somebody who means it, and shows every single bit.
+    whole = "body" in preset.scheme.covers or preset is presets.PAYPAL
+    seen = set()
+    for delivery in shapes(preset):
+        honest, deciding = verify(preset, delivery), vouched(preset, delivery)
+        if not whole and all(isinstance(place, (InHeader, InQuery)) for place in deciding):
             continue
-        assert preset.name in SIGNS_WHAT_IS_READ, f"bit {bit} of the body may be flipped"
-        assert read(event) == read(honest), f"bit {bit} of the body changes what a handler reads"
+        in_json = any(isinstance(place, InBody) for place in deciding)
+        for body in flips(delivery.body):
+            came = changed(delivery, body=body)
+            event = verdict(preset, came)
+            if isinstance(event, type):
+                seen.add(event)
+                assert event is MalformedBody or not in_json or readable(body), f"nobody can read {body}"
+            elif whole:
+                assert preset.name in SIGNS_WHAT_IS_READ, f"a bit may be flipped: {body}"
+                assert read(event) == read(honest), f"a flipped bit changes what a handler reads: {body}"
+            else:
+                # Only named fields are signed, or nothing is: those fields are what they were.
+                assert vouched(preset, came) == deciding, f"a flipped bit changes what is signed: {body}"
+    if not seen:
+        pytest.skip("the signature is not in the body and covers nothing of it")
+    assert seen == expected(BODY_FLIPPED, preset, _MISMATCH)
 
 
 @EVERY
 def test_every_single_bit_of_the_signature_counts(preset):
-    delivery = signed(preset)
-    found_any = False
-    for name, value in carriers(preset, delivery):
-        found_any = True
-        for bit in range(8 * len(value)):
-            text = bytearray(value.encode("latin-1"))
-            text[bit >> 3] ^= 1 << (bit & 7)
-            flipped = text.decode("latin-1")
-            headers = [(other, flipped if other == name else was) for other, was in delivery.headers.items()]
-            try:
-                verify(preset, changed(delivery, headers=headers))
-            except Rejected:
-                continue
-            aside = NOT_SIGNED.get(preset.name, "(?!)")
-            same = flipped.lower() == value.lower() and preset.name in EITHER_CASE
-            same = same or re.sub(aside, "", flipped, count=1) == re.sub(aside, "", value, count=1)
-            assert same, f"bit {bit} of {name} may be flipped: {flipped!r}"
-    in_body = preset.scheme.required_header is None
-    assert found_any or in_body
+    seen, alike = set(), 0
+    for delivery in shapes(preset):
+        places = signatures(preset, delivery)
+        assert places, "nobody knows where the signature is"
+        for place in places:
+            text = text_at(place, preset, delivery)
+            assert text, f"no signature at {place}"
+            verify(preset, put(place, delivery, text.encode()))
+            for flipped in flips(text):
+                event = verdict(preset, put(place, delivery, flipped))
+                if isinstance(event, type):
+                    note(seen, event, preset, place, flipped)
+                    continue
+                means = MEANS[preset.name] if isinstance(place, InHeader) and preset.name in MEANS else str
+                spelt = flipped.decode("latin-1")
+                assert means(spelt) == means(text), f"a bit of {place} may be flipped: {spelt!r}"
+                alike += 1
+    assert seen == expected(SIGNATURE_FLIPPED, preset, _TIMED if has_time(preset.scheme) else _IN_HEADER)
+    assert bool(alike) == (preset.name in MEANS)
+
+
+@EVERY
+def test_every_single_bit_of_what_is_covered_by_name_counts(preset):
+    seen, most = set(), 0
+    for delivery in shapes(preset):
+        places = covered(preset, delivery)
+        most = max(most, len(places))
+        for place in places:
+            for flipped in flips(text_at(place, preset, delivery)):
+                note(seen, refused(preset, put(place, delivery, flipped)), preset, place, flipped)
+    if not most:
+        pytest.skip("nothing is covered by name")
+    usual = _MISMATCH | {MalformedTimestamp} | ({MalformedSignature} if most > 1 else set())
+    assert seen == expected(COVERED_FLIPPED, preset, usual)
+
+
+def has_time(scheme):
+    signature = getattr(scheme, "signature", None)
+    return isinstance(signature, tuple) and signature[0].layout.has_timestamp
+
+
+def note(seen, kind, preset, place, flipped):
+    """What is no text any more has one name in each place; what still is one may have several."""
+    if isinstance(place, InHeader) or is_text(flipped):
+        seen.add(kind)
+        return
+    # Two read the query by themselves: one puts a sign in for what is no text, the other says that the query is signed.
+    usual = MalformedDelivery if isinstance(place, InQuery) else MalformedBody
+    assert kind is {"signed-url": SignatureMismatch, "mercado-pago": MalformedSignature}.get(preset.name, usual)
+
+
+@EVERY
+def test_every_single_bit_of_a_signed_url_counts(preset):
+    seen = set()
+    for delivery in shapes(preset):
+        deciding = vouched(preset, delivery)
+        named = any(isinstance(place, InQuery) for place in deciding)
+        part = SIGNED_OF_THE_URL.get(preset.name, str)
+        if not named and part is str and "url" not in preset.scheme.covers:
+            continue
+        for url in flips(delivery.url):
+            came = changed(delivery, url=url.decode("latin-1"))
+            event = verdict(preset, came)
+            if isinstance(event, type):
+                seen.add(event)
+            elif named:
+                assert vouched(preset, came) == deciding, f"a flipped bit changes what is signed: {came.url}"
+            else:
+                assert part(came.url) == part(delivery.url), f"a bit may be flipped: {came.url}"
+    if not seen:
+        pytest.skip("the signature is not in the URL and covers nothing of it")
+    assert seen == expected(URL_FLIPPED, preset, _MISMATCH)
 
 
 @EVERY
@@ -134,17 +366,55 @@ def test_somebody_else_s_secret_is_refused(preset):
         checking.verify(delivery, found=key if wanted is not None else None)
 
 
+NEXT_DOOR = URL.replace("/one", "/two")
+
+
+def two_tenants(preset, outcomes):
+    """A guard whose endpoint finds the secret by the path, for two customers of the provider."""
+    ours, theirs = Tenant("ours", [public_side(preset)]), Tenant("theirs", [neighbour(preset)[1]])
+    found_by = {urlsplit(URL).path: ours, urlsplit(NEXT_DOOR).path: theirs}
+    checking = Verifier(preset, lambda path, headers: found_by.get(path), clock=lambda: NOW)
+    options = {"public_base_url": "https://example.com"} if "url" in preset.scheme.covers else {}
+    endpoint = Endpoint(checking, observers=[outcomes.append], **options)
+    return Guard(endpoint, MemoryStore(), **({"keys": Published(preset.name)} if checking.fetches else {}))
+
+
+def handled(guard, delivery):
+    """The store keys of the events that a handler was given."""
+    keys = []
+    receipt = guard.open(delivery)
+    while receipt is not None and receipt.reply is None:
+        keys.append(guard.endpoint.key(receipt.event))
+        guard.settle(receipt, status=200)
+        receipt = guard.next(receipt)
+    return keys
+
+
 @EVERY
-def test_what_is_signed_for_one_tenant_is_refused_at_the_endpoint_of_another(preset):
-    secret, key = another(preset)
-    delivery = signed(preset)
-    theirs = verifier(preset).for_tenant(Tenant("theirs", [secret]))
-    with pytest.raises(SignatureRejected):
-        wanted = theirs.wants(delivery)
-        theirs.verify(delivery, found=key if wanted is not None else None)
-    ours = verifier(preset).for_tenant(Tenant("ours", [public_side(preset)]))
-    wanted = ours.wants(delivery)
-    assert ours.verify(delivery, found=found(preset.name) if wanted is not None else None).tenant == "ours"
+def test_what_one_tenant_s_secret_signs_is_refused_at_the_endpoint_of_another(preset):
+    outcomes = []
+    guard = two_tenants(preset, outcomes)
+    # Whoever is a customer too can have the provider sign for the other's URL.
+    forged = sent_to(NEXT_DOOR, preset)
+    assert handled(guard, forged) == []
+    # All TrueLayer shares with anybody is its environments, and each has an address of its own for its keys.
+    code = UntrustedKeySource.code if preset.name == "truelayer" else SignatureMismatch.code
+    assert [(each.outcome, each.status, each.reason_code) for each in outcomes] == [("refused", 401, code)]
+    # Nothing of it was remembered, so that the event itself still runs.
+    assert handled(guard, sent_to_the_neighbour(preset, NEXT_DOOR, neighbour(preset)[0]))
+
+
+@EVERY
+def test_one_id_is_two_events_under_two_tenants(preset):
+    guard = two_tenants(preset, [])
+    mine, yours = sent_to(URL, preset), sent_to_the_neighbour(preset, NEXT_DOOR, neighbour(preset)[0])
+    first, second = handled(guard, mine), handled(guard, yours)
+    assert first
+    assert len(first) == len(second)
+    assert {key.scope for key in first} == {f"{preset.name}/{preset.name}/ours"}
+    assert {key.scope for key in second} == {f"{preset.name}/{preset.name}/theirs"}
+    if not isinstance(preset.event_id, EachDelivery):
+        assert handled(guard, mine) == handled(guard, yours) == []
 
 
 @EVERY
@@ -155,21 +425,84 @@ def test_a_timestamp_out_of_tolerance_is_refused(preset, side):
     refused(preset, signed(preset, now=NOW + side * (preset.tolerance + 30)), TimestampRejected)
 
 
+def second_refused_with(preset, place):
+    if isinstance(place, InHeader):
+        return AmbiguousHeader
+    if isinstance(place, InQuery):
+        # Two read the query by themselves.
+        return MalformedSignature if preset.name in ("signed-url", "mercado-pago") else MalformedDelivery
+    return MalformedBody
+
+
 @EVERY
-def test_a_second_signature_header_is_refused(preset):
-    delivery = signed(preset)
-    name = preset.scheme.required_header
-    if name is None:
-        pytest.skip("the signature is not in a header")
-    value = delivery.headers[name]
-    forged = value[:-1] + ("0" if value[-1] != "0" else "1")
-    pairs = list(delivery.headers.items())
-    for headers in ([(name, forged), *pairs], [*pairs, (name, forged)], [*pairs, (name, value)]):
-        if preset.name == "mollie":
-            # Its own SDK takes any of several; a forged one beside a right one changes nothing that was signed.
-            verify(preset, changed(delivery, headers=headers))
-            continue
-        refused(preset, changed(delivery, headers=headers), AmbiguousHeader)
+def test_a_second_signature_is_refused_wherever_it_is(preset):
+    """And a second one of what is covered by name: a header, a key, a field, an element, a parameter."""
+    for delivery in shapes(preset):
+        for place in (*signatures(preset, delivery), *covered(preset, delivery)):
+            if isinstance(place, InBasic):
+                continue  # the header is there already
+            text = text_at(place, preset, delivery)
+            forged = text[:-1] + ("0" if text[-1] != "0" else "1")
+            made = doubled(place, delivery, text, forged)
+            assert len(made) == 3
+            for second in made:
+                if preset.name == "mollie":
+                    # Its own SDK takes any of several; a forged one beside a right one changes nothing that was signed.
+                    verify(preset, second)
+                else:
+                    assert refused(preset, second) is second_refused_with(preset, place)
+
+
+def test_the_older_of_two_names_does_not_make_up_for_a_forged_signature():
+    """DingTalk's signature has two names, and the first that is there counts."""
+    delivery = signed(presets.DINGTALK)
+    place = signatures(presets.DINGTALK, delivery)[0]
+    right = text_at(place, presets.DINGTALK, delivery)
+    forged = put(place, delivery, ("0" * 40).encode())
+    assert refused(presets.DINGTALK, changed(forged, url=f"{forged.url}&signature={right}")) is SignatureMismatch
+
+
+@EVERY
+def test_what_cannot_be_signed_is_said_so(preset, monkeypatch):
+    """Signing takes any bytes, or says in our own words that this is nothing that the provider could send."""
+    signer = private_side(preset)
+    # Reading a private key takes longer than all the rest.
+    keys = make_keys(preset, signer)
+    monkeypatch.setattr("hookguard.preset.make_keys", lambda *_: keys)
+    said = []
+    kinds = ({}, {"Content-Type": "application/json"}, {"Content-Type": "application/x-www-form-urlencoded"})
+
+    def sign(body, headers):
+        try:
+            delivery = preset.sign(body, signer, id="id-0001", timestamp=NOW, url=URL, headers=headers)
+        except ConfigurationError as error:
+            said.append(str(error))
+        else:
+            verdict(preset, delivery)
+
+    for body in BODIES:
+        for headers in kinds:
+            sign(body, headers)
+
+    @settings(max_examples=20)
+    @given(st.binary(max_size=60), st.sampled_from(kinds))
+    def signs(body, headers):
+        sign(body, headers)
+
+    signs()
+    # Whether it is a sentence that says what to do, only a reader can tell.
+    assert all(len(sentence) > 40 for sentence in said)
+    if preset.name in ("mandrill", "travis"):
+        assert any("the body is not UTF-8" in sentence for sentence in said)
+
+
+@EVERY
+def test_half_a_surrogate_pair_is_signed_as_json_can_say_it(preset):
+    body, headers = usual_body(preset)
+    if not body.lstrip(b"[").startswith(b"{"):
+        pytest.skip("the body is no JSON")
+    body = body.replace(b"{", b'{"half": "\\ud800", ', 1)
+    verify(preset, preset.sign(body, private_side(preset), id="id-0001", timestamp=NOW, url=URL, headers=headers))
 
 
 @EVERY
@@ -278,16 +611,6 @@ def mutate(delivery, mutation):
     elif kind == "set type":
         pairs = [(name, how[0] if name.lower() == "content-type" else value) for name, value in pairs]
     return Delivery(body, pairs or {"X": "y"}, method, url)
-
-
-class Published:
-    """The provider's key, for whoever asks."""
-
-    def __init__(self, name):
-        self._name = name
-
-    def get(self, wanted):
-        return found(self._name)
 
 
 def guard_of(preset):

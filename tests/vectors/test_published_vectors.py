@@ -3,6 +3,7 @@
 What a case may hold, and where they are, is said in ``vectors.py``.
 """
 
+import base64
 import json
 import os
 from collections import Counter
@@ -13,8 +14,10 @@ import elsewhere_platforms
 import pytest
 from vectors import delivery_of, found_of, kept, make_keys, preset_of, secrets_of, sign_again, verify, weak_secrets
 
-from hookguard import presets
-from hookguard.errors import Rejected, WeakSecretWarning
+from hookguard import Delivery, Secret, SignatureHeader, presets
+from hookguard.errors import Rejected, SignatureMismatch, WeakSecretWarning
+from hookguard.schemes import Key, PublicKeyScheme
+from hookguard.schemes.public_key import read_public_key
 
 COLLECTIONS = {"payments.json": elsewhere_payments, "platforms.json": elsewhere_platforms}
 
@@ -87,6 +90,22 @@ def test_a_challenge_is_answered_as_published(case):
     with weak_secrets(preset, case["secret"]):
         reply = preset.challenge.unsigned(delivery_of(case), make_keys(preset, secrets_of(case["secret"])))
     assert (reply.status, reply.body.decode()) == (case["reply"].get("status", 200), case["reply"]["body"])
+
+
+@pytest.mark.skipif("HOOKGUARD_VECTORS" not in os.environ, reason="HOOKGUARD_VECTORS names no folder")
+def test_bare_ed25519_signatures():
+    """RFC 8032 section 7.1, through the verify that deliveries go through: no preset signs the body alone."""
+    pytest.importorskip("cryptography", reason="the extra crypto is not installed")
+    scheme = PublicKeyScheme(signature=SignatureHeader("X-Signature-Ed25519", "{hex}"), algorithm="ed25519")
+    found = [vector for vector in collection("platforms.json") if vector["provider"] == "ed25519-primitive"]
+    assert len(found) == 2
+    for vector in found:
+        assert vector["valid"]
+        keys = [Key("#1", Secret(vector["secret"]), read_public_key(vector["secret"], "ed25519"))]
+        body = base64.b64decode(vector["body_b64"])
+        assert scheme.verify(Delivery(body, vector["headers"]), keys) == ("#1", None)
+        with pytest.raises(SignatureMismatch):
+            scheme.verify(Delivery(body + b"\0", vector["headers"]), keys)
 
 
 def test_a_preset_says_that_a_vector_proves_it_just_where_one_does():
