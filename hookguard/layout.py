@@ -15,7 +15,8 @@ one for each). Without keys (``{timestamp},{hex}``) the timestamp comes first an
 a timestamp the header is one item, unless ``separator`` makes it a list of them.
 
 The signature is never decoded: ours is encoded and the texts are compared, so that every other spelling (stray bits or
-white space in base64, upper case, a cut value) is simply another signature.
+white space, upper case, a cut value) is simply another signature. A sender that puts a space behind its commas has it in the
+template and the separator.
 """
 
 from __future__ import annotations
@@ -173,8 +174,6 @@ class Layout:
         items = value.split(self.separator, MAX_ITEMS)
         if len(items) > MAX_ITEMS:
             raise MalformedHeader(f"the signature header lists more than {MAX_ITEMS} items")
-        if self.separator != " " and " " in value:
-            items = [item.strip(" ") for item in items]
         timestamp: str | None = None
         timestamp_key = self._timestamp_key
         if self._positional:

@@ -67,7 +67,9 @@ class SignatureHeader:
         lines = headers.all(self.lower)
         if len(lines) > MAX_CANDIDATES or sum(map(len, lines)) > MAX_REPEATED:
             raise MalformedHeader(f"header {self.lower!r} came in {len(lines)} lines; {MAX_CANDIDATES} are read at most")
-        return (self.layout.separator or ",").join(lines) or None
+        # Whoever joined lines on the way may have put a space behind the comma.
+        separator = self.layout.separator or ","
+        return separator.join(item.strip(" ") for line in lines for item in line.split(separator)) or None
 
     def __repr__(self) -> str:
         return f"SignatureHeader({self.name!r}, {self.layout.template!r})"

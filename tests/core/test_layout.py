@@ -32,7 +32,6 @@ def test_one_item_is_read_as_it_came():
         (f"v1={HEX},t=12", [f"v1={HEX}"], "12"),
         (f"t=12,v1={HEX},v1={OTHER}", [f"v1={HEX}", f"v1={OTHER}"], "12"),
         (f"t=12,v0=zz,v1={HEX},,x", [f"v1={HEX}"], "12"),
-        (f"t=12, v1={HEX}", [f"v1={HEX}"], "12"),
         (f"t=,v1={HEX}", [f"v1={HEX}"], ""),
     ],
 )
