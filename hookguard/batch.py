@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from hookguard.errors import BodyTooLarge, ConfigurationError, MalformedBody
 
 __all__ = ["Batch"]
+
+#: Names that stand around events in place, all copies together: each event has its own, so few bytes could fill the memory.
+MAX_AROUND = 1_000_000
 
 #: What may follow, and what may follow that.
 _Steps = dict[str, Any]
@@ -34,8 +39,13 @@ class Batch:
     def __post_init__(self) -> None:
         if self.in_place and (self.may_be_one or not self.items):
             raise ConfigurationError("a batch in place needs the paths to its lists, and is never one event without a list")
+        paths = (self.items,) if isinstance(self.items, str) else self.items
+        if not isinstance(paths, tuple) or not all(isinstance(path, str) for path in paths):
+            raise ConfigurationError(f"a batch's items are {self.items!r}: give the path to the list, or a tuple of paths")
         if not self.in_place and not isinstance(self.items, str):
             raise ConfigurationError("a batch with several paths must be in place")
+        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
+            raise ConfigurationError(f"a batch of at most {self.most!r} events: give a number, 1 or more")
 
     @property
     def each(self) -> str:
@@ -52,8 +62,8 @@ class Batch:
     def split(self, document: Any) -> list[tuple[Any, Any]]:
         """Return the events as ``members`` does, each with what tells it from others.
 
-        That is the event itself, or of one in place the document without the lists beside it: they are its neighbours' as
-        well, and others the next time.
+        That is the event itself, or of one in place the document without the lists beside it (as the digests of what stands
+        around the event): they are its neighbours' as well, and others the next time.
         """
         if self.may_be_one and isinstance(document, dict):
             return [(document, document)]
@@ -64,6 +74,8 @@ class Batch:
                 inner = steps
                 for step in path.split("."):
                     inner = inner.setdefault(step, {})
+            # Counted before anything is copied.
+            self._allow(_count(document, steps) or 0)
             found = _in_place(document, steps) if isinstance(document, dict) else None
         else:
             listed = _at(document, paths[0].split(".") if paths[0] else [])
@@ -72,9 +84,12 @@ class Batch:
             found = None if listed is None else [(member, member) for member in listed]
         if found is None:
             raise MalformedBody(f"the body holds no list of events at {' or '.join(map(repr, paths))}")
-        if len(found) > self.most:
-            raise BodyTooLarge(f"the body holds {len(found)} events; {self.most} are allowed")
+        self._allow(len(found))
         return found
+
+    def _allow(self, count: int) -> None:
+        if count > self.most:
+            raise BodyTooLarge(f"the body holds {count} events; {self.most} are allowed")
 
 
 def _at(value: Any, steps: list[str]) -> list[Any] | None:
@@ -88,10 +103,23 @@ def _at(value: Any, steps: list[str]) -> list[Any] | None:
     return None if None in found else [member for members in found if members is not None for member in members]
 
 
+def _count(value: Any, steps: _Steps) -> int | None:
+    """How many events ``_in_place`` finds; None if there is no list."""
+    if isinstance(value, list):
+        return sum(_count(item, steps) or 1 for item in value) if steps else len(value)
+    if not isinstance(value, dict):
+        return None
+    counts = [_count(value[step], after) for step, after in steps.items() if step in value]
+    counts = [count for count in counts if count is not None]
+    return sum(count or 0 for count in counts) if counts else None
+
+
 def _in_place(value: Any, steps: _Steps) -> list[tuple[Any, Any]] | None:
     """``value`` once for each event in it, as the handler reads it and as it is told from others; None if it holds no list."""
     if isinstance(value, list):
         if not all(isinstance(item, dict) for item in value):
+            if steps:
+                return None  # a list of something else, where an object was to hold the events
             raise MalformedBody("a list of events holds something that is no object")
         return [
             ([each], [alone]) for item in value for each, alone in (_in_place(item, steps) if steps else None) or [(item, item)]
@@ -103,5 +131,9 @@ def _in_place(value: Any, steps: _Steps) -> list[tuple[Any, Any]] | None:
     if not lists:
         return None
     beside = {name: held for name, held in value.items() if name not in lists}
+    if len(beside) * sum(map(len, lists.values())) > MAX_AROUND:
+        raise BodyTooLarge(f"{len(beside)} names stand around each event")
     alone = {name: held for name, held in beside.items() if not isinstance(held, list)}
-    return [({**beside, step: each}, {**alone, step: bare}) for step, events in lists.items() for each, bare in events]
+    # Its digest, once for all the events in it.
+    around = hashlib.sha256(json.dumps(alone, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return [({**beside, step: each}, [around, step, bare]) for step, events in lists.items() for each, bare in events]

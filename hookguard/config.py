@@ -163,7 +163,11 @@ def store_from(given: Any) -> Store | AsyncStore:
 def sqlite_file(url: str) -> str | None:
     """Return the path that the URL of a store in SQLite names, through SQLAlchemy or not; None for any other URL."""
     parts = _split(url)
-    return unquote(parts.path[1:]) or None if parts.scheme.partition("+")[0] == "sqlite" and not parts.netloc else None
+    kind, through, _ = parts.scheme.partition("+")
+    path = unquote(parts.path[1:])
+    if kind != "sqlite" or parts.netloc or (through and path.startswith("file:")):  # the last is SQLite's own kind of URL
+        return None
+    return path or None
 
 
 def _split(url: str) -> SplitResult:

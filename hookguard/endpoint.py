@@ -257,7 +257,7 @@ class Endpoint:
             return StoreKey(scope, event.id)
         if self.identity == "content":
             return StoreKey(scope, f"sha256:{event.digest()}")
-        return StoreKey(scope, f"{event.id}:{event.fingerprint().hex()[:32]}")
+        return StoreKey(scope, f"{event.id}:{event.digest()[:32]}")
 
     def url(self, target: str) -> str:
         """Return the URL a delivery to ``target`` (the raw path and query) was signed for, as far as it is configured.

@@ -165,7 +165,7 @@ class Event:
         """The provider's id of the event: printable ASCII, at most 255 characters.
 
         An id of any other shape is replaced by ``sha256:`` and its digest. Where the content is the identity and no id
-        came, it is the digest of the body.
+        came, it is the digest of what was signed: see ``digest``.
         """
         try:
             return self._id
@@ -227,7 +227,8 @@ class Event:
             whole = event.fingerprint()
             nth = equal[whole]
             equal[whole] += 1
-            event._digest = hashlib.sha256(b"%b %d" % (whole, nth)).hexdigest() if nth else whole.hex()
+            if nth and not event._is_named():
+                event._digest = hashlib.sha256(b"%b %d" % (whole, nth)).hexdigest()
         return events
 
     def _member(self, document: Any, alone: Any) -> Event:
@@ -236,7 +237,14 @@ class Event:
         event._document = document
         # The same however the provider writes it the next time: its neighbours may be other ones then.
         event._fingerprint = hashlib.sha256(json.dumps(alone, sort_keys=True, separators=(",", ":")).encode()).digest()
+        event._digest = event._fingerprint.hex()
         return event
+
+    def _is_named(self) -> bool:
+        """Whether the provider gave it an id, by which equal ones are one."""
+        place = self._preset.event_id
+        found = place.find(self) if place is not None else None
+        return bool(found) and found != f"sha256:{self.digest()}"
 
     def json(self) -> Any:
         """Return the body parsed as JSON (this event alone, of several), or the JSON in the form field of providers that use one.

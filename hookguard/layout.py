@@ -56,7 +56,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 def _need_texts(template: object, separator: object) -> None:
     if not isinstance(template, str):
         raise ConfigurationError(f"layout is {template!r}: give the text of the header's value, for example '{{hex}}'")
-    if not isinstance(separator, (str, type(None))):
+    if not isinstance(separator, (str, type(None))) or separator == "":
         raise ConfigurationError(f"separator is {separator!r}: give the text between two signatures, or leave it out")
 
 

@@ -27,7 +27,7 @@ _RFC3339 = re.compile(
 
 def need_unit(unit: object) -> None:
     """Raise ConfigurationError unless timestamps can be read in this unit."""
-    if unit not in READERS:
+    if not isinstance(unit, str) or unit not in READERS:
         raise ConfigurationError(f"timestamp_unit is {unit!r}; choose {', '.join(map(repr, READERS))}")
 
 

@@ -111,6 +111,8 @@ class HookGuard:
 
 def _wrapped(hooks: HookGuard, app: App, endpoint: Named | None = None, paths: Mapping[str, Named] | None = None) -> App:
     try:
+        if paths is not None and not isinstance(paths, Mapping):
+            raise ConfigurationError(f"paths is {paths!r}: map each path to its endpoint's name")
         return hooks.wrap(app, endpoint, paths=paths)
     except ConfigurationError as error:
         # Starlette stacks its middleware up when the server asks for the lifespan, and servers take an exception there for an

@@ -60,7 +60,8 @@ class Scheme(Protocol):
     #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
     #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came). A
     #: scheme that signs fields and not the bytes names each: ``"body:data.id"``, ``"form:id"``, ``"query:id"``, and
-    #: ``"body:items[*].id"`` in every member of a list.
+    #: ``"body:items[*].id"`` in every member of a list, ``"element:Encrypt"`` in XML, ``"body:id, else form:id"`` where it is in
+    #: either, ``"token:authorization"`` for what the token in a header says.
     covers: frozenset[str] = frozenset()
     #: Whether the signature covers a timestamp.
     signs_timestamp: bool = False

@@ -280,17 +280,20 @@ class SQLiteStore:
 
 
 def look_at_file(path: str | os.PathLike[str]) -> None:
-    """Raise StoreMisconfigured unless a table of events is in the file at ``path`` already; nothing is made or changed.
+    """Raise StoreMisconfigured unless a table of events is in the file at ``path`` already; the file is not made or changed.
+
+    Where a program that died left its journal, SQLite may make the index of that journal anew beside it.
 
     A store makes its file when an application starts, so one that is missing is not wrong by itself; but whoever looks at it
     may have mistyped the path.
     """
     path = Path(path).absolute()
-    if not path.exists():
-        raise StoreMisconfigured(f"there is no file {path}{_who_makes_it(path.parent)}")
-    if not path.is_file():
-        raise StoreMisconfigured(f"{path} is not a file: give the path of one")
     try:
+        path = path.resolve()  # SQLite keeps its journals beside the file itself, not beside a link to it
+        if not path.exists():
+            raise StoreMisconfigured(f"there is no file {path}{_who_makes_it(path.parent)}")
+        if not path.is_file():
+            raise StoreMisconfigured(f"{path} is not a file: give the path of one")
         if path.stat().st_size == 0:
             raise StoreMisconfigured(f"{path} is empty: an application that starts with this store makes a database of it")
         with closing(_only_reading(path)) as connection:
@@ -300,7 +303,7 @@ def look_at_file(path: str | os.PathLike[str]) -> None:
                     " with this store adds the table; give the store a file of its own"
                 )
     except OSError as error:
-        raise StoreMisconfigured(f"{path} cannot be read ({error}): let this process read it") from error
+        raise StoreMisconfigured(f"{path} cannot be looked at ({error}): give a path that this process may read") from error
     except sqlite3.Error as error:
         if _is_busy(error):
             raise StoreUnavailable(f"SQLite cannot answer ({error}): {path}") from error

@@ -77,3 +77,19 @@ def test_twilios_other_bodies_stay_other_events():
         assert isinstance(sent, Delivery)
         assert run(guard, sent) == "ran"
         assert run(guard, sent) == 200
+
+
+def test_the_presets_own_identity_holds_too():
+    verifier = Verifier("twilio", private_side(presets.TWILIO))
+    guard = Guard(Endpoint(verifier, public_url=URL), MemoryStore())
+    delivery = presets.TWILIO.sign(b"A=1&B=hello", private_side(presets.TWILIO), url=URL, headers=FORM)
+    assert run(guard, delivery) == "ran"
+    assert run(guard, delivery._replace(body=reordered(delivery.body))) == 200
+
+
+def test_a_port_that_twilio_leaves_out_makes_no_other_event():
+    guard = Guard(Endpoint(Verifier("twilio", private_side(presets.TWILIO)), public_url=URL, identity="content"), MemoryStore())
+    delivery = presets.TWILIO.sign(b"A=1&B=hello", private_side(presets.TWILIO), url=URL, headers=FORM)
+    assert run(guard, delivery) == "ran"
+    for port in (":443", ":8443"):
+        assert run(guard, delivery._replace(url=URL.replace("example.com", f"example.com{port}"))) == 200

@@ -400,7 +400,7 @@ def test_equal_events_without_an_id_are_told_apart_by_their_number(make):
 
 
 def test_equal_events_with_an_id_are_one_whatever_the_identity(make):
-    for identity in ("id", "id+content"):
+    for identity in ("id", "id+content", "content"):
         guard = make(replace(LISTED, name=identity.replace("+", "-"), identity=identity))
         assert handle(guard, carry(events(1, 1)))[1] == [("evt_1", 1)]
 
@@ -415,14 +415,13 @@ IN_PLACE = Batch(("entry.changes.value.messages", "entry.changes.value.statuses"
 
 
 @pytest.mark.parametrize(
-    ("document", "members", "alone"),
+    ("document", "members"),
     [
-        ({"entry": []}, [], []),
-        ({"entry": [{}, {"a": 1}]}, [{"entry": [{}]}, {"entry": [{"a": 1}]}], None),
+        ({"entry": []}, []),
+        ({"entry": [{}, {"a": 1}]}, [{"entry": [{}]}, {"entry": [{"a": 1}]}]),
         (
             {"o": 1, "l": [9], "entry": [{"id": 1, "l": [9], "messaging": [{"m": 1}, {"m": 2}]}]},
             [{"o": 1, "l": [9], "entry": [{"id": 1, "l": [9], "messaging": [{"m": n}]}]} for n in (1, 2)],
-            [{"o": 1, "entry": [{"id": 1, "messaging": [{"m": n}]}]} for n in (1, 2)],
         ),
         (
             {"entry": [{"messaging": [{"m": 1}], "changes": [{"value": {"messages": [{"n": 1}], "statuses": [{"n": 2}]}}]}]},
@@ -431,20 +430,28 @@ IN_PLACE = Batch(("entry.changes.value.messages", "entry.changes.value.statuses"
                 {"entry": [{"changes": [{"value": {"statuses": [{"n": 2}]}}]}]},
                 {"entry": [{"messaging": [{"m": 1}]}]},
             ],
-            None,
         ),
         (
             {"entry": [{"changes": [{"value": {"l": [9]}}, {"value": 7}, {"value": {"messages": []}}]}]},
             [{"entry": [{"changes": [{"value": value}]}]} for value in ({"l": [9]}, 7, {"messages": []})],
-            None,
         ),
     ],
 )
-def test_each_event_in_its_place(document, members, alone):
+def test_each_event_in_its_place(document, members):
     before = json.dumps(document)
     assert IN_PLACE.members(document) == members
-    assert [bare for _, bare in IN_PLACE.split(document)] == (members if alone is None else alone)
     assert json.dumps(document) == before
+
+
+def test_what_tells_an_event_in_its_place_from_others():
+    def told(**changed):
+        entry = {"id": 1, "l": [9], "messaging": [{"m": 1}], **changed.pop("entry", {})}
+        return [json.dumps(bare) for _, bare in IN_PLACE.split({"o": 1, "l": [9], "entry": [entry], **changed})]
+
+    # Its neighbours and the lists beside it do not count; what stands around it does, and itself.
+    assert told() == told(l=[8]) == told(entry={"l": []}) == told(entry={"messaging": [{"m": 1}, {"m": 2}]})[:1]
+    assert len({*told(), *told(o=2), *told(p=1), *told(entry={"id": 2}), *told(entry={"messaging": [{"m": 2}]})}) == 5
+    assert told(entry={"messaging": [], "changes": [{"value": {"messages": [{"m": 1}]}}]}) != told()
 
 
 @pytest.mark.parametrize(
@@ -478,3 +485,25 @@ def test_a_dot_in_a_name():
 def test_what_is_not_verified_has_no_content_to_be_known_by():
     assert Content().find(Reading(Delivery(b"{}", {}))) is None
     assert in_words(FirstOf(InBody("id"), Content())) == "body `id`, else its content"
+
+
+def test_a_crowd_around_events_in_place_is_refused_before_it_is_copied():
+    crowd = {f"name{number}": 0 for number in range(3000)}
+    with pytest.raises(BodyTooLarge, match="3000 events; 1000 are allowed"):
+        IN_PLACE.split({**crowd, "entry": [{"messaging": [{}] * 3000}]})
+    with pytest.raises(BodyTooLarge, match="names stand around"):
+        IN_PLACE.split({**crowd, "entry": [{"messaging": [{}] * 900}]})
+    assert len(IN_PLACE.split({**crowd, "entry": [{"messaging": [{}] * 100}]})) == 100
+
+
+def test_a_list_of_something_else_where_an_object_was_to_hold_the_events_is_no_list_of_events():
+    document = {"entry": [{"changes": [{"field": "emails", "value": ["a", "b"]}]}]}
+    assert IN_PLACE.members(document) == [document]
+    with pytest.raises(MalformedBody):
+        IN_PLACE.members({"entry": ["x"]})
+
+
+@pytest.mark.parametrize("wrong", [{"items": 5}, {"items": ("a", 1), "in_place": True}, {"most": "x"}, {"most": 0}])
+def test_a_batch_that_is_none_is_found_when_it_is_made(wrong):
+    with pytest.raises(ConfigurationError):
+        Batch(**wrong)

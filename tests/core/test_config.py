@@ -76,6 +76,7 @@ def test_mistakes_say_where_they_are_and_what_to_do(given, why):
         ({"header": 5}, "5 is not a header name"),
         ({"layout": 5}, "layout is 5: give the text"),
         ({"separator": 5}, "separator is 5: give the text"),
+        ({"separator": ""}, "separator is '': give the text"),
         ({"signed": None}, "signed is None: give the text"),
         ({"timestamp_header": 5}, "5 is not a header name"),
         ({"timestamp_unit": "min"}, "timestamp_unit is 'min'; choose 's', 'ms'"),

@@ -78,6 +78,7 @@ def scheme(**changes):
         ({"timestamp": InForm("t")}, r"timestamp is form `t`: say where it is, with InHeader\(…\) or InBody"),
         ({"id": "X-Id"}, r"id is 'X-Id': say where it is, with InHeader\('X-Id'\)"),
         ({"timestamp_unit": "min"}, "timestamp_unit is 'min'; choose"),
+        ({"timestamp_unit": ["s"]}, "timestamp_unit is"),
         ({"secret_format": "b64"}, "secret_format is 'b64'; choose"),
         ({"id": InHeader("X-Id")}, "go together"),
         ({"signature": (SignatureHeader("A", "{hex}"), SignatureHeader("B", "{base64}"))}, "the same way"),

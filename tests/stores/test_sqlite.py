@@ -360,3 +360,18 @@ def test_looking_at_a_database_that_is_locked_is_an_outage(path):
         look_at_file(path)
     blocker.rollback()
     blocker.close()
+
+
+def test_a_link_to_a_store_is_looked_at_with_its_journal(tmp_path):
+    store = SQLiteStore(tmp_path / "claims.sqlite3")
+    store.claim(StoreKey("s", "1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=60.0, retention=60.0)
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.sqlite3"
+    link.symlink_to(tmp_path / "claims.sqlite3")
+    look_at_file(link)
+    store.close()
+
+
+def test_a_path_that_cannot_even_be_asked_for_is_said_in_words(tmp_path):
+    with pytest.raises(StoreMisconfigured, match="cannot be looked at"):
+        look_at_file(tmp_path / ("a" * 300))

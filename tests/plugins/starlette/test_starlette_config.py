@@ -119,11 +119,15 @@ def fastapi_with(*arguments, **named):
     return app
 
 
-WRONG_PATHS = [({"/hook": "strip"}, "did you mean 'stripe'"), ({"/{hook}": "stripe"}, "guards nothing")]
+WRONG_PATHS = [
+    ({"/hook": "strip"}, "did you mean 'stripe'"),
+    ({"/{hook}": "stripe"}, "guards nothing"),
+    (["/hook"], "map each path"),
+]
 
 
 @pytest.mark.parametrize("make", [starlette_with, fastapi_with])
-@pytest.mark.parametrize(("paths", "sentence"), WRONG_PATHS, ids=["name", "path"])
+@pytest.mark.parametrize(("paths", "sentence"), WRONG_PATHS, ids=["name", "path", "list"])
 def test_a_mistake_in_paths_keeps_the_server_from_starting(make, paths, sentence):
     app = make(make_hooks().Middleware, paths=paths)
     (said,), error = lifespan(app)
