@@ -106,12 +106,14 @@ def _at(value: Any, steps: list[str]) -> list[Any] | None:
 def _count(value: Any, steps: _Steps) -> int | None:
     """How many events ``_in_place`` finds; None if there is no list."""
     if isinstance(value, list):
-        return sum(_count(item, steps) or 1 for item in value) if steps else len(value)
+        if not steps:
+            return len(value)
+        return sum(_count(item, steps) or 1 for item in value) if all(isinstance(item, dict) for item in value) else None
     if not isinstance(value, dict):
         return None
-    counts = [_count(value[step], after) for step, after in steps.items() if step in value]
-    counts = [count for count in counts if count is not None]
-    return sum(count or 0 for count in counts) if counts else None
+    found = (_count(value[step], after) for step, after in steps.items() if step in value)
+    counts = [count for count in found if count is not None]
+    return sum(counts) if counts else None
 
 
 def _in_place(value: Any, steps: _Steps) -> list[tuple[Any, Any]] | None:

@@ -499,6 +499,7 @@ def test_a_crowd_around_events_in_place_is_refused_before_it_is_copied():
 def test_a_list_of_something_else_where_an_object_was_to_hold_the_events_is_no_list_of_events():
     document = {"entry": [{"changes": [{"field": "emails", "value": ["a", "b"]}]}]}
     assert IN_PLACE.members(document) == [document]
+    assert replace(IN_PLACE, most=1).members(document) == [document]  # nor is it counted as one
     with pytest.raises(MalformedBody):
         IN_PLACE.members({"entry": ["x"]})
 
