@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar, cast
@@ -85,6 +84,9 @@ class Kept:
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
+        if isinstance(store, Checked):
+            # Whether it can be asked is asked of what it has itself: protocols do not go through __getattr__.
+            self.check = store.check
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -99,13 +101,6 @@ class Kept:
         except asyncio.CancelledError:
             _task(self._give_back(asking, key, token))
             raise
-
-    async def check(self) -> list[str]:
-        """Ask the store whether it is well, where it can say so."""
-        if not isinstance(self._store, Checked):
-            return []
-        said = self._store.check()
-        return await said if inspect.isawaitable(said) else said
 
     async def _give_back(self, asking: asyncio.Task[Claim], key: StoreKey, token: bytes) -> None:
         # What cannot be given back now waits for its lease, as after any crash.
