@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 from hookguard.delivery import Delivery
 from hookguard.documents import Reading, read_form
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.place import InForm, Place, Readable
+from hookguard.place import Content, InForm
 from hookguard.preset import Preset
 from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
 
-__all__ = ["PAYTM", "PaytmScheme", "SignedValues"]
+__all__ = ["PAYTM", "PaytmScheme"]
 
 _DOCS = Source("https://business.paytm.com/docs/payment-status", "2026-11-25")
 _PACKAGE = "https://pypi.org/project/paytmchecksum/"
@@ -99,24 +99,6 @@ class PaytmScheme(Scheme):
         return "PaytmScheme()"
 
 
-class SignedValues:
-    """The digest of a Paytm form's values as they are signed: two forms with one signature have one of these."""
-
-    __slots__ = ()
-
-    parts = frozenset({"body"})
-
-    def find(self, event: Readable) -> str | None:
-        """Return the digest; None when the body is no form."""
-        return f"sha256:{hashlib.sha256(_values(event.form)).hexdigest()}" if event.form else None
-
-    def __str__(self) -> str:
-        return "the form's signed values"
-
-    def __repr__(self) -> str:
-        return "SignedValues()"
-
-
 def _values(form: Mapping[str, str]) -> bytes:
     named = sorted((name, value) for name, value in form.items() if name != _FIELD)
     return "|".join("" if value.lower() == "null" else value for _, value in named).encode("utf-8", "surrogatepass")
@@ -136,14 +118,12 @@ def _cipher(key: bytes) -> Any:
     return Cipher(algorithms.AES(key), modes.CBC(_VECTOR))
 
 
-_ID: Place = SignedValues()
-
 PAYTM = Preset(
     name="paytm",
     title="Paytm",
     scheme=PaytmScheme(),
     # Names are not signed and spelling is free, so only the values as they are signed tell two events apart.
-    event_id=_ID,
+    event_id=Content(),
     event_type=InForm("STATUS"),
     profile=Profile(
         schedule=_DOCS.silent("no page read says"),
