@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -67,9 +68,11 @@ def test_the_judge_looks_at_the_body_where_it_matters():
     assert not judge(step, Seen((200,), 0, "", b""))
 
 
-def test_listen_prints_a_verdict_for_each_delivery_and_send_exits_by_the_answer(tmp_path):
+@contextmanager
+def listening(preset, folder, *words):
+    """Run the listener: its URL, and a list that holds what it printed once it has ended."""
     listener = subprocess.Popen(
-        [*RUN, "listen", "github", "--secret", SECRET, "--port", "0", "--store", str(tmp_path / "claims.sqlite3"), "--show-body"],
+        [*RUN, "listen", preset, "--secret", SECRET, "--port", "0", "--store", str(folder / "claims.sqlite3"), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -77,8 +80,17 @@ def test_listen_prints_a_verdict_for_each_delivery_and_send_exits_by_the_answer(
     )
     killer = threading.Timer(60, listener.kill)
     killer.start()
+    printed = []
     try:
-        url = next(word for word in listener.stdout.readline().split() if word.startswith("http"))
+        yield next(word for word in listener.stdout.readline().split() if word.startswith("http")), printed
+    finally:
+        listener.terminate()
+        printed.append(listener.communicate(timeout=30)[0])
+        killer.cancel()
+
+
+def test_listen_prints_a_verdict_for_each_delivery_and_send_exits_by_the_answer(tmp_path):
+    with listening("github", tmp_path, "--show-body") as (url, printed):
 
         def send(*words):
             return subprocess.run([*RUN, "send", f"{url}any/path", "github", *words], capture_output=True, text=True, check=False)
@@ -90,10 +102,7 @@ def test_listen_prints_a_verdict_for_each_delivery_and_send_exits_by_the_answer(
         forged = send("--secret", "another-secret-of-20-chars", "--body", "{}")
         assert forged.returncode == 1
         assert forged.stdout.startswith("401")
-    finally:
-        listener.terminate()
-        printed = listener.communicate(timeout=30)[0]
-        killer.cancel()
+    printed = "".join(printed)
     assert '{"a": 1}' in printed
     assert "handled" in printed
     assert "push d-1" in printed
@@ -203,25 +212,11 @@ def test_the_recipes_of_the_page_get_the_answers_it_says(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8").partition("## What the world sends")[2]
     recipes = re.findall(r"^(hookguard send .*?)\s+# (\d+)", page, re.MULTILINE)
     body = re.search(r"^body='(.*)'$", page, re.MULTILINE)[1]
-    listener = subprocess.Popen(
-        [*RUN, "listen", "stripe", "--secret", SECRET, "--port", "0", "--store", str(tmp_path / "claims.sqlite3")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PATH": ""},
-    )
-    killer = threading.Timer(60, listener.kill)
-    killer.start()
-    try:
-        url = next(word for word in listener.stdout.readline().split() if word.startswith("http"))
+    with listening("stripe", tmp_path) as (url, printed):
         environment = {**os.environ, "STRIPE_SECRET": SECRET, "url": url, "body": body}
         for recipe, status in recipes:
             command = recipe.replace("hookguard", shlex.join(RUN), 1)
             sent = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment, check=False)
             assert sent.stdout.startswith(status), f"{recipe}\n{sent.stdout}{sent.stderr}"
-    finally:
-        listener.terminate()
-        printed = listener.communicate(timeout=30)[0]
-        killer.cancel()
-    verdicts = [line.split()[0] for line in printed.splitlines() if line.startswith(("handled", "duplicate", "refused"))]
+    verdicts = [line.split()[0] for line in "".join(printed).splitlines() if line.startswith(("handled", "duplicate", "refused"))]
     assert verdicts == ["handled", "duplicate", "refused", "refused"]
