@@ -141,12 +141,12 @@ def store_from(given: Any) -> Store | AsyncStore:
         return SQLiteStore(file)
     # What needs a package that may not be there is imported when it is asked for.
     if parts.scheme in ("redis", "rediss", "unix"):
-        from hookguard.stores.redis import RedisStore  # noqa: PLC0415
+        from hookguard.stores.redis import RedisStore  # noqa: PLC0415 - an extra
 
         return RedisStore.from_url(given)
     if re.fullmatch(r"(postgresql|mysql|mariadb)(\+\w+)?|sqlite\+\w+", parts.scheme):
         try:
-            from hookguard.stores.sql import store_from_url  # noqa: PLC0415
+            from hookguard.stores.sql import store_from_url  # noqa: PLC0415 - an extra
         except ConfigurationError:
             # What it says knows nothing of the URL, whose database has an extra of its own.
             raise ConfigurationError(f"store {parts.scheme}://…: SQLAlchemy is missing: {install(parts.scheme)}") from None

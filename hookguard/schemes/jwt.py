@@ -348,7 +348,7 @@ class JwtScheme(Scheme):
     extras: tuple[str, ...] = ("jwt",)
 
     @property
-    def signs_privately(self) -> bool:  # type: ignore[override]
+    def signs_privately(self) -> bool:  # type: ignore[override]  # it follows from the fields here
         """Whether the secret is a public key."""
         return "public_key" in self.secret_fields
 
