@@ -1,7 +1,7 @@
 """How long a claim takes while expired events are deleted, and how many bytes an event takes: ``python benchmarks/purge.py URL``.
 
 The URL is SQLAlchemy's, of a blocking driver. Fills a table of its own with 100,000 expired events, claims new ones all the
-while, and purges them in batches, as the store does by itself; then, for comparison, with one DELETE.
+while, and purges them in batches, as the store does on its own; then, for comparison, with one DELETE.
 """
 
 import hashlib

@@ -5,9 +5,10 @@
 NAME is memory, sqlite, redis, postgresql, mariadb or django (all by default). The servers are those of the tests, on loopback
 or where HOOKGUARD_TEST_REDIS, …_POSTGRESQL and …_MARIADB say. A floor is what nobody can leave out: one bare command
 that takes an id (`SET NX PX`, `INSERT … ON CONFLICT DO NOTHING`, a commit for each) and one that marks it as done, on the same
-driver, with no error handled, no token compared and no state judged. Floors and stores take turns in the same run; the
+driver, with no error handled, no token compared and no state checked. Floors and stores take turns in the same run; the
 ratio is taken between neighbours, because a shared machine drifts by more than what is measured. With one and with eight
 clients, each a process of its own. --grow asks instead how a claim slows down from 10^3 to 10^6 stored events.
+benchmarks/store_cost.py compares each store with its own statements.
 """
 
 from __future__ import annotations
@@ -264,7 +265,7 @@ def calls_of(name, which, folder):
 
 
 def client(name, which, folder, seconds, barrier, results):
-    """One client: claim and complete until the time is over; tell how many, and the longest claim."""
+    """One client: claim and complete until the time is over; report how many, and the longest claim."""
     claim, complete = calls_of(name, which, folder)
     prefix = secrets.token_hex(4)
     claim(f"{prefix}-warm")

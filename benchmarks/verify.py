@@ -1,4 +1,4 @@
-"""What verifying costs, against the check one writes by hand and against the providers' own SDKs.
+"""The cost of verifying, against the check one writes by hand and against the providers' own SDKs.
 
     python benchmarks/verify.py [--every [--show]]
 
@@ -9,7 +9,7 @@ lower-case headers (nothing can look a header up faster). Ours returns a typed E
 write it in a view (--every --show prints them): it knows which headers to look up, how their values are split, what is signed
 and in which unit the time is, but it reads all of it from the delivery; where the time is in the body, it parses the body.
 
-The last tables say what a refusal costs. A header that is missing, repeated, too long or cannot be read is refused before a
+The last tables say what a rejection costs. A header that is missing, repeated, too long or cannot be read is rejected before a
 byte of the body is hashed. A stale delivery is not among them: a timestamp means nothing before the signature over it was
 checked, so a delivery is called stale only when it is genuine, and costs what a genuine one costs. Nor is a wrong signature
 in a header that is compared whole: whether it is a well-written one is only asked once it did not match.
@@ -32,7 +32,7 @@ from rounds import compare, show
 from hookguard import Delivery, Headers, Rejected, Secret, Verifier, presets
 from hookguard.place import InBody
 from hookguard.schemes.hmac import HmacScheme
-from hookguard.timestamp import write_timestamp
+from hookguard.schemes.timestamp import write_timestamp
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 HEADERS = {
@@ -188,7 +188,7 @@ def accepts(floor, tampered) -> None:
     raise AssertionError("the floor lets another body through")
 
 
-#: What follows the digest, for each way to write it.
+#: The text behind the digest, for each way to write it.
 WRITTEN = {
     "hex": "{}.hex()",
     "HEX": "{}.hex().upper()",
@@ -297,8 +297,8 @@ def made(source, delivery, key):
     return names["make"](*(names[name] for name in given))
 
 
-def refusals() -> None:
-    """Print what a refusal costs beside hashing the body that came with it."""
+def rejections() -> None:
+    """Print what a rejection costs beside hashing the body that came with it."""
     body = body_of(262_144)
     now = int(time.time())
     long = "a" * 8193
@@ -312,7 +312,7 @@ def refusals() -> None:
         "stripe": {
             "no signature header": {},
             "no signature in the header": {"Stripe-Signature": f"t={now}"},
-            "a timestamp that is none": {"Stripe-Signature": f"t=now,v1={'0' * 64}"},
+            "a timestamp that is not a number": {"Stripe-Signature": f"t=now,v1={'0' * 64}"},
             "a header of 8,192 characters with nothing in it": {"Stripe-Signature": long[1:]},
             "a header of 8,192 characters full of signatures": {"Stripe-Signature": (f"t={now}" + ",v1=0" * 2000)[:8192]},
             "a header of 8,193 characters": {"Stripe-Signature": long},
@@ -320,7 +320,7 @@ def refusals() -> None:
         "standard-webhooks": {
             "no signature header": {},
             "no timestamp": {"webhook-id": "msg_1", "webhook-signature": "v1," + "A" * 43 + "="},
-            "a timestamp that is none": {
+            "a timestamp that is not a number": {
                 "webhook-id": "msg_1",
                 "webhook-timestamp": "now",
                 "webhook-signature": "v1," + "A" * 43 + "=",
@@ -333,19 +333,19 @@ def refusals() -> None:
         candidates = {"sha256 of the body": lambda: hashlib.sha256(body).digest()}
         for name, carried_there in headers.items():
             pairs = list(carried_there.items()) if isinstance(carried_there, dict) else carried_there
-            candidates[name] = refused(verifier, Delivery(body, [*HEADERS.items(), *pairs]))
-        show(f"{provider}, {len(body)} bytes, refused", compare(candidates))
+            candidates[name] = rejected(verifier, Delivery(body, [*HEADERS.items(), *pairs]))
+        show(f"{provider}, {len(body)} bytes, rejected", compare(candidates))
 
 
-def refused(verifier, delivery):
-    """A call that must be refused."""
+def rejected(verifier, delivery):
+    """A call that must be rejected."""
 
     def call():
         try:
             verifier.verify(delivery)
         except Rejected:
             return
-        raise AssertionError("not refused")
+        raise AssertionError("not rejected")
 
     return call
 
@@ -375,18 +375,19 @@ def main() -> None:
             show(f"{provider}, {size} bytes", compare(candidates))
     for size in (2048, 262_144):
         body = body_of(size)
-        signed = presets.GITHUB.sign(body, SECRET, id="1", type="push")
+        plain = dict(presets.GITHUB.sign(body, SECRET, id="1", type="push").headers.items())
+        delivery = Delivery(body, Headers(plain))  # as it comes from the network: sign returns headers of another class
         verifier = Verifier("github", ["another-secret-of-32-characters!", SECRET])
         show(
             f"github, {size} bytes, the second of two secrets matches",
             compare(
                 {
-                    "by hand with the right secret (floor)": by_hand("github", body, dict(signed.headers.items())),
-                    "Verifier.verify(delivery)": lambda v=verifier, d=signed: v.verify(d),
+                    "by hand with the right secret (floor)": by_hand("github", body, plain),
+                    "Verifier.verify(delivery)": lambda v=verifier, d=delivery: v.verify(d),
                 }
             ),
         )
-    refusals()
+    rejections()
 
 
 if __name__ == "__main__":

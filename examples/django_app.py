@@ -23,6 +23,7 @@ from django.urls import path
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     BASE_DIR=Path.cwd(),  # where hookguard.sqlite3 is kept
+    DATA_UPLOAD_MAX_MEMORY_SIZE=25 << 20,  # what GitHub sends at most; Django's own default is 2.5 MiB
     INSTALLED_APPS=["hookguard_django"],
     LOGGING={
         "version": 1,

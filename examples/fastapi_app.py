@@ -40,7 +40,7 @@ async def github(event: Annotated[Event, Depends(hooks.event("github"))]) -> Non
 
 
 class StripeEvent(BaseModel):
-    """What is read of Stripe's event."""
+    """The part of Stripe's event that this application reads."""
 
     id: str
     type: str

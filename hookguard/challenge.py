@@ -1,7 +1,7 @@
-"""Deliveries that only want an answer which proves the URL is ours: the handshakes of providers, as data.
+"""Handshakes of providers, as data: deliveries that ask for an answer to prove that the URL is ours.
 
-Some come signed, some before anything is signed. Whoever can reach the URL can ask for the answer to an unsigned one, so
-what is sent back is held to a strict shape: no markup, no header break, and nothing that an event's signature could cover.
+Some are signed, some are not. Anybody who reaches the URL can send an unsigned one. So the answer has a strict shape: no
+markup, no line break in a header, and nothing that an event's signature could cover.
 """
 
 from __future__ import annotations
@@ -10,80 +10,95 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from hmac import compare_digest
-from typing import Final, NamedTuple, Protocol, Union
+from typing import Final, Protocol, Union
 
+from hookguard.bodies import Reading
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading
 from hookguard.errors import MalformedBody, MalformedDelivery, SignatureMismatch, UntrustedKeySource
 from hookguard.event import Event
 from hookguard.keys import MAX_URL, Wanted
 from hookguard.place import Place, Readable, in_words
+from hookguard.record import Record
 from hookguard.reply import Reply
 from hookguard.schemes.base import Key
 
-__all__ = ["TOKEN", "Answer", "AnyOf", "Challenge", "Computed", "Confirmation", "Echo", "Fixed", "NewSecret", "Offer", "Visit"]
+__all__ = [
+    "TOKEN",
+    "Answer",
+    "AnyOf",
+    "Challenge",
+    "Computed",
+    "Confirmation",
+    "Echo",
+    "FetchFirst",
+    "Fixed",
+    "NewSecret",
+    "SecretOffer",
+]
 
-#: What a token may be unless a challenge says otherwise.
+#: The shape of a token by default.
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 
-#: Bytes of a body that are looked into before its signature was checked. Handshakes are small.
+#: The largest body, in bytes, that is parsed as an unsigned handshake. Handshakes are small.
 LARGEST_UNSIGNED: Final = 4096
 
 
-class Offer(NamedTuple):
-    """A secret that the provider hands over: the reply is sent only if the endpoint's ``accept_secret`` takes it."""
+@dataclass(frozen=True, slots=True, repr=False)
+class SecretOffer(Record):
+    """A secret from the provider: the reply is sent only if the endpoint's ``accept_secret`` accepts it."""
 
     secret: str
     reply: Reply
 
     def __repr__(self) -> str:
-        return "Offer()"
+        return "SecretOffer()"
 
 
-class Visit(NamedTuple):
-    """An address that is fetched before the reply is sent, if the endpoint says ``confirm_subscription``."""
+@dataclass(frozen=True, slots=True, repr=False)
+class FetchFirst(Record):
+    """An address to fetch before the reply is sent, if the endpoint has ``confirm_subscription``."""
 
     address: Wanted
     reply: Reply
 
     def __repr__(self) -> str:
-        return "Visit()"
+        return "FetchFirst()"
 
 
-#: What a challenge asks for: an answer, that a secret is taken, or that an address is visited; None when it is no challenge.
-Answer = Union[Reply, Offer, Visit, None]
+#: A challenge asks for a reply, for a secret to be accepted, or for an address to be fetched; None if it is not a challenge.
+Answer = Union[Reply, SecretOffer, FetchFirst, None]
 
 
 class Challenge(Protocol):
-    """A provider's handshake. A class that inherits this one answers nothing, until it says what."""
+    """A provider's handshake. By default a subclass answers nothing."""
 
     __slots__ = ()
 
-    #: HTTP methods the handshake uses.
+    #: The handshake's HTTP methods.
     methods: frozenset[str] = frozenset({"POST"})
     #: Whether the handshake carries no signature, so that a delivery without one may still be answered.
     comes_unsigned: bool = False
-    #: Whether the answer to an unsigned one takes the endpoint's keys: a tenant's are looked up first.
+    #: Whether the answer to an unsigned handshake needs the endpoint's keys: a tenant's are looked up first.
     needs_keys: bool = False
-    #: Whether the handshake may hand over a new secret.
+    #: Whether the handshake may bring a new secret.
     offers_secret: bool = False
     #: Whether the handshake may ask for an address to be fetched.
     confirms: bool = False
 
     def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Answer:
-        """Answer a handshake that carries no signature; None when the delivery is not one.
+        """Answer an unsigned handshake; None if the delivery is not one.
 
-        ``keys`` are those that are valid now, the newest first, or none where ``needs_keys`` is False.
+        ``keys`` are the keys that are valid now, newest first; empty if ``needs_keys`` is False.
         """
         return None
 
     def signed(self, event: Event, key: Key) -> Answer:
-        """Answer a handshake that was verified like any event; ``key`` is the one that matched."""
+        """Answer a handshake that was verified like an event; ``key`` is the key that matched. None if it is not a handshake."""
         return None
 
 
 class _Matched(Challenge):
-    """What is common to challenges that are known by what stands where."""
+    """A challenge that is recognized by its method and by values at places."""
 
     __slots__ = ()
 
@@ -94,25 +109,29 @@ class _Matched(Challenge):
 
     @property
     def methods(self) -> frozenset[str]:  # type: ignore[override]
-        """The one method the handshake uses."""
+        """The handshake's only method."""
         return frozenset({self.method})
 
     def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Answer:
-        """Answer before the signature is checked, where the provider does not sign this."""
+        """Answer before the signature is checked, if the provider does not sign the handshake."""
         if not self.comes_unsigned or delivery.method != self.method or len(delivery.body) > LARGEST_UNSIGNED:
             return None
         reading = Reading(delivery)
         return self._answer(reading, keys) if self._is_asked(reading, delivery.body) else None
 
     def signed(self, event: Event, key: Key) -> Answer:
-        """Answer once the signature was checked, where the provider signs this."""
+        """Answer after the signature was checked, if the provider signs the handshake."""
         if self.comes_unsigned or event.method != self.method or not self._is_asked(event, event.content):
             return None
-        return self._answer(event, (key,))
+        answer = self._answer(event, (key,))
+        if answer is None and self.when and not event.is_named:
+            # Its content is that of a handshake, and no id shows that it is an event.
+            raise MalformedDelivery("the challenge has no token to send back")
+        return answer
 
     def _is_asked(self, reading: Readable, body: bytes) -> bool:
         for place, value in self.when.items():
-            # Looking for the word first spares the parsing of every other event.
+            # Searching for the value first avoids parsing every other event.
             if place.parts == {"body"} and value.encode() not in body:
                 return False
         try:
@@ -120,7 +139,7 @@ class _Matched(Challenge):
                 return False
             document = reading.document() if self.alone else None
         except MalformedBody:
-            return False  # not a handshake; what else it is the signature decides
+            return False  # not a handshake; the signature decides about it
         return not self.alone or (isinstance(document, dict) and len(document) == 1)
 
     def _answer(self, reading: Readable, keys: Sequence[Key]) -> Answer:
@@ -133,17 +152,18 @@ def _token(place: Place, shape: re.Pattern[str], reading: Readable) -> str | Non
     except MalformedBody:
         return None
     if token is not None and not shape.fullmatch(token):
-        raise MalformedDelivery(f"the challenge at {in_words(place)} is not of the shape that is sent back ({shape.pattern})")
+        raise MalformedDelivery(f"the challenge at {in_words(place)} does not have the shape of a token ({shape.pattern})")
     return token
 
 
 @dataclass(frozen=True, slots=True)
 class Echo(_Matched):
-    """A token that is to be sent back: as text, in ``as_field`` of a JSON object, or in the header ``as_header``.
+    """A token to send back: as text, in ``as_field`` of a JSON object, or in the header ``as_header``.
 
-    It is asked for by ``method``, when every place of ``when`` holds its value (and the token is ``alone`` in the body).
-    ``proof`` names a place and the secret's field it must equal, for providers that show who they are that way instead of
-    signing. A token of another ``shape`` is refused with MalformedDelivery, a wrong proof with SignatureMismatch.
+    A delivery is this handshake if it uses ``method``, and every place of ``when`` holds its value (and the token is ``alone``
+    in the body). ``proof`` names a place and the field of the secret that it must equal, for providers that prove their
+    identity this way instead of signing. A token of another ``shape`` raises MalformedDelivery, a wrong proof
+    SignatureMismatch.
     """
 
     token: Place
@@ -173,7 +193,7 @@ class Echo(_Matched):
             return Reply.json(200, {self.as_field: token}, *self.headers)
         if self.as_header:
             return Reply(200, ((self.as_header, token), *self.headers))
-        # A browser must not take it for a page.
+        # A browser must not render it as a page.
         return Reply.text(200, token, ("X-Content-Type-Options", "nosniff"), *self.headers)
 
 
@@ -182,14 +202,16 @@ def _check(proof: tuple[Place, str], reading: Readable, keys: Sequence[Key]) -> 
     came = (place.find(reading) or "").encode("utf-8", "surrogatepass")
     known = [key.secret.field(name).encode() for key in keys if key.secret.has(name)]
     if not known:
-        raise SignatureMismatch(f"a challenge came, and the endpoint's secret holds no {name}: configure it to answer")
+        raise SignatureMismatch(
+            f"the delivery is a challenge, and the endpoint's secret has no {name} to check it with: configure it"
+        )
     if not any(compare_digest(came, value) for value in known):
         raise SignatureMismatch(f"the challenge's {in_words(place)} is not the {name} of this endpoint")
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed(_Matched):
-    """An answer that is always the same: a probe with HEAD, a ping that wants a pong."""
+    """An answer that is always the same, for example to a HEAD probe or a ping."""
 
     reply: Reply
     _: KW_ONLY
@@ -204,9 +226,9 @@ class Fixed(_Matched):
 
 @dataclass(frozen=True, slots=True)
 class Computed(_Matched):
-    """An answer made of a token and the key: ``answer(token, key)``, with the newest key where nothing is signed.
+    """An answer made of a token and the key: ``answer(token, key)``, with the newest key if nothing is signed.
 
-    Whoever can ask gets something made with the secret, so ``shape`` must leave out everything an event's signature could
+    Anybody who can ask gets a text made with the secret. So ``shape`` must exclude everything that an event's signature could
     cover.
     """
 
@@ -227,10 +249,10 @@ class Computed(_Matched):
 
 @dataclass(frozen=True, slots=True)
 class NewSecret(_Matched):
-    """A first delivery that brings the secret of all later ones, sent back in ``as_header`` where the provider wants it.
+    """A first delivery that brings the secret of all later ones. ``as_header`` sends it back, if the provider requires that.
 
-    Anyone can send one, so it is answered only where the endpoint's ``accept_secret`` takes it, which must be for as long
-    as a registration is under way and no longer.
+    Anybody can send one. So it is answered only if the endpoint's ``accept_secret`` accepts the secret, which it must do only
+    while a registration is under way.
     """
 
     token: Place
@@ -247,15 +269,15 @@ class NewSecret(_Matched):
         secret = _token(self.token, self.shape, reading)
         if secret is None:
             return None
-        return Offer(secret, Reply(200, ((self.as_header, secret),) if self.as_header else ()))
+        return SecretOffer(secret, Reply(200, ((self.as_header, secret),) if self.as_header else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation(_Matched):
-    """A subscription that begins when the address in the verified delivery is fetched, if the endpoint asks for that.
+    """A subscription that begins when the address in the verified delivery is fetched.
 
-    Otherwise it is answered all the same and logged. An address that ``trusted`` does not match from end to end is refused
-    with UntrustedKeySource: it must leave no host to choose.
+    It is fetched if the endpoint has ``confirm_subscription``; otherwise the delivery is only answered and logged. An address
+    that ``trusted`` does not match as a whole raises UntrustedKeySource. The pattern must fix the host.
     """
 
     token: Place
@@ -273,17 +295,17 @@ class Confirmation(_Matched):
         if url is None:
             return None
         if len(url) > MAX_URL or not self.trusted.fullmatch(url):
-            raise UntrustedKeySource("the address to confirm the subscription at is not the provider's: nothing was fetched")
-        return Visit(Wanted(url, "confirmation", _confirmed), self.reply)
+            raise UntrustedKeySource("the address that confirms the subscription is not the provider's: nothing was fetched")
+        return FetchFirst(Wanted(url, "confirmation", _confirmed, known=True), self.reply)
 
 
 def _confirmed(*_: object) -> Mapping[str, bool]:
-    """That it could be had is all there is to know."""
+    """Return the key of every confirmation: only the success of the fetch counts."""
     return {"confirmation": True}
 
 
 class AnyOf(Challenge):
-    """Several challenges of one provider: the first that is meant answers."""
+    """Several challenges of one provider: the first that recognizes the delivery answers."""
 
     __slots__ = ("challenges", "comes_unsigned", "confirms", "methods", "needs_keys", "offers_secret")
 
@@ -296,11 +318,11 @@ class AnyOf(Challenge):
         self.offers_secret = any(challenge.offers_secret for challenge in challenges)
 
     def unsigned(self, delivery: Delivery, keys: Sequence[Key]) -> Answer:
-        """Return the first answer there is."""
+        """Return the first challenge's answer that is not None."""
         return next((answer for each in self.challenges if (answer := each.unsigned(delivery, keys)) is not None), None)
 
     def signed(self, event: Event, key: Key) -> Answer:
-        """Return the first answer there is."""
+        """Return the first challenge's answer that is not None."""
         return next((answer for each in self.challenges if (answer := each.signed(event, key)) is not None), None)
 
     def __repr__(self) -> str:

@@ -1,32 +1,41 @@
-"""Endpoints from a settings mapping: what the plugins' settings have in common, read once and strictly."""
+"""Endpoints from a settings mapping: the settings that all plugins share, read once and strictly."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import inspect
-import re
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
-from urllib.parse import SplitResult, unquote, urlsplit
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar, Union, cast
 
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
 from hookguard.gateway import GatewayVerifier
+from hookguard.guard import AsyncGuard, Guard
+from hookguard.guard.bridge import run_sync
 from hookguard.networks import Networks
 from hookguard.outcome import Observer
 from hookguard.preset import Preset
-from hookguard.presets import generic_hmac
+from hookguard.presets import generic_hmac, get
+from hookguard.presets.generic import read_place
+from hookguard.privacy.secret_mistakes import is_placeholder
+from hookguard.process.locks import Lock
+from hookguard.record import hides_arguments
+from hookguard.remarks.mistakes import Mistakes
+from hookguard.remarks.silenced import read_silenced
 from hookguard.secret import Secret, SecretLike
+from hookguard.setting_names import known_settings
 from hookguard.store import AsyncStore, Store
-from hookguard.stores import MemoryStore, SQLiteStore
-from hookguard.stores.drivers import install
-from hookguard.verifier import SecretLookup, Verifier
+from hookguard.stores.fitness import check_before_use
+from hookguard.stores.url import store_at
+from hookguard.verifier import SecretLookup, Verifier, VerifierLike
 
-__all__ = ["Settings", "sqlite_file", "store_from"]
+__all__ = ["Guards", "Settings", "check_now", "need_name", "preset_from", "store_from"]
 
-#: Settings an endpoint may have; those in the second set may also stand at the top, for all endpoints.
+G = TypeVar("G", bound=Union[Guard, AsyncGuard])
+
+#: Settings of one endpoint. Those in ``_SHARED`` may also be at the top, for all endpoints.
 _ENDPOINT = frozenset(
     {
         "preset",
@@ -36,28 +45,35 @@ _ENDPOINT = frozenset(
         "identity",
         "on_reused_id",
         "store_reply",
+        "inbox",
+        "relay",
         "public_url",
         "accept_secret",
+        "tenant_in",
         "confirm_subscription",
+        "pinned_keys",
+        "known_keys",
     }
-    | {"behind", "gateway_secrets", "gateway_holds", "verify_provider"}
+    | {"behind", "gateway_secrets", "gateway_delay", "verify_provider"}
 )
-#: The plain words of a preset in a mapping.
+#: The keys of a preset that is a mapping.
 _WORDS = frozenset(inspect.signature(generic_hmac).parameters)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
-_SHARED = _LIMITS | {"lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
-_TOP = frozenset({"endpoints", "store", "observers"}) | _SHARED
+_SHARED = _LIMITS | {"autopsy", "lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
+_SWITCHES = ("allow_stale", "autopsy", "confirm_subscription", "heartbeat", "require_https", "store_reply", "verify_provider")
+_TOP = frozenset({"endpoints", "store", "observers", "silenced_checks"}) | _SHARED
 
 
 class Settings:
-    """Every endpoint of an application, built and checked at once.
+    """Every endpoint of an application, built and checked together.
 
     ``settings`` has ``endpoints`` (a mapping of name to settings), ``store`` and ``observers``; keys may be in upper or
-    lower case. ``observers`` are told besides those in the settings. ``where`` names the setting in error messages.
-    ``default_store`` makes the store when none is given; it is not called before the store is asked for. Raises
-    ConfigurationError, with a line for each endpoint that is wrong.
+    lower case. ``observers`` are called besides those in the settings. ``where`` names the setting in error messages.
+    ``default_store`` makes the store if the settings name none; it is called when the store is first used. Raises
+    ConfigurationError, with a line for each endpoint with a mistake.
     """
 
+    @hides_arguments
     def __init__(
         self,
         settings: Mapping[str, Any],
@@ -68,12 +84,13 @@ class Settings:
     ) -> None:
         if not isinstance(settings, Mapping):
             raise ConfigurationError(f"{where} must be a mapping, not {type(settings).__name__}")
-        top = _known(settings, _TOP, where)
+        top = known_settings(settings, sorted(_TOP), where)
         self._make_store = default_store
         self._given_store = top.get("store")
         self._store: Store | AsyncStore | None = None
-        self._making = threading.Lock()  # two first deliveries must not make a store each
-        told = [*observers, *(cast("Observer", _imported(entry, where)) for entry in top.get("observers", ()))]
+        self._making = Lock()  # two concurrent first deliveries must not make a store each
+        self.silenced = read_silenced(top.get("silenced_checks", {}), where)  #: ids of the doctor's checks, with the reasons
+        everyone = [*observers, *_observers(top.get("observers", ()), where)]
         shared = {key: value for key, value in top.items() if key in _SHARED}
         endpoints = top.get("endpoints", {})
         if not isinstance(endpoints, Mapping):
@@ -82,46 +99,109 @@ class Settings:
         wrong: list[ConfigurationError] = []
         for name, given in endpoints.items():
             try:
-                self.endpoints[name] = _endpoint(name, given, shared, told, f"{where} endpoint {name!r}")
+                self.endpoints[name] = _endpoint_from(name, given, shared, everyone, f"{where} endpoint {name!r}")
             except ConfigurationError as error:
-                wrong.append(error)  # all of them are told at once: secrets are often missing together
+                wrong.append(error)  # reported together: often several secrets are missing
         if wrong:
-            raise ConfigurationError("\n".join(str(error) for error in wrong))
+            raise Mistakes(wrong)
 
     @property
     def names_store(self) -> bool:
-        """Whether the settings say which store; else it is the default one, which is made when it is first asked for."""
+        """Whether the settings name a store; otherwise the default store is made on first use."""
         return self._given_store is not None
 
     def open_named_store(self) -> bool:
-        """Open the store that the settings name, so that a mistake shows now; whether they name one."""
+        """Open the store that the settings name, so that a mistake is found now; return whether they name one."""
         return self.names_store and self.store is not None
 
     @property
     def store(self) -> Store | AsyncStore:
-        """The store all endpoints share, opened when it is first asked for."""
+        """The store that all endpoints share, opened on first use."""
         with self._making:
             if self._store is None:
                 self._store = self._make_store() if self._given_store is None else store_from(self._given_store)
             return self._store
 
     def endpoint(self, name: str) -> Endpoint:
-        """Return an endpoint by its name; ConfigurationError lists near ones when there is none."""
+        """Return an endpoint by its name; ConfigurationError suggests similar names if there is no such endpoint."""
         try:
             return self.endpoints[name]
         except KeyError:
             near = difflib.get_close_matches(name, self.endpoints, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(self.endpoints)}"
-            raise ConfigurationError(f"no webhook endpoint is called {name!r}: {hint}") from None
+            hint = f"did you mean {near[0]!r}?" if near else f"the endpoints are {sorted(self.endpoints)}"
+            raise ConfigurationError(f"no webhook endpoint has the name {name!r}: {hint}") from None
+
+
+class Guards(Generic[G]):
+    """The guards of one application: one for each endpoint, made by ``make`` on first use.
+
+    A guard counts running handlers, and a memory store holds claims. So two threads never make one each.
+    """
+
+    def __init__(self, settings: Settings, make: Callable[[Endpoint, Any], G]) -> None:
+        self.settings = settings
+        self._make = make
+        self._made: dict[Endpoint, G] = {}
+        self._named: dict[object, G] = {}  # the same, by what was asked for: every request asks
+        self._making = Lock()
+
+    def endpoint(self, named: str | Endpoint | G) -> Endpoint:
+        """Return an endpoint; ConfigurationError if none has that name."""
+        if isinstance(named, str):
+            return self.settings.endpoint(named)
+        return named if isinstance(named, Endpoint) else named.endpoint
+
+    def guard_for(self, named: str | Endpoint | G) -> G:
+        """Return the guard of an endpoint, the same one each time; ConfigurationError if no endpoint has that name."""
+        if (made := self._named.get(named)) is not None:
+            return made
+        if not isinstance(named, (str, Endpoint)):
+            return named
+        endpoint = self.endpoint(named)
+        with self._making:
+            if endpoint not in self._made:
+                self._made[endpoint] = self._make(endpoint, self.settings.store)
+            made = self._named[named] = self._made[endpoint]
+        return made
+
+    def __iter__(self) -> Iterator[G]:
+        return iter(tuple(self._made.values()))
+
+
+def check_now(store: Store | AsyncStore) -> None:
+    """Check a blocking store, once in each process; an asynchronous store belongs to the serving event loop.
+
+    Raises StoreMisconfigured for a store that would lose events or run them twice.
+    """
+    if not inspect.iscoroutinefunction(store.claim):
+        run_sync(check_before_use(store, cast("AsyncStore", store)))
+
+
+def need_name(given: object, kinds: tuple[type, ...], example: str) -> None:
+    """Raise ConfigurationError unless this is an endpoint's name, or an object of one of the ``kinds``.
+
+    A decorator that is written without its argument receives the view in place of a name.
+    """
+    if not isinstance(given, (str, *kinds)):
+        raise ConfigurationError(f"give the endpoint's name, {example}; this is {given!r}")
 
 
 def store_from(given: Any) -> Store | AsyncStore:
-    """Return a store from what a settings file may hold: a store, a dotted path to one or to its class, or a URL.
+    """Return the store of a setting: a store, a dotted path to one or to its class, or a URL.
 
     ``memory://``, ``sqlite:///relative/path``, ``sqlite:////var/lib/absolute/path``, ``redis://…`` (also ``rediss://`` and
-    ``unix://``), and what SQLAlchemy knows of ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite+…`` URLs; one with an
-    asynchronous driver (``postgresql+asyncpg://``) makes an asynchronous store.
+    ``unix://``), and SQLAlchemy's ``postgresql``, ``mysql``, ``mariadb`` and ``sqlite+…`` URLs. A URL with an asynchronous driver
+    (``postgresql+asyncpg://``) makes an asynchronous store. A mapping holds ``url`` and the store's own options:
+    ``{"url": "postgresql://…", "timeout": 2, "pool_size": 20}``.
     """
+    options: dict[str, Any] = {}
+    if isinstance(given, Mapping):
+        options = {str(key).lower(): value for key, value in given.items()}
+        given = options.pop("url", None)
+        if not isinstance(given, str) or "://" not in given:
+            raise ConfigurationError(
+                "store: a mapping needs the store's URL as url, as in {'url': 'postgresql://…', 'timeout': 2}"
+            )
     if not isinstance(given, str):
         if isinstance(given, type) or not callable(getattr(given, "claim", None)):
             raise ConfigurationError(f"store is {type(given).__name__}, which has no claim(): give a store or a URL")
@@ -132,107 +212,109 @@ def store_from(given: Any) -> Store | AsyncStore:
             try:
                 found = found()
             except TypeError as error:
-                raise ConfigurationError(f"store: {given} needs arguments ({error}): make it yourself, and name that") from None
+                raise ConfigurationError(
+                    f"store: {given} needs arguments ({error}): make the store in a module, and give the dotted path to it"
+                ) from None
         return store_from(found)
-    parts = _split(given)
-    if parts.scheme == "memory":
-        return MemoryStore()
-    if parts.scheme == "sqlite" and (file := sqlite_file(given)):
-        return SQLiteStore(file)
-    # What needs a package that may not be there is imported when it is asked for.
-    if parts.scheme in ("redis", "rediss", "unix"):
-        from hookguard.stores.redis import RedisStore  # noqa: PLC0415 - an extra
-
-        return RedisStore.from_url(given)
-    if re.fullmatch(r"(postgresql|mysql|mariadb)(\+\w+)?|sqlite\+\w+", parts.scheme):
-        try:
-            from hookguard.stores.sql import store_from_url  # noqa: PLC0415 - an extra
-        except ConfigurationError:
-            # What it says knows nothing of the URL, whose database has an extra of its own.
-            raise ConfigurationError(f"store {parts.scheme}://…: SQLAlchemy is missing: {install(parts.scheme)}") from None
-        return store_from_url(given)
-    if parts.scheme == "postgres":
-        raise ConfigurationError("store postgres://…: SQLAlchemy reads this database's URLs as postgresql://…")
-    # The URL may hold a password, so only its scheme is named.
-    raise ConfigurationError(
-        f"store {parts.scheme}://…: there are memory://, sqlite:///path/to/file (four slashes when absolute), redis://,"
-        " postgresql:// and mysql://"
-    )
+    return store_at(given, options)
 
 
-def sqlite_file(url: str) -> str | None:
-    """Return the path that the URL of a store in SQLite names, through SQLAlchemy or not; None for any other URL."""
-    parts = _split(url)
-    kind, through, _ = parts.scheme.partition("+")
-    path = unquote(parts.path[1:])
-    if kind != "sqlite" or parts.netloc or (through and path.startswith("file:")):  # the last is SQLite's own kind of URL
-        return None
-    return path or None
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        # Its own text may quote the password.
-        raise ConfigurationError("store: this URL cannot be read: percent-encode special characters in the password") from None
-
-
-def _endpoint(name: str, given: Any, shared: dict[str, Any], observers: Iterable[Observer], where: str) -> Endpoint:
+def _endpoint_from(name: str, given: Any, shared: dict[str, Any], observers: Iterable[Observer], where: str) -> Endpoint:
     if isinstance(given, Endpoint):
         return given
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{where} must be a mapping of settings, not {type(given).__name__}")
-    own = {**shared, **_known(given, _ENDPOINT | _SHARED, where)}
+    own = {**shared, **known_settings(given, sorted(_ENDPOINT | _SHARED), where)}
     try:
+        for switch in _SWITCHES:
+            if not isinstance(own.get(switch, False), bool):
+                # The text "no" from an environment variable is true in Python, and would switch it on.
+                raise ConfigurationError(f"{switch} is {own[switch]!r}; choose True or False (true or false in the environment)")
         verifier = _verifier(name, own)
         if isinstance(own.get("allow_from"), Mapping):
-            listed = _known(own["allow_from"], frozenset({"file", "field"}), where)
+            listed = known_settings(own["allow_from"], ["field", "file"], where)
             own["allow_from"] = Networks.from_file(listed.get("file", ""), field=listed.get("field"))
+        if isinstance(own.get("pinned_keys"), Mapping):
+            own["pinned_keys"] = {name: _key_text(key) for name, key in own["pinned_keys"].items()}
+        if isinstance(own.get("inbox"), Mapping):
+            own["inbox"] = _inbox(own["inbox"])
+        if isinstance(own.get("relay"), Mapping):
+            from hookguard.relay.settings import read_relay  # noqa: PLC0415 - most applications have none
+
+            own["relay"] = read_relay(own["relay"], _secrets, _imported)
         if "accept_secret" in own:
-            own["accept_secret"] = _imported(own["accept_secret"], "accept_secret")
+            own["accept_secret"] = _called(own["accept_secret"], "accept_secret")
         return Endpoint(verifier, name=name, observers=observers, **own)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{where}: {error}") from None
+        raise error.with_reason(f"{where}: {error}") from None
 
 
-def _verifier(name: str, own: dict[str, Any]) -> Verifier:
-    """The verifier that the settings describe, taken out of them."""
+def _inbox(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the settings of an inbox with the place that a text names."""
+    found = {str(key).lower(): value for key, value in given.items()}
+    if isinstance(found.get("order_by"), str):
+        found["order_by"] = read_place(found["order_by"])
+    return found
+
+
+def _key_text(given: Any) -> Any:
+    """Return a key's text, read from the file if a mapping names one."""
+    if not isinstance(given, Mapping):
+        return given
+    file = known_settings(given, ["file"], "pinned_keys").get("file", "")
+    try:
+        return Path(file).read_text()
+    except (OSError, TypeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"pinned_keys: the file {file!r} cannot be read ({type(error).__name__})") from None
+
+
+def _verifier(name: str, own: dict[str, Any]) -> VerifierLike:
+    """Return the verifier that the settings describe, and remove its settings from them."""
     options: dict[str, Any] = {key: own.pop(key) for key in ("tolerance", "allow_stale") if key in own}
-    preset = _preset(own.pop("preset", name))
-    given = (
-        [own.pop("secrets")] if "secrets" in own else []
-    )  # a setting may be there and hold None, which has a sentence of its own
-    behind, secrets, held = (own.pop(key, None) for key in ("behind", "gateway_secrets", "gateway_holds"))
+    if "tenant_in" in own:
+        named = own.pop("tenant_in")
+        options["tenant_in"] = read_place(named) if isinstance(named, str) else named
+    preset = preset_from(own.pop("preset", name))
+    given = [own.pop("secrets")] if "secrets" in own else []  # None has an error message of its own
+    behind, secrets, gateway_delay = (own.pop(key, None) for key in ("behind", "gateway_secrets", "gateway_delay"))
     verify_provider = own.pop("verify_provider", True)
-    if not isinstance(verify_provider, bool):
-        raise ConfigurationError(f"verify_provider is {verify_provider!r}; choose True or False")
     if behind is None:
-        if secrets is not None or held is not None or not verify_provider:
-            raise ConfigurationError("which gateway does it stand behind? Give the gateway's preset as behind")
+        if secrets is not None or gateway_delay is not None or not verify_provider:
+            raise ConfigurationError("the gateway is missing: set behind to the gateway's preset")
         if not given:
-            raise ConfigurationError("secrets are missing: give a list, newest first")
+            raise ConfigurationError("secrets are missing: give a list, newest first", check="S1")
         return Verifier(preset, _secrets(given[0]), **options)
     if secrets is None:
-        raise ConfigurationError("gateway_secrets are missing: give a list, newest first")
+        raise ConfigurationError("gateway_secrets are missing: give a list, newest first", check="G1")
     if verify_provider and not given:
         raise ConfigurationError(
-            "secrets are missing: give the provider's, or say verify_provider=False, and the gateway alone vouches for deliveries"
+            "secrets are missing: give the provider's, or set verify_provider=False to check the gateway's signature alone",
+            check="G1",
         )
-    options |= {"gateway": Verifier(_preset(behind), _secrets(secrets)), "held": held, "verify_provider": verify_provider}
+    options |= {
+        "gateway": Verifier(preset_from(behind), _secrets(secrets)),
+        "gateway_delay": gateway_delay,
+        "verify_provider": verify_provider,
+    }
     return GatewayVerifier(preset, _secrets(given[0]) if given else None, **options)
 
 
-def _preset(given: Any) -> str | Preset:
+def preset_from(given: Any) -> Preset:
+    """Return the preset of a setting: a Preset, a name, a dotted path to a Preset, or a mapping that describes a simple one.
+
+    Raises ConfigurationError.
+    """
     if isinstance(given, Mapping):
-        words = _known(given, _WORDS, "preset")
-        for needed, what in (("name", "one of your choosing"), ("header", "the one that carries the signature")):
+        words = known_settings(given, sorted(_WORDS), "preset")
+        for needed, what in (("name", "a name that you choose"), ("header", "the header that carries the signature")):
             if needed not in words:
-                raise ConfigurationError(f"preset: {needed} is missing: write {what} into the mapping")
+                raise ConfigurationError(f"preset: {needed} is missing: add {what} to the mapping")
         return generic_hmac(**words)
     if isinstance(given, str) and "." in given:
         given = _imported(given, "preset")
-    if not isinstance(given, (str, Preset)):
+    if isinstance(given, str):
+        return get(given)
+    if not isinstance(given, Preset):
         raise ConfigurationError(f"preset is {type(given).__name__}: give a name, a Preset, or a dotted path to one")
     return given
 
@@ -241,39 +323,58 @@ def _secrets(given: Any) -> SecretLike | list[SecretLike] | SecretLookup:
     if callable(given):
         return cast("SecretLookup", given)
     if isinstance(given, Mapping):
-        if {str(key).lower() for key in given} == {"lookup"}:
-            return cast("SecretLookup", _imported(next(iter(given.values())), "secrets"))
-        return _secret(given)
+        return _lookup(given) if _is_lookup(given) else _secret(given)
     if isinstance(given, (str, bytes, Secret)) or not isinstance(given, Iterable):
-        return cast("SecretLike", given)
+        return _secret(given)
     return [_secret(entry) for entry in given]
 
 
+def _is_lookup(given: Mapping[Any, Any]) -> bool:
+    return {str(key).lower() for key in given} == {"lookup"}
+
+
+def _lookup(given: Mapping[Any, Any]) -> SecretLookup:
+    # Anything that is not a function would be used as a secret.
+    return cast("SecretLookup", _called(next(iter(given.values())), "secrets: lookup"))
+
+
 def _secret(given: Any) -> SecretLike:
-    if not isinstance(given, Mapping):
-        return cast("SecretLike", given)
-    if any(str(key).lower() == "value" for key in given):
-        named = _known(given, frozenset({"value", "name", "not_before", "not_after"}), "secrets")
-        return Secret(named.pop("value"), **named)
-    # Several values that belong together; which ones, the preset says.
-    return Secret.of(**{str(key).lower(): value for key, value in given.items()})
+    if isinstance(given, Mapping):
+        if _is_lookup(given):
+            raise ConfigurationError('secrets: {"lookup": "…"} must not be in a list: give it alone')
+        if any(str(key).lower() == "value" for key in given):
+            named = known_settings(given, ["name", "not_after", "not_before", "value"], "secrets")
+            return Secret(_filled_in(named.pop("value")), **named)
+        # Several values that belong together: the preset checks which ones.
+        return Secret.of(**{str(key).lower(): _filled_in(value) for key, value in given.items()})
+    return cast("SecretLike", _filled_in(given))
 
 
-def _known(given: Mapping[Any, Any], allowed: frozenset[str], where: str) -> dict[str, Any]:
-    """The mapping with its keys in lower case, each of them one that means something."""
-    found: dict[str, Any] = {}
-    for key, value in given.items():
-        low = str(key).lower()
-        if low not in allowed:
-            near = difflib.get_close_matches(low, allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(allowed))}"
-            raise ConfigurationError(f"{where}: no setting is called {key!r}; {hint}")
-        found[low] = value
-    return found
+def _filled_in(value: Any) -> Any:
+    if isinstance(value, str) and is_placeholder(value):
+        raise ConfigurationError(
+            "the secret is a placeholder from a manual, or a variable's name: set it to the value the provider's dashboard shows",
+            check="S2",
+        )
+    return value
+
+
+def _observers(given: Any, where: str) -> list[Observer]:
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"{where}: observers is {type(given).__name__}; give a list of functions or dotted paths")
+    return [cast("Observer", _called(entry, f"{where}: observers")) for entry in given]
+
+
+def _called(given: Any, where: str) -> Callable[..., Any]:
+    """Return a function, imported if a dotted path names it."""
+    found = _imported(given, where)
+    if not callable(found):
+        raise ConfigurationError(f"{where}: {given!r} is {type(found).__name__}, not a function")
+    return cast("Callable[..., Any]", found)
 
 
 def _imported(given: Any, where: str) -> Any:
-    """An object named by a dotted path, or the object itself."""
+    """Return the object that a dotted path names, or the object itself."""
     if not isinstance(given, str):
         if given is None:
             raise ConfigurationError(f"{where}: give an object or a dotted path to one")

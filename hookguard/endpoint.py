@@ -1,12 +1,13 @@
-"""A named place where deliveries arrive: a verifier and everything that is decided about it in advance."""
+"""A named endpoint: a verifier, its limits and its settings, all checked in advance."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Literal, Union
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Union
 from urllib.parse import quote
 
 from hookguard.delivery import Delivery
@@ -16,96 +17,127 @@ from hookguard.errors import (
     ConfigurationError,
     InsecureTransport,
     LengthRequired,
+    MalformedDelivery,
     MalformedHeader,
     MethodNotAllowed,
+    MissingEventId,
     MissingSignature,
     TruncatedBody,
     UnsupportedEncoding,
 )
 from hookguard.event import Event
+from hookguard.head.content_type import check_charset
+from hookguard.head.target import check_routed, split_target
+from hookguard.inbox import inbox_settings
 from hookguard.networks import Networks
 from hookguard.outcome import Observer
+from hookguard.place import before_slash, in_words
 from hookguard.preset import Identity
+from hookguard.privacy.shown import shown_url
+from hookguard.process.server import declared_timeout
+from hookguard.relay import relay_settings
+from hookguard.remarks import Remark
+from hookguard.remarks.times import compare_lease, compare_retention, compare_tolerance
 from hookguard.store import StoreKey
-from hookguard.verifier import Verifier
-from hookguard.workers import declared_timeout
+from hookguard.verifier import VerifierLike
 
-__all__ = ["MIB", "Endpoint"]
+if TYPE_CHECKING:
+    from hookguard.inbox.settings import InboxSettings
+    from hookguard.relay.settings import RelaySettings
 
-MIB = 1 << 20
+__all__ = ["Endpoint"]
 
-#: What a known id with another body is: an honest retry that changed a little, or a reason to refuse.
+_log = logging.getLogger("hookguard")
+
+#: How to treat a known id with another body: as a retry whose body changed, or as a reason to reject.
 OnReusedId = Literal["duplicate", "reject"]
 
-#: What to do with an event while the store is down: turn it away for the provider to try again, or run it all the same.
+#: How to treat an event while the store is down: reject it with 503 so that the provider retries, or run it all the same.
 OnOutage = Literal["closed", "open"]
 
-#: Takes a secret that a provider sends with its first delivery: True keeps it.
+#: Decides about the secret in a provider's first delivery: True accepts it.
 AcceptSecret = Callable[[str, Delivery], Union[bool, Awaitable[bool]]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _URL = re.compile(r"https?://[^/?#\s]+[^\s]*")
+#: Content-Encodings that leave the body as it is. Some senders write a charset or a transfer encoding there.
+_PLAIN = frozenset({"identity", "utf-8", "utf8", "none", "7bit", "8bit", "binary"})
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: A target that can be read in one way only: a path, and perhaps a query.
+_PLAIN_TARGET = re.compile(r"/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~/&=%+-]*)?")
 
 
 class Endpoint:
-    """A verifier under a name, with its limits. Everything is checked here, when the application starts.
+    """A verifier with a name and limits. All settings are checked here, when the application starts.
 
     - ``name``: part of every store key and log line; the preset's name by default.
-    - ``max_body``: bytes, 1 MiB by default; more is refused while it is being read.
-    - ``require_https``: refuse what the framework does not vouch for as HTTPS.
-    - ``allow_from``: networks that may send; only the address the framework itself vouches for counts.
-    - ``max_concurrent``: handlers running at once in this process; more are answered 503.
+    - ``max_body``: bytes; a larger body is rejected while it is read. By default the provider's own limit, and at least 1 MiB.
+    - ``require_https``: reject a request unless the framework confirms that it came over HTTPS.
+    - ``allow_from``: networks that may send; only the address that the framework reports counts.
+    - ``max_concurrent``: handlers that run concurrently in this process; further deliveries are answered 503.
     - ``lease``, ``retention``: seconds; by default derived from the preset's facts.
-    - ``heartbeat``: whether the lease is extended while the handler runs, for handlers that take long and surely end.
-    - ``worker_timeout``: seconds after which the server kills a worker that is still busy, as far as it cannot be seen
-      (gunicorn's arguments and uWSGI's options can): a lease should not end before.
-    - ``identity``: what makes two deliveries the same event, if it is to differ from the preset's.
-    - ``on_reused_id``: ``"reject"`` (422) or ``"duplicate"`` for a known id with another body; by default as the
-      provider's retries are.
+    - ``heartbeat``: whether the lease is extended while the handler runs, for long handlers that surely end.
+    - ``worker_timeout``: seconds after which the server kills a busy worker; a lease should not end before. Found automatically
+      in gunicorn's arguments and configuration file and in uWSGI's options.
+    - ``identity``: what makes two deliveries the same event; by default the preset's.
+    - ``on_reused_id``: ``"reject"`` (422) or ``"duplicate"`` for a known id with another body; by default it
+      follows from the provider's retries.
     - ``on_outage``: ``"closed"`` (503, the provider tries again) or ``"open"`` for an event that comes while the store is
-      down: it is run without anyone knowing whether it ran before. Only for handlers that bear any number of runs.
+      down. ``"open"`` runs it, although it may have run before: only for handlers that tolerate any number of runs.
     - ``store_reply``: whether a duplicate gets the handler's own answer again (status, Content-Type, and a body of up to
-      64 KiB, kept for ``retention``), not a plain 200.
+      64 KiB, kept for ``retention``) in place of a plain 200.
+    - ``inbox``: True, or a mapping of InboxSettings: an event is stored and answered, and a worker runs the handler later.
+    - ``relay``: a mapping of RelaySettings: a worker passes each event on. It brings an inbox.
     - ``public_url``: the exact URL in the provider's dashboard, for schemes that sign it (a query that the provider adds is
-      the delivery's own); ``public_base_url`` is its beginning, which the raw path and query are put behind.
-    - ``accept_secret``: takes the secret that some providers send with their first delivery, and the delivery; True keeps
-      it. Whoever can reach the URL can send one, so answer True only while a registration of yours is under way.
-    - ``confirm_subscription``: fetch the address at which some providers want a subscription confirmed (Amazon SNS), once the
-      delivery is verified and the address is the provider's; otherwise such a delivery is answered and logged.
+      the delivery's own); ``public_base_url`` is its beginning; the raw path and query are appended to it.
+    - ``accept_secret``: called with the secret that some providers send in their first delivery, and with the delivery; True
+      accepts it. Anybody who reaches the URL can send one, so return True only while a registration of yours is under way.
+    - ``confirm_subscription``: fetch the address that confirms a subscription (Amazon SNS), after the delivery was verified
+      and the address was found to be the provider's. Without it, such a delivery is only answered and logged.
+    - ``pinned_keys``: the provider's keys by name (the address of a certificate, the ``kid`` of a token), as PEM or as a
+      JSON Web Key: used without a fetch. ``known_keys``: names of genuine keys. They are fetched even if strangers have used
+      up the budget for unknown names.
+    - ``autopsy``: whether the log names the cause of a rejected delivery, after the reply has left.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
     """
 
     __slots__ = (
         "_public_base_url",
-        "_scope",
+        "_reads_target",
         "accept_secret",
         "allow_from",
+        "autopsy",
         "confirm_subscription",
         "heartbeat",
         "identity",
+        "inbox",
+        "known_keys",
         "lease",
         "max_body",
         "max_concurrent",
         "methods",
         "name",
         "observers",
+        "pinned_keys",
         "preset",
         "public_url",
         "reject_reused_id",
+        "relay",
         "require_https",
         "retention",
         "runs_unprotected",
+        "scope",
         "store_reply",
         "verifier",
+        "worker_timeout",
     )
 
     def __init__(
         self,
-        verifier: Verifier,
+        verifier: VerifierLike,
         *,
         name: str | None = None,
-        max_body: int = MIB,
+        max_body: int | None = None,
         require_https: bool = False,
         allow_from: Networks | Iterable[str] | None = None,
         max_concurrent: int | None = None,
@@ -117,161 +149,230 @@ class Endpoint:
         on_reused_id: OnReusedId | None = None,
         on_outage: OnOutage = "closed",
         store_reply: bool = False,
+        inbox: InboxSettings | Mapping[str, Any] | bool | None = None,
+        relay: RelaySettings | Mapping[str, Any] | None = None,
         public_url: str | None = None,
         public_base_url: str | None = None,
         accept_secret: AcceptSecret | None = None,
         confirm_subscription: bool = False,
+        pinned_keys: Mapping[str, str | bytes] | None = None,
+        known_keys: Iterable[str] = (),
+        autopsy: bool = True,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.verifier = verifier
         self.preset = preset = verifier.preset
         self.name = name or preset.name
         if not _NAME.fullmatch(self.name):
-            raise ConfigurationError(f"endpoint name {self.name!r}: use up to 64 letters, digits, '.', '_' and '-'")
-        if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
-            raise ConfigurationError(f"endpoint {self.name!r}: max_body is {max_body!r}; give a number of bytes")
-        if max_concurrent is not None and (
-            isinstance(max_concurrent, bool) or not isinstance(max_concurrent, int) or max_concurrent < 1
+            raise ConfigurationError(f"endpoint name {self.name!r} is not valid: use up to 64 letters, digits, '.', '_' and '-'")
+        for what, given, good, advice in (
+            ("max_body", max_body, _is_count(max_body), "give a number of bytes"),
+            ("max_concurrent", max_concurrent, _is_count(max_concurrent), "give a number, or leave it out"),
+            ("on_reused_id", on_reused_id, on_reused_id in (None, "duplicate", "reject"), "choose 'duplicate' or 'reject'"),
+            ("on_outage", on_outage, on_outage in ("closed", "open"), "choose 'closed' or 'open'"),
+            ("identity", identity, identity in (None, "id", "content", "id+content"), "choose 'id', 'content' or 'id+content'"),
         ):
-            raise ConfigurationError(
-                f"endpoint {self.name!r}: max_concurrent is {max_concurrent!r}; give a number or leave it out"
-            )
-        if on_reused_id not in (None, "duplicate", "reject"):
-            raise ConfigurationError(f"endpoint {self.name!r}: on_reused_id is {on_reused_id!r}; choose 'duplicate' or 'reject'")
-        if on_outage not in ("closed", "open"):
-            raise ConfigurationError(f"endpoint {self.name!r}: on_outage is {on_outage!r}; choose 'closed' or 'open'")
-        if identity not in (None, "id", "content", "id+content"):
-            raise ConfigurationError(f"endpoint {self.name!r}: identity is {identity!r}; choose 'id', 'content' or 'id+content'")
+            if not good:
+                raise ConfigurationError(f"endpoint {self.name!r}: {what} is {given!r}; {advice}")
         if identity in ("id", "id+content") and preset.event_id is None:
             raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} events carry no id, so identity must be 'content'")
         for what, value in (("public_url", public_url), ("public_base_url", public_base_url)):
-            if value is not None and not _URL.fullmatch(value):
-                raise ConfigurationError(f"endpoint {self.name!r}: {what} is {value!r}; give the whole URL, with https://")
+            if value is not None and not _URL.fullmatch(str(value)):
+                shown = f"{what} is {shown_url(str(value))!r}"
+                raise ConfigurationError(f"endpoint {self.name!r}: {shown}; give the whole URL, with https://")
         if "url" in preset.scheme.covers and public_url is None and public_base_url is None:
             raise ConfigurationError(
-                f"endpoint {self.name!r}: {preset.name} signs the URL and no framework knows it exactly:"
-                " set public_url to what the provider's dashboard says"
+                f"endpoint {self.name!r}: {preset.name} signs the URL, and no framework knows it exactly:"
+                " set public_url to the URL in the provider's dashboard",
+                check="U1",
             )
         if accept_secret is not None and not (preset.challenge and preset.challenge.offers_secret):
             raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} sends no secret of its own: leave accept_secret out")
         if confirm_subscription and not (preset.challenge and preset.challenge.confirms):
-            raise ConfigurationError(
-                f"endpoint {self.name!r}: {preset.name} asks for no confirmation: leave confirm_subscription out"
-            )
-        profile = preset.profile
-        self.confirm_subscription = bool(confirm_subscription)
-        self.accept_secret = accept_secret
-        self.max_body = max_body
-        self.require_https = bool(require_https)
+            raise ConfigurationError(f"endpoint {self.name!r}: {preset.name} never asks for that: leave confirm_subscription out")
+        self.confirm_subscription, self.accept_secret = bool(confirm_subscription), accept_secret
+        self.max_body = preset.max_body if max_body is None else max_body
         self.allow_from = allow_from if allow_from is None or isinstance(allow_from, Networks) else Networks(allow_from)
-        self.max_concurrent = max_concurrent
+        self.require_https, self.store_reply, self.max_concurrent = bool(require_https), bool(store_reply), max_concurrent
         self.lease = _seconds("lease", lease, preset.lease, self.name)
         self.retention = _seconds("retention", retention, verifier.retention, self.name)
-        self.heartbeat = bool(heartbeat)
-        self._compare_with_workers(worker_timeout)
-        self._compare_with_provider(verifier)
-        self.identity: Identity = identity or preset.identity or "id"
-        if on_reused_id is None:
-            self.reject_reused_id = bool(profile and profile.stable_body.value) and self.identity == "id"
-        else:
-            self.reject_reused_id = on_reused_id == "reject"
-        self.runs_unprotected = on_outage == "open"
-        self.store_reply = bool(store_reply)
-        self.public_url = public_url
-        self._public_base_url = public_base_url.rstrip("/") if public_base_url else None
-        self.methods = preset.all_methods
-        self.observers = tuple(observers)
-        self._scope = f"{quote(preset.name, safe='')}/{quote(self.name, safe='')}"
-
-    def _compare_with_provider(self, verifier: Verifier) -> None:
-        """Warn when an event may come again after it was forgotten."""
-        preset, profile = self.preset, self.preset.profile
-        replayable = 2 * (verifier.tolerance or 0.0)
-        for span, why in (
-            (profile.horizon.value if profile else 0.0, f"{preset.name} retries"),
-            (replayable, "a capture is accepted"),
-        ):
-            if self.retention < span:
-                warnings.warn(
-                    f"endpoint {self.name!r} remembers events for {self.retention:.0f} s, but {why} for {span:.0f} s:"
-                    " what comes after that would run again",
-                    stacklevel=3,
-                )
-
-    def _compare_with_workers(self, worker_timeout: float | None) -> None:
-        """Warn when a handler may still run after its lease."""
+        self.heartbeat, self.autopsy = bool(heartbeat), bool(autopsy)
+        self.relay = relay_settings(relay, self.name, preset, inbox)
+        inbox = self.relay is not None if inbox is None else inbox  # a relay needs one
+        self.inbox = inbox_settings(inbox, self.name, store_reply=store_reply, on_outage=on_outage)
         patience = declared_timeout() if worker_timeout is None else _seconds("worker_timeout", worker_timeout, 0.0, self.name)
-        if patience is not None and self.lease < patience and not self.heartbeat:
-            warnings.warn(
-                f"endpoint {self.name!r} has a lease of {self.lease:.0f} s and its server lets a worker be busy for"
-                f" {patience:.0f} s: a slow handler would be run by a second worker while it still runs."
-                " Raise lease, or set heartbeat",
-                stacklevel=3,
+        self.worker_timeout = patience
+        for remark in self.compare_times():
+            warnings.warn(str(remark), stacklevel=2)
+        self.identity: Identity = identity or preset.identity or "id"
+        never_changes = bool(preset.facts and preset.facts.stable_body.value) and self.identity == "id"
+        self.reject_reused_id = never_changes if on_reused_id is None else on_reused_id == "reject"
+        self.runs_unprotected, self.methods = on_outage == "open", preset.all_methods
+        # A fragment stays with the sender (Twilio reads settings from it): it is neither sent nor signed.
+        self.public_url = public_url.partition("#")[0] if public_url is not None else None
+        self._public_base_url = public_base_url.rstrip("/") if public_base_url else None
+        # Whether the target decides about a delivery: it is signed, or looked up.
+        self._reads_target = verifier.lookup is not None or bool(preset.scheme.covers & {"url", "path"})
+        self._take_keys(pinned_keys or {}, known_keys)
+        self.observers = tuple(observers)
+        #: The beginning of every store key of the endpoint; a tenant's has its name behind a slash.
+        self.scope = f"{quote(preset.name, safe='')}/{quote(self.name, safe='')}"
+
+    def _take_keys(self, pinned: Mapping[str, str | bytes], known: Iterable[str]) -> None:
+        """Read the pinned keys, and check the names of the known ones."""
+        if isinstance(known, (str, bytes)) or not isinstance(pinned, Mapping):
+            raise ConfigurationError(
+                f"endpoint {self.name!r}: known_keys must be a list of names, and pinned_keys must map names to keys"
             )
+        self.known_keys = frozenset(known)
+        self.pinned_keys: dict[str, Any] = {}
+        for name, text in pinned.items():
+            try:
+                self.pinned_keys[name] = self.verifier.read_pinned_key(name, text)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"endpoint {self.name!r}: pinned_keys[{name!r}]: {error}") from None
+        for name in self.known_keys:
+            try:
+                self.verifier.check_key_name(name)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"endpoint {self.name!r}: known_keys: {name!r}: {error}") from None
+
+    def compare_times(self) -> Iterator[Remark]:
+        """Yield a remark for each time that does not fit its provider's or its server's: retries would be lost, or run again."""
+        provider, verifier, facts = self.preset.name, self.verifier, self.preset.facts
+        yield from compare_tolerance(self.name, provider, verifier.tolerance, verifier.oldest_retry)
+        horizon = facts.horizon.value if facts else 0.0
+        yield from compare_retention(self.name, provider, self.retention, horizon, verifier.tolerance)
+        if not self.heartbeat and self.inbox is None:
+            yield from compare_lease(self.name, self.lease, self.worker_timeout)
 
     def screen(self, delivery: Delivery, *, body_read: bool = True) -> None:
-        """Refuse what can be refused without hashing: method, size, encoding, transport, source, no signature at all.
+        """Reject by the checks that need no hashing: method, size, encoding, transport, source, missing signature.
 
-        With ``body_read=False`` the delivery's body is not there yet, and only its announced length is judged: so a
-        plugin refuses before it reads. Raises Rejected.
+        With ``body_read=False`` the body was not read yet, and only its announced length is checked: so a plugin rejects
+        before it reads. Raises Rejected.
         """
         if delivery.method not in self.methods:
-            raise MethodNotAllowed(f"{delivery.method[:16]!r} is none of {', '.join(sorted(self.methods))}")
+            raise MethodNotAllowed(
+                f"the method is {delivery.method[:16]!r}; allowed: {', '.join(sorted(self.methods))}",
+                method=delivery.method,
+                allowed=self.methods,
+            )
         headers = delivery.headers
         announced = headers.one("content-length")
         if announced is not None and not _LENGTH.fullmatch(announced):
-            raise MalformedHeader("Content-Length is not a number")
-        if (size := int(announced) if announced else 0) > self.max_body or len(delivery.body) > self.max_body:
-            raise BodyTooLarge(f"the body has {max(size, len(delivery.body))} bytes; {self.max_body} are allowed")
-        if (encoding := headers.one("content-encoding")) and encoding.lower() != "identity":
-            raise UnsupportedEncoding("the body is compressed; signatures are checked over bytes as they come")
+            raise MalformedHeader("Content-Length is not a number", header="content-length")
+        length = int(announced) if announced else 0
+        if (size := max(length, len(delivery.body))) > self.max_body:
+            raise BodyTooLarge(f"the body has {size} bytes; {self.max_body} are allowed", size=size, limit=self.max_body)
+        if (encoding := headers.one("content-encoding")) and encoding.lower() not in _PLAIN:
+            raise UnsupportedEncoding("the body is compressed, and signatures cover the bytes on the wire")
+        check_charset(headers)
         if body_read:
-            if announced is not None and len(delivery.body) != size:
-                raise TruncatedBody(f"{len(delivery.body)} bytes came and Content-Length says {size}")
+            if announced is not None and (size := len(delivery.body)) != length:
+                raise TruncatedBody(f"{size} bytes came; Content-Length announced {length}", size=size, announced=length)
             if not delivery.body and "chunked" in (headers.get("transfer-encoding") or "").lower():
-                raise LengthRequired(
-                    "the server handed over no body for a chunked delivery: let the proxy in front send Content-Length"
-                )
+                raise LengthRequired("the server passed on no body of a chunked delivery: let the proxy send Content-Length")
         if self.require_https and not delivery.secure:
             raise InsecureTransport(
-                "the framework does not say that this came over HTTPS:"
+                "the framework does not confirm that this request came over HTTPS:"
                 " behind a proxy, configure the framework's own proxy support"
             )
         if self.allow_from is not None and delivery.remote not in self.allow_from:
             raise AddressNotAllowed(
-                f"{delivery.remote} is in none of the allowed networks:"
-                " behind a proxy, configure the framework's own proxy support"
+                f"the address {delivery.remote!r} is outside of the allowed networks:"
+                " behind a proxy, configure the framework's own proxy support",
+                address=delivery.remote,
             )
         required = self.preset.scheme.required_header
         challenge = self.preset.challenge
         asked = challenge is not None and challenge.comes_unsigned and delivery.method in challenge.methods
         if required is not None and not asked and required not in headers:
-            raise MissingSignature(f"no {required} header")
+            raise MissingSignature(f"the header {required} is missing", header=required)
 
     def key(self, event: Event) -> StoreKey:
-        """Return the store key of an event; raise MissingEventId or MalformedBody when it has no identity."""
-        scope = self._scope if event.tenant is None else f"{self._scope}/{quote(event.tenant, safe='')}"
-        if len(scope) > 255:
-            scope = f"{self._scope}/sha256:{hashlib.sha256(scope.encode()).hexdigest()}"
-        if self.identity == "id":
-            return StoreKey(scope, event.id)
-        if self.identity == "content":
-            return StoreKey(scope, f"sha256:{event.digest()}")
-        return StoreKey(scope, f"{event.id}:{event.digest()[:32]}")
+        """Return the store key of an event; raise MalformedBody if its id cannot be read.
 
-    def url(self, target: str) -> str:
-        """Return the URL a delivery to ``target`` (the raw path and query) was signed for, as far as it is configured.
-
-        A provider may add a query to the configured URL, and signs it then: it is the delivery's own.
+        An event without an id is identified by its content, with a warning in the log: it must not be lost.
         """
-        if self.public_url is not None and "url" in self.preset.scheme.covers:
-            whole, _, configured = self.public_url.partition("?")
-            query = target.partition("?")[2]
-            return f"{whole}?{query}" if query and query.startswith(f"{configured}&" if configured else "") else self.public_url
-        return (self._public_base_url or "") + target
+        identity = self._identity(event)
+        if self.preset.id_scope:
+            identity = "".join(before_slash(place.find(event) or "") for place in self.preset.id_scope) + identity
+        return StoreKey(self._scope_of(event.tenant), identity)
+
+    def nonce_key(self, event: Event) -> StoreKey | None:
+        """Return the store key of the delivery's nonce; None if the preset has no nonce."""
+        nonce = self.preset.nonce
+        if nonce is None or not self.preset.nonce_covered or (found := nonce.find(event)) is None:
+            return None
+        return StoreKey(f"{self._scope_of(event.tenant)}#nonce", found)  # no name of an endpoint or tenant contains "#"
+
+    def _scope_of(self, tenant: str | None) -> str:
+        if tenant is None:
+            return self.scope
+        scope = f"{self.scope}/{quote(tenant, safe='')}"
+        if len(scope) > 255:
+            scope = f"{self.scope}/sha256:{hashlib.sha256(scope.encode()).hexdigest()}"
+        return scope
+
+    def _identity(self, event: Event) -> str:
+        if self.identity == "content":
+            return f"sha256:{event.digest()}"
+        if event.lacks_id:
+            _log.warning(
+                "%s: an event has no id, although %s sends one (%s): its content identifies it, so an equal one is a duplicate",
+                self.name,
+                self.preset.name,
+                in_words(self.preset.event_id),
+                extra={"endpoint": self.name, "reason_code": MissingEventId.code},
+            )
+        elif self.identity == "id+content":
+            return f"{event.id}:{event.digest()[:32]}"
+        return event.id
+
+    def url(self, target: str, routed: Collection[str] = ()) -> str:
+        """Return the URL that a delivery to ``target`` (as it came over the wire) was signed for, as far as it is configured.
+
+        ``routed`` is the decoded path that the framework routed, with and without its root path. If the path is signed, or
+        used to look up a secret, any other path raises MalformedDelivery. So does a target with two readings. A provider may
+        add to the configured query, and then signs the addition; any other query raises MalformedDelivery.
+        """
+        if not self._reads_target and _PLAIN_TARGET.fullmatch(target):
+            # Of such a target, what follows makes the same text, in 6 us.
+            return (self._public_base_url or "") + target
+        came = split_target(target)
+        if came.origin and not came.path:
+            came = came._replace(path="/")
+        elif target and not came.path:
+            raise MalformedDelivery(f"the target {shown_url(target)[:200]} has no path")
+        covers = self.preset.scheme.covers
+        configured = None
+        if self.public_url is not None and "url" in covers:
+            configured = split_target(self.public_url.partition("#")[0])  # a fragment is never sent
+        if routed and (self.verifier.lookup is not None or "path" in covers or ("url" in covers and configured is None)):
+            check_routed(came, routed)
+        if configured is None:
+            return (self._public_base_url or "") + str(came._replace(origin=""))
+        if came.query == configured.query or came.parameters() == configured.parameters():
+            return str(configured)  # a proxy may write escapes in another way
+        if configured.query and not (came.query or "").startswith(f"{configured.query}&"):
+            # Even if it is signed: in a scheme that joins the URL and a form's fields, a field's text could move into the query.
+            raise MalformedDelivery(
+                f"the query of {shown_url(target)[:200]} is not the one in public_url, {shown_url(str(configured))}:"
+                " does a proxy in front change it?"
+            )
+        return str(configured._replace(query=came.query))
+
+    def looked_up(self, url: str) -> str:
+        """Return the path for the secret lookup: decoded, as it was routed, without the public base URL."""
+        return split_target(url.removeprefix(self._public_base_url or "")).decoded_path
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r}, {self.preset.name!r})"
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)
 
 
 def _seconds(what: str, given: float | None, derived: float, name: str) -> float:

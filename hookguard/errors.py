@@ -1,11 +1,11 @@
-"""Every error hookguard raises. This module imports nothing of the package.
+"""Every error hookguard raises, and GiveUp for handlers to raise. This module imports nothing of the package.
 
 ::
 
     HookguardError
     ├── ConfigurationError             found when the object is constructed, never at a delivery
-    │   └── StoreMisconfigured         503 when it shows late; also a StoreError
-    ├── Rejected                       a delivery is refused; .status is the HTTP status, .code the reason
+    │   └── StoreMisconfigured         503 when it is found late; also a StoreError
+    ├── Rejected                       a delivery is rejected; .status is the HTTP status, .code the reason
     │   ├── MethodNotAllowed           405
     │   ├── BodyTooLarge               413
     │   ├── LengthRequired             411
@@ -26,7 +26,8 @@
     │   │   ├── UntrustedKeySource     401
     │   │   ├── UnknownKey             401
     │   │   ├── UnexpectedSecret       401
-    │   │   └── UnknownTenant          401
+    │   │   ├── UnknownTenant          401
+    │   │   └── TenantMismatch         401
     │   ├── TimestampRejected          401
     │   │   ├── MissingTimestamp       401
     │   │   ├── MalformedTimestamp     401
@@ -34,20 +35,26 @@
     │   └── EventIdReused              422
     ├── StoreError
     │   ├── StoreUnavailable           503, transient: the sender should try again
-    │   └── StoreMisconfigured         503, an operator must mend it: the sender should try again meanwhile
-    ├── VerificationUnavailable        503, the secret or key to verify with cannot be had: unknown is not invalid
+    │   │   └── MissingTable           503, until a migration creates the store's table
+    │   └── StoreMisconfigured         503, an operator must fix it: the sender should try again meanwhile
+    ├── VerificationUnavailable        503, the secret or key is unavailable: the delivery may be genuine
     ├── LeaseLost                      503, another worker owns the event by now
-    ├── TransactionFailed              500, the handler's transaction did not commit: nothing of it happened
-    │   └── TransactionEscaped         500, the handler ended the transaction that was not its own to end
+    ├── TransactionFailed              500, the handler's transaction did not commit, and all of it was rolled back
+    │   └── TransactionEscaped         500, the handler ended the transaction that the guard must end
     └── Overloaded                     503, the endpoint's concurrency limit is reached
 
-``status`` is what the core suggests; the framework's plugin answers with it. The text of an error is for the operator:
-it never holds a secret, a signature or a piece of the body, and it never reaches the sender.
+The text of an error is for the operator: it holds no secret, no signature and no piece of a body, and never reaches the sender.
+Its numbers and names are attributes too (``off``, ``size``, ...), so that no program parses it; one that does not apply is None.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+from hookguard.privacy.shown import printable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing itself from Python 3.11 on
 
 __all__ = [
     "AddressNotAllowed",
@@ -55,6 +62,7 @@ __all__ = [
     "BodyTooLarge",
     "ConfigurationError",
     "EventIdReused",
+    "GiveUp",
     "HookguardError",
     "InsecureTransport",
     "LeaseLost",
@@ -67,6 +75,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingEventId",
     "MissingSignature",
+    "MissingTable",
     "MissingTimestamp",
     "Overloaded",
     "Rejected",
@@ -76,6 +85,7 @@ __all__ = [
     "StoreError",
     "StoreMisconfigured",
     "StoreUnavailable",
+    "TenantMismatch",
     "TimestampOutOfTolerance",
     "TimestampRejected",
     "TransactionEscaped",
@@ -93,11 +103,28 @@ __all__ = [
 
 
 class HookguardError(Exception):
-    """The root: catch it to catch everything hookguard raises on purpose."""
+    """The root of all errors of hookguard. ``facts`` become attributes; TypeError for one that the class does not have."""
+
+    def __init__(self, *args: object, **facts: object) -> None:
+        super().__init__(*args)
+        for name, value in facts.items():
+            if not hasattr(type(self), name):
+                raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
+            setattr(self, name, value)
+
+    def with_reason(self, reason: str) -> Self:
+        """Return an error of the same class with the same facts, another text, and no traceback."""
+        return type(self)(reason, **{name: value for name, value in vars(self).items() if not name.startswith("_")})
+
+
+class GiveUp(Exception):
+    """Raised by a handler: the event cannot be handled. Its inbox entry is dead then; in direct mode it is answered 500."""
 
 
 class ConfigurationError(HookguardError):
     """A setting is wrong; the text says which one and what to do."""
+
+    check: str = "C1"  #: the id of the doctor's check that reports it
 
 
 class WeakSecretWarning(UserWarning):
@@ -105,14 +132,17 @@ class WeakSecretWarning(UserWarning):
 
 
 class UnconfirmedPresetWarning(UserWarning):
-    """A preset is used of which something is not confirmed by its provider; the text says what."""
+    """A preset is used that its provider does not confirm in every detail; the text names the detail."""
 
 
 class Rejected(HookguardError):
-    """A delivery is refused."""
+    """A delivery is rejected. Unprintable characters in the text are escaped, because parts of it may come from the sender."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "rejected"
+
+    def __init__(self, *args: object, **facts: object) -> None:
+        super().__init__(*(printable(each) if isinstance(each, str) else each for each in args), **facts)
 
 
 class MethodNotAllowed(Rejected):
@@ -120,46 +150,52 @@ class MethodNotAllowed(Rejected):
 
     status = 405
     code = "method_not_allowed"
+    method: str | None = None  #: the delivery's method
+    allowed: frozenset[str] | None = None  #: the endpoint's methods
 
 
 class BodyTooLarge(Rejected):
-    """The body is over the endpoint's limit."""
+    """The body is over the endpoint's limit, or carries more events than allowed."""
 
     status = 413
     code = "body_too_large"
+    size: int | None = None  #: bytes of the body
+    events: int | None = None  #: events in the body, if there are too many
+    limit: int | None = None  #: how many of these are allowed
 
 
 class LengthRequired(Rejected):
-    """The server handed over no body for a chunked delivery without Content-Length."""
+    """The server passed on no body of a chunked delivery without Content-Length."""
 
     status = 411
     code = "length_required"
 
 
 class UnsupportedEncoding(Rejected):
-    """The body is compressed; signatures cover the bytes on the wire and hookguard inflates nothing."""
+    """The body is compressed, or declares another charset than UTF-8; signatures cover the bytes on the wire."""
 
     status = 415
     code = "unsupported_encoding"
 
 
 class SourceRejected(Rejected):
-    """The connection the delivery came by is not one the endpoint allows."""
+    """The endpoint does not allow the connection that the delivery came by."""
 
     status = 403
     code = "source_rejected"
 
 
 class InsecureTransport(SourceRejected):
-    """The endpoint requires HTTPS and the framework does not vouch for it."""
+    """The endpoint requires HTTPS, and the framework does not confirm it for this request."""
 
     code = "insecure_transport"
 
 
 class AddressNotAllowed(SourceRejected):
-    """The sender's address is in none of the allowed networks, or the framework does not vouch for one."""
+    """The sender's address is outside of the allowed networks, or the framework reports none."""
 
     code = "address_not_allowed"
+    address: str | None = None  #: the sender's, as the framework reports it
 
 
 class MalformedDelivery(Rejected):
@@ -172,28 +208,36 @@ class MalformedHeader(MalformedDelivery):
     """A header holds control characters, is too long or lists too many signatures."""
 
     code = "malformed_header"
+    header: str | None = None  #: its name
+    size: int | None = None  #: characters, signatures or items that came
+    limit: int | None = None  #: how many of these are read
 
 
 class AmbiguousHeader(MalformedDelivery):
     """A header that may appear once appears more than once."""
 
     code = "ambiguous_header"
+    header: str | None = None  #: its name
+    count: int | None = None  #: how often it came
 
 
 class TruncatedBody(MalformedDelivery):
     """Fewer or more bytes arrived than Content-Length announced."""
 
     code = "truncated_body"
+    size: int | None = None  #: bytes that came
+    announced: int | None = None  #: bytes according to Content-Length
 
 
 class MalformedBody(MalformedDelivery):
-    """The body is genuine but is not the JSON or the form it should be."""
+    """The body is genuine, but it is not the JSON, form or XML that it should be."""
 
     code = "malformed_body"
+    limit: int | None = None  #: the bound on fields, values, elements or levels that it exceeds
 
 
 class MissingEventId(MalformedDelivery):
-    """The event carries no id where the preset says it is, so it cannot be handled once."""
+    """The event carries no id at the preset's place. Nothing is rejected for that: the log line has this ``code``."""
 
     code = "missing_event_id"
 
@@ -206,21 +250,27 @@ class SignatureRejected(Rejected):
 
 
 class MissingSignature(SignatureRejected):
-    """No signature or token header, or an empty one."""
+    """The signature or token is missing or empty."""
 
     code = "missing_signature"
+    header: str | None = None  #: the missing one, if it should be in a header
 
 
 class MalformedSignature(SignatureRejected):
-    """The signature header holds nothing that could be a signature of this scheme."""
+    """The signature header holds no text that could be a signature of this scheme."""
 
     code = "malformed_signature"
+    size: int | None = None  #: characters of a token, or members of the body, if there are too many
+    limit: int | None = None  #: how many of these are allowed
 
 
 class SignatureMismatch(SignatureRejected):
-    """No secret that is valid now makes any of the signatures that came."""
+    """No secret that is valid now matches any of the delivery's signatures."""
 
     code = "signature_mismatch"
+    secrets: int | None = None  #: how many were tried
+    candidates: int | None = None  #: signatures in the delivery
+    size: int | None = None  #: bytes of the body
 
 
 class UntrustedKeySource(SignatureRejected):
@@ -230,21 +280,29 @@ class UntrustedKeySource(SignatureRejected):
 
 
 class UnknownKey(SignatureRejected):
-    """The delivery names a key that the provider's own list of keys does not hold."""
+    """The delivery names a key that is not in the provider's own list of keys."""
 
     code = "unknown_key"
+    key_id: str | None = None  #: the name of the key
 
 
 class UnexpectedSecret(SignatureRejected):
-    """The delivery brings a new secret, and no registration that would is under way."""
+    """The delivery brings a new secret that ``accept_secret`` did not accept."""
 
     code = "unexpected_secret"
 
 
 class UnknownTenant(SignatureRejected):
-    """The endpoint's secret lookup knows no secret for this delivery."""
+    """The endpoint's secret lookup found no tenant for this delivery."""
 
     code = "unknown_tenant"
+
+
+class TenantMismatch(SignatureRejected):
+    """The signed part of the delivery names no tenant, or not the one whose secrets were looked up."""
+
+    code = "tenant_mismatch"
+    tenant: str | None = None  #: whose secrets were looked up
 
 
 class TimestampRejected(Rejected):
@@ -255,13 +313,14 @@ class TimestampRejected(Rejected):
 
 
 class MissingTimestamp(TimestampRejected):
-    """The scheme signs a timestamp and none came."""
+    """The scheme signs a timestamp, and the delivery has none."""
 
     code = "missing_timestamp"
+    header: str | None = None  #: the missing one, if it should be in a header
 
 
 class MalformedTimestamp(TimestampRejected):
-    """The timestamp is not written as the scheme writes it."""
+    """The timestamp is not in the scheme's format."""
 
     code = "malformed_timestamp"
 
@@ -270,10 +329,12 @@ class TimestampOutOfTolerance(TimestampRejected):
     """The signed timestamp is too old or too far in the future."""
 
     code = "timestamp_out_of_tolerance"
+    off: float | None = None  #: seconds; more than 0 is in the past
+    tolerance: float | None = None  #: seconds that are allowed in this direction
 
 
 class EventIdReused(Rejected):
-    """The event's id is known with another body, and the provider's retries never change theirs."""
+    """The event's id came before with another body, and this provider's retries never change the body."""
 
     status = 422
     code = "event_id_reused"
@@ -284,21 +345,27 @@ class StoreError(HookguardError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot answer now; whether the event was handled before is not known."""
+    """The store cannot answer now, so whether the event was handled before is unknown."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "store_unavailable"
 
 
+class MissingTable(StoreUnavailable):
+    """The store's table, or a column of it, does not exist yet. The application starts all the same, so that it can migrate."""
+
+    code: ClassVar[str] = "store_missing_table"
+
+
 class StoreMisconfigured(StoreError, ConfigurationError):
-    """The store cannot keep its contract as it is set up; raised when an application starts, where that can be seen then."""
+    """The store's configuration breaks its contract; raised when an application starts, if it can be found out then."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "store_misconfigured"
 
 
 class VerificationUnavailable(HookguardError):
-    """The secret or key to verify with could not be had; the delivery may well be genuine."""
+    """The secret or key to verify with is unavailable; the delivery may well be genuine."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "verification_unavailable"
@@ -309,13 +376,11 @@ class LeaseLost(HookguardError):
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "lease_lost"
+    lease: float | None = None  #: seconds
 
 
 class TransactionFailed(HookguardError):
-    """The transaction of the claim and the handler's writes did not commit: nothing of it happened.
-
-    A handler that catches a database error and answers 2xx all the same ends here, and a deferred constraint that fails.
-    """
+    """The claim's transaction did not commit: a database error was caught, or a deferred constraint failed. All is undone."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "transaction_failed"
@@ -328,7 +393,8 @@ class TransactionEscaped(TransactionFailed):
 
 
 class Overloaded(HookguardError):
-    """As many deliveries are being handled as the endpoint allows at once."""
+    """As many deliveries are being handled as the endpoint allows concurrently."""
 
     status: ClassVar[int] = 503
     code: ClassVar[str] = "overloaded"
+    limit: int | None = None  #: the endpoint's ``max_concurrent``

@@ -1,4 +1,4 @@
-"""Which addresses may send: networks given, or a provider's published list."""
+"""The networks that may send: given in the settings, or a provider's published list."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
 class Networks:
-    """A set of networks in CIDR notation; single addresses are networks of one.
+    """A set of networks in CIDR notation; a single address is a network of one.
 
-    ConfigurationError when it is empty or an entry is no network.
+    ConfigurationError if the set is empty, or an entry is not a network.
     """
 
     __slots__ = ("_networks",)
 
     def __init__(self, networks: Iterable[str]) -> None:
-        if isinstance(networks, str):
-            raise ConfigurationError(f"give a list of networks, not the text {networks!r}")
+        if isinstance(networks, str) or not isinstance(networks, Iterable):
+            kind = "text" if isinstance(networks, str) else type(networks).__name__
+            raise ConfigurationError(f"give a list of networks, not the {kind} {networks!r}")
         self._networks: tuple[_Network, ...] = tuple(_network(text) for text in networks)
         if not self._networks:
-            raise ConfigurationError("the list of allowed networks is empty, which would refuse everyone: leave it out instead")
+            raise ConfigurationError(
+                "the list of allowed networks is empty, which would reject every delivery: leave it out instead"
+            )
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, field: str | None = None) -> Networks:
-        """Read a provider's published list, saved to a file.
+        """Read a provider's published list from a file.
 
-        Either text, one network a line with ``#`` comments, or JSON: a list, or an object whose ``field`` is a list
-        (GitHub's is ``"hooks"``). Read once; load it anew when the provider changes its list.
+        The file is text with one network a line and ``#`` comments, or JSON: a list, or an object whose ``field`` is a list
+        (GitHub's is ``"hooks"``). It is read once; restart after the provider has changed its list.
         """
         try:
             text = Path(path).read_text("utf-8")
@@ -47,19 +50,17 @@ class Networks:
         try:
             found: Any = json.loads(text)
         except (ValueError, RecursionError):
-            raise ConfigurationError(f"{os.fspath(path)!r} starts like JSON and is not") from None
+            raise ConfigurationError(f"{os.fspath(path)!r} starts like JSON, and is not valid JSON") from None
         if isinstance(found, dict):
             if field is None or field not in found:
-                raise ConfigurationError(
-                    f"{os.fspath(path)!r} is an object: name the list in it with field=; it has {sorted(found)}"
-                )
+                raise ConfigurationError(f"{os.fspath(path)!r} is a JSON object: set field to one of its fields, {sorted(found)}")
             found = found[field]
         if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
-            raise ConfigurationError(f"{os.fspath(path)!r} holds no list of networks at {field!r}")
+            raise ConfigurationError(f"{os.fspath(path)!r} has no list of networks at {field!r}")
         return cls(found)
 
     def __contains__(self, address: object) -> bool:
-        """Whether an address as the framework reports it lies in one of the networks; what is no address does not."""
+        """Whether one of the networks contains the address that the framework reports; False for any other text."""
         if not isinstance(address, str):
             return False
         try:

@@ -1,30 +1,36 @@
-"""The events in Django's admin: to look at, and to let one run again."""
+"""Django's admin: the events, a list to read with an action that lets events run again; and the inbox."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from hookguard_django.conf import claims_database, endpoints
-from hookguard_django.models import WebhookEvent
+from hookguard_django.inbox_admin import WebhookInboxAdmin
+from hookguard_django.models import WebhookEvent, WebhookInbox
+from hookguard_django.read_only_admin import ReadOnlyAdmin, instant
 
-__all__ = ["WebhookEventAdmin"]
+__all__ = ["WebhookEventAdmin", "WebhookInboxAdmin"]
+
+#: Events that are forgotten in one transaction.
+FEW: Final = 500
 
 
 class EndpointFilter(admin.SimpleListFilter):
-    """The endpoints of the settings: asking the table which there are would read all of it."""
+    """The endpoints of the settings. A query for the scopes in the table would read all of it."""
 
     title = "endpoint"
     parameter_name = "endpoint"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         """Return each endpoint's scope and name."""
-        return [(endpoint._scope, name) for name, endpoint in endpoints().endpoints.items()]
+        return [(endpoint.scope, name) for name, endpoint in endpoints().endpoints.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
         """Return the events of the endpoint and of its tenants."""
@@ -33,62 +39,58 @@ class EndpointFilter(admin.SimpleListFilter):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
-    """A list to read, with one action, which needs the permission ``forget_webhookevent``."""
+class WebhookEventAdmin(ReadOnlyAdmin):
+    """A list to read, with one action. The action needs the permission ``forget_webhookevent``."""
 
     list_display = ("event_id", "scope", "state", "attempt", "claimed", "leased", "kept")
     list_filter = ("state", EndpointFilter)
     search_fields = ("event_id", "scope")
     ordering = ("-expires_at",)
-    show_full_result_count = False
     fields = ("scope", "event_id", "state", "attempt", "claimed", "leased", "kept", "id")
     readonly_fields = fields
     actions = ("forget",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
-        """Return the events, where the store keeps them; what nobody sees here is not read."""
-        events: QuerySet[WebhookEvent] = super().get_queryset(request)
-        return events.using(claims_database()).defer("token", "fingerprint", "reply")
+    hidden = ("token", "fingerprint", "reply")
 
     @admin.display(description="claimed at", ordering="claimed_at")
     def claimed(self, event: WebhookEvent) -> datetime:
-        """When the last attempt began."""
-        return _instant(event.claimed_at)
+        """Return when the last attempt began."""
+        return instant(event.claimed_at)
 
     @admin.display(description="lease until", ordering="lease_until")
     def leased(self, event: WebhookEvent) -> datetime:
-        """When another worker may take it over, while it is in progress."""
-        return _instant(event.lease_until)
+        """Return when another worker may take over an event in progress."""
+        return instant(event.lease_until)
 
     @admin.display(description="kept until", ordering="expires_at")
     def kept(self, event: WebhookEvent) -> datetime:
-        """When it is forgotten."""
-        return _instant(event.expires_at)
+        """Return when the event is forgotten."""
+        return instant(event.expires_at)
 
     @admin.action(description="Forget the selected events, so that they may run again", permissions=["forget"])
     def forget(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
-        """Forget events; the provider must send them again. Who did it stands in the admin's log."""
-        self.log_deletions(request, events)
-        count, _ = events.delete()
-        told = "1 event is forgotten: it runs" if count == 1 else f"{count} events are forgotten: they run"
-        self.message_user(request, f"{told} again when the provider sends it again.", messages.SUCCESS)
+        """Forget events, so that the provider may send them again. The admin's log records the user.
+
+        Done and dead entries of the inbox go with their event; an event with a waiting or held one stays.
+        """
+        keys, count = list(events.values_list("pk", flat=True)), 0
+        for start in range(0, len(keys), FEW):
+            count += self._forget(request, keys[start : start + FEW])
+        forgotten = "1 event is forgotten: it runs" if count == 1 else f"{count} events are forgotten: they run"
+        self.message_user(request, f"{forgotten} again at the next delivery.", messages.SUCCESS)
+        if busy := len(keys) - count:
+            stays = "1 event waits in the inbox or is" if busy == 1 else f"{busy} events wait in the inbox or are"
+            self.message_user(request, f"{stays} being handled: drop the entry, or wait.", messages.WARNING)
+
+    def _forget(self, request: HttpRequest, keys: list[str]) -> int:
+        alias = claims_database()
+        entries = WebhookInbox.objects.using(alias).filter(key__in=keys)
+        with transaction.atomic(using=alias):
+            busy = set(entries.filter(due_at__isnull=False).values_list("key", flat=True))
+            entries.filter(due_at__isnull=True).exclude(key__in=busy).delete()
+            free = WebhookEvent.objects.using(alias).filter(pk__in=[key for key in keys if key not in busy])
+            self.log_deletions(request, free)
+            return free.delete()[0]
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may let events run again."""
+        """Return whether the user may forget events."""
         return request.user.has_perm("hookguard.forget_webhookevent")  # type: ignore[union-attr]  # any user has it
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds events by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes them."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Forgetting is an action of its own, so that nobody does it by mistake for tidying up."""
-        return False
-
-
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)

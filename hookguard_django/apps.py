@@ -3,6 +3,9 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
+#: ``manage.py check --tag hookguard`` runs our checks alone.
+TAG = "hookguard"
+
 
 class HookguardConfig(AppConfig):
     """hookguard in ``INSTALLED_APPS``."""
@@ -14,9 +17,9 @@ class HookguardConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks."""
-        from hookguard_django import checks  # noqa: PLC0415 - checks look at settings, which are ready now
+        from hookguard_django import checks  # noqa: PLC0415 - checks read settings, which are ready now
 
-        register(checks.check_settings, Tags.security)
-        register(checks.check_urls, Tags.urls)
-        register(checks.check_store, Tags.database)
-        register(checks.check_deployment, Tags.security, deploy=True)
+        register(checks.check_settings, Tags.security, TAG)
+        register(checks.check_urls, Tags.urls, TAG)
+        register(checks.check_store_setting, Tags.database, TAG)
+        register(checks.check_deployment, Tags.security, TAG, deploy=True)

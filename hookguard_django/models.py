@@ -1,19 +1,22 @@
-"""The table of events, for the migration and the admin; the stores speak SQL to it."""
+"""The tables of events and of the inbox, for the migrations and the admin. The stores use SQL of their own."""
 
 from __future__ import annotations
 
 from django.db import models
 
-__all__ = ["WebhookEvent"]
+from hookguard.privacy.shown import printable
+from hookguard_django.columns import ExactCharField, ExactTextField, NotNullIndex
+
+__all__ = ["WebhookEvent", "WebhookInbox"]
 
 
 class WebhookEvent(models.Model):
-    """One event that came: claimed, given back or done. Instants are seconds since 1970, by the database's clock."""
+    """One event: in progress, released or done. Instants are seconds since 1970, by the database's clock."""
 
     class State(models.IntegerChoices):
-        """What became of the event."""
+        """The state of the event's claim."""
 
-        RELEASED = 0, "given back"
+        RELEASED = 0, "released"
         IN_PROGRESS = 1, "in progress"
         DONE = 2, "done"
 
@@ -41,3 +44,64 @@ class WebhookEvent(models.Model):
     def __str__(self) -> str:
         """Return the scope and the id."""
         return f"{self.scope} {self.event_id}"
+
+
+class WebhookInbox(models.Model):
+    """One entry of the inbox: an event that was answered, and is handled by a worker. Instants are as in WebhookEvent."""
+
+    class State(models.IntegerChoices):
+        """The state of the entry."""
+
+        WAITING = 0, "waiting"
+        HELD = 1, "held"
+        DONE = 2, "done"
+        DEAD = 3, "dead"
+
+    seq = models.BigAutoField(primary_key=True)
+    key = models.CharField(db_column="id", max_length=64, help_text="the event's primary key")
+    part = ExactCharField(max_length=64)
+    endpoint = ExactCharField(max_length=255)
+    scope = ExactCharField(max_length=255, help_text="provider, endpoint and tenant")
+    event_id = ExactCharField("event id", max_length=255)
+    event_type = ExactCharField("event type", max_length=255)
+    state = models.SmallIntegerField(choices=State.choices)
+    due_at = models.FloatField(null=True)
+    token = models.BinaryField(null=True)
+    attempt = models.IntegerField()
+    crashes = models.IntegerField()
+    received_at = models.FloatField()
+    changed_at = models.FloatField()
+    prune_at = models.FloatField(null=True)
+    retention = models.FloatField()
+    line = models.CharField(max_length=64, null=True)  # noqa: DJ001 - null: the entry has no line
+    held_line = models.CharField(max_length=64, null=True)  # noqa: DJ001 - null: nobody holds the line
+    reason = ExactCharField(max_length=1024, null=True)
+    head = ExactTextField()
+    body = models.BinaryField()
+    content = models.BinaryField(null=True)
+
+    class Meta:
+        """The same table as the SQLAlchemy store's."""
+
+        db_table = "hookguard_inbox"
+        verbose_name = "inbox entry"
+        verbose_name_plural = "inbox entries"
+        default_permissions = ("view",)
+        permissions = (
+            ("open_webhookinbox", "Can see the body of an inbox entry"),
+            ("rerun_webhookinbox", "Can make a done or dead inbox entry due again"),
+            ("drop_webhookinbox", "Can delete an inbox entry"),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["key", "part"], name="hookguard_inbox_entry"),
+            models.UniqueConstraint(fields=["held_line"], name="hookguard_inbox_held"),
+        )
+        indexes = (
+            NotNullIndex(of="due_at", fields=["endpoint", "part", "state", "due_at"], name="hookguard_inbox_due"),
+            NotNullIndex(of="due_at", fields=["line", "seq"], name="hookguard_inbox_line"),
+            NotNullIndex(of="prune_at", fields=["prune_at", "endpoint", "part", "state"], name="hookguard_inbox_prune"),
+        )
+
+    def __str__(self) -> str:
+        """Return the endpoint, the type and the id."""
+        return printable(f"{self.endpoint} {self.event_type} {self.event_id}")

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.views import View
 
-from hookguard import Event
-from hookguard_django.conf import Named
-from hookguard_django.decorator import WebhookRequest, webhook
+from hookguard import ConfigurationError, Event
+from hookguard.relay import NO_VIEW, need_relay
+from hookguard_django.conf import Named, endpoints
+from hookguard_django.current import WebhookRequest
+from hookguard_django.decorator import webhook
 
-__all__ = ["WebhookView"]
+__all__ = ["WebhookView", "relay"]
+
+
+def relay(endpoint: str) -> Callable[..., Any]:
+    """Return the view of an endpoint whose setting ``RELAY`` has targets: it stores each event, and a worker passes it on.
+
+    ``path("hooks/stripe", relay("stripe"))``. Raises ConfigurationError.
+    """
+    found = None
+    with suppress(ConfigurationError):  # the system checks report it
+        found = endpoints().endpoint(endpoint)
+    if found is not None:
+        need_relay(found)
+
+    def relayed(_: HttpRequest) -> HttpResponseBase:
+        raise RuntimeError(f"endpoint {endpoint!r} passes nothing on: {NO_VIEW}")
+
+    return webhook(endpoint)(relayed)
 
 
 class WebhookView(View):
@@ -34,6 +54,8 @@ class WebhookView(View):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         """Return the guarded view."""
+        if not hasattr(cls, "endpoint"):
+            raise ConfigurationError(f'{cls.__name__}: give the endpoint\'s name, as in endpoint = "stripe"')
         return webhook(cls.endpoint)(super().as_view(**initkwargs))
 
 

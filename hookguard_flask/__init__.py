@@ -7,14 +7,16 @@ except ImportError as error:  # pragma: no cover - shown by the tests of install
 
 from hookguard_flask.current import current_webhook, get_current_webhook
 from hookguard_flask.extension import HookGuard
-from hookguard_flask.refusals import WebhookRejected
+from hookguard_flask.rejections import WebhookRejected
 from hookguard_flask.signals import (
     send_outcome,
     webhook_challenged,
+    webhook_dead,
     webhook_duplicate,
     webhook_failed,
     webhook_handled,
-    webhook_refused,
+    webhook_rejected,
+    webhook_stored,
     webhook_unavailable,
 )
 
@@ -25,9 +27,11 @@ __all__ = [
     "get_current_webhook",
     "send_outcome",
     "webhook_challenged",
+    "webhook_dead",
     "webhook_duplicate",
     "webhook_failed",
     "webhook_handled",
-    "webhook_refused",
+    "webhook_rejected",
+    "webhook_stored",
     "webhook_unavailable",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask
 
-from hookguard_flask.marks import guards_every_change
+from hookguard_flask.routes import guards_every_change
 
-__all__ = ["exempt_guarded"]
+__all__ = ["exempt_guarded", "not_exempt"]
 
 
 def exempt_guarded(app: Flask) -> None:
@@ -17,13 +19,28 @@ def exempt_guarded(app: Flask) -> None:
     csrf = app.extensions.get("csrf")
     if csrf is None:
         return
-    guarded, unguarded = {}, set()
+    guarded, unguarded = _by_name(app)
+    for known_as, view in guarded.items():
+        if known_as not in unguarded:
+            csrf.exempt(view)
+
+
+def not_exempt(app: Flask) -> list[str]:
+    """Return the guarded views that cannot be exempt, because an unguarded view has the same name; empty without Flask-WTF."""
+    if app.extensions.get("csrf") is None:
+        return []
+    guarded, unguarded = _by_name(app)
+    return [".".join(known_as) for known_as in guarded.keys() & unguarded]
+
+
+def _by_name(app: Flask) -> tuple[dict[tuple[str, str], Any], set[tuple[str, str]]]:
+    """Return the guarded views by module and name, and the modules and names of the others."""
+    guarded: dict[tuple[str, str], Any] = {}
+    unguarded: set[tuple[str, str]] = set()
     for endpoint, view in app.view_functions.items():
         known_as = (view.__module__, getattr(view, "__name__", ""))
         if guards_every_change(app, endpoint):
             guarded[known_as] = view
         else:
             unguarded.add(known_as)
-    for known_as, view in guarded.items():
-        if known_as not in unguarded:
-            csrf.exempt(view)
+    return guarded, unguarded

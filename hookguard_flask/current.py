@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import has_request_context, request
-from werkzeug.local import LocalProxy
+from flask import Request, has_request_context, request
 
 from hookguard import Event
+from hookguard.event import EventProxy
 
 __all__ = ["current_webhook", "get_current_webhook", "set_current_webhook"]
 
@@ -23,10 +23,10 @@ def get_current_webhook() -> Event:
     return cast("Event", event)
 
 
-def set_current_webhook(event: Event) -> None:
+def set_current_webhook(came: Request, event: Event) -> None:
     """Make an event the request's own."""
-    request.environ[_KEY] = event
+    came.environ[_KEY] = event
 
 
 #: The event being handled. A proxy: inside a guarded view it behaves as the Event.
-current_webhook: Event = LocalProxy(get_current_webhook)  # type: ignore[assignment]
+current_webhook: Event = cast("Event", EventProxy(get_current_webhook))

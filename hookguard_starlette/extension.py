@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import TYPE_CHECKING, Any, Union
 
 import anyio.to_thread
 
 from hookguard import AsyncGuard, AsyncStore, ConfigurationError, Endpoint, SQLiteStore, Store
-from hookguard.awaited import Awaited, at_once, finish
-from hookguard.checkup import look_once
-from hookguard.config import Settings
+from hookguard.config import Guards, Settings, check_now
 from hookguard.outcome import Observer
-from hookguard_starlette.asgi import App, Misconfigured, WebhookMiddleware
+from hookguard.record import hides_arguments
+from hookguard.relay import NO_VIEW, need_relay
+from hookguard_starlette.delivery import App
+from hookguard_starlette.limits import say_app_limit
+from hookguard_starlette.middleware import Misconfigured, WebhookMiddleware
 
 if TYPE_CHECKING:
     from fastapi.routing import APIRoute
     from starlette.middleware import Middleware
 
-__all__ = ["HookGuard"]
+    from hookguard import Outcome
+    from hookguard.doctor import Application
+    from hookguard.guard.bridge import ThreadRunner
+    from hookguard.work.handed import Handed
+    from hookguard.work.lanes import OpenLane
+    from hookguard_starlette.fastapi import EventDependency
 
-#: What names an endpoint: its name in the settings, an Endpoint, or a guard made by hand.
+__all__ = ["STORE_FILE", "HookGuard"]
+
+#: The default store's file in the working directory.
+STORE_FILE = "hookguard.sqlite3"
+
+#: The ways to name an endpoint: its name in the settings, an Endpoint, or a guard made by hand.
 Named = Union[str, Endpoint, AsyncGuard]
 
 
 class HookGuard:
-    """Reads and checks every endpoint at once; raises ConfigurationError.
+    """Reads and checks every endpoint immediately; raises ConfigurationError.
 
-    ``endpoints`` maps names to settings. ``store`` is a store or its URL, opened and looked at here; by default the SQLite
+    ``endpoints`` maps names to settings. ``store`` is a store or its URL, opened and checked here; by default the SQLite
     file ``hookguard.sqlite3`` in the working directory, opened when the first guard is made. The other arguments hold for
     every endpoint that does not say otherwise (``max_body``, ``require_https``, ``public_base_url`` …).
     """
 
+    @hides_arguments
     def __init__(
         self,
         endpoints: Mapping[str, Any] | None = None,
@@ -45,48 +59,86 @@ class HookGuard:
         given = {"endpoints": endpoints or {}, **shared}
         if store is not None:
             given["store"] = store
-        self._settings = Settings(
-            given, where="HookGuard", default_store=lambda: SQLiteStore("hookguard.sqlite3"), observers=observers
-        )
-        self._guards: dict[Endpoint, AsyncGuard] = {}
-        if self._settings.open_named_store():
+        settings = Settings(given, where="HookGuard", default_store=lambda: SQLiteStore(STORE_FILE), observers=observers)
+        self._guards = Guards(settings, _make_guard)
+        self._dependencies: dict[AsyncGuard, EventDependency] = {}
+        self._handed: Handed | None = None
+        if settings.open_named_store():
             # A store that cannot be opened, or does not fit, shows when the app starts. The default one makes a file, which
             # an import alone should not leave behind.
-            for endpoint in self._settings.endpoints.values():
-                self.guard(endpoint)
+            for endpoint in settings.endpoints.values():
+                self.guard_for(endpoint)
 
-    def guard(self, endpoint: Named) -> AsyncGuard:
-        """Return the guard of an endpoint; ConfigurationError when there is none of that name."""
-        if isinstance(endpoint, AsyncGuard):
-            return endpoint
-        if not isinstance(endpoint, Endpoint):
-            endpoint = self._settings.endpoint(endpoint)
-        if endpoint not in self._guards:
-            store = self._settings.store
-            self._guards[endpoint] = AsyncGuard(endpoint, store, in_thread=anyio.to_thread.run_sync)
-            if not inspect.iscoroutinefunction(store.claim):
-                # An asynchronous one belongs to the loop that serves: the middleware looks at it there.
-                finish(look_once(store, Awaited(cast("Store", store), at_once)))
-        return self._guards[endpoint]
+    def guard_for(self, endpoint: Named) -> AsyncGuard:
+        """Return the guard of an endpoint; ConfigurationError if no endpoint has that name."""
+        return self._guards.guard_for(endpoint)
+
+    def open_lanes(self, _: object, names: Sequence[str] = (), in_thread: ThreadRunner | None = None) -> list[OpenLane]:
+        """Return the lanes of the endpoints with an inbox, or of those named; ConfigurationError if no endpoint has one."""
+        from hookguard.work.lanes import open_lanes  # noqa: PLC0415 - a web process works on no inbox
+
+        return open_lanes(self._guards.settings, names, in_thread)
+
+    def describe(self, app: object) -> Application:
+        """Return the description of an application, for ``hookguard doctor``."""
+        from hookguard_starlette.doctor import describe  # noqa: PLC0415 - a web process needs none of it
+
+        return describe(app, self._guards)
+
+    async def run(self, key: str, app: App) -> Outcome | None:
+        """Run the inbox entry whose key ``hand_off`` gave to another engine, with this application; for that engine's task.
+
+        Returns the outcome; None if there is nothing to do, because the entry is done, dead, held or unknown. A failure is
+        settled and logged as in a worker, and never raised: the inbox tries again, and the engine must not. The application's
+        lifespan starts with the first run on an event loop. Raises ConfigurationError if no endpoint has an inbox.
+        """
+        if self._handed is None:
+            from hookguard.work.handed import Handed  # noqa: PLC0415 - a web process runs no entry
+
+            self._handed = Handed(self.open_lanes(app))
+        return await self._handed.arun(key, app)
 
     def methods(self, endpoint: Named) -> list[str]:
         """Return the HTTP methods a route of this endpoint should take, challenges included."""
-        return sorted(self.guard(endpoint).endpoint.methods)
+        return sorted(self.guard_for(endpoint).endpoint.methods)
 
     def wrap(self, app: App, endpoint: Named | None = None, *, paths: Mapping[str, Named] | None = None) -> WebhookMiddleware:
         """Return the application behind a guard: all of it for one endpoint, or the paths that are named."""
+        whole = self.guard_for(endpoint) if endpoint is not None else None
+        guarded = {path: self.guard_for(named) for path, named in (paths or {}).items()}
+        for guard in {*guarded.values(), *([whole] if whole else [])}:
+            say_app_limit(app, guard.endpoint)
         return WebhookMiddleware(
             app,
-            guard=self.guard(endpoint) if endpoint is not None else None,
-            paths={path: self.guard(named) for path, named in (paths or {}).items()},
-            others=self._guards.values(),  # what a dependency guards as well, and what is guarded after this
+            guard=whole,
+            paths=guarded,
+            # Includes the guards of dependencies, and guards that are made later.
+            others=self._guards,
+            dependencies=self._dependencies,
         )
+
+    def relay(self, endpoint: Named) -> WebhookMiddleware:
+        """Return an application for the route of an endpoint whose setting ``relay`` has targets.
+
+        It stores each event, and a worker passes it on: ``Route("/hooks/stripe", hooks.relay("stripe"), methods=["POST"])``.
+        """
+        guard = self.guard_for(endpoint)
+        need_relay(guard.endpoint)
+
+        async def relayed(*_: Any) -> None:
+            raise RuntimeError(f"endpoint {guard.endpoint.name!r} passes nothing on: {NO_VIEW}")
+
+        return self.wrap(relayed, guard)
 
     def middleware(self, endpoint: Named) -> Middleware:
         """Return Starlette's ``Middleware`` for a Route, a Mount or a Router."""
         from starlette.middleware import Middleware  # noqa: PLC0415 - Starlette is not needed for the rest
 
-        return Middleware(WebhookMiddleware, guard=self.guard(endpoint))
+        if "fastapi" in sys.modules:
+            from hookguard_starlette.routers import check_routers  # noqa: PLC0415 - FastAPI is not needed for the rest
+
+            check_routers()
+        return Middleware(WebhookMiddleware, guard=self.guard_for(endpoint))
 
     @property
     def Middleware(self) -> Callable[..., App]:  # noqa: N802 - used where a class is expected
@@ -96,17 +148,47 @@ class HookGuard:
         """
         return partial(_wrapped, self)
 
-    def event(self, endpoint: Named) -> Callable[..., Any]:
-        """Return a FastAPI dependency that yields the event; needs ``app.add_middleware(hooks.Middleware)``."""
-        from hookguard_starlette.fastapi import EventDependency  # noqa: PLC0415 - FastAPI is not needed for the rest
+    @property
+    def event(self) -> EventFor:
+        """``Depends(hooks.event("stripe"))``: the event, in FastAPI; needs ``app.add_middleware(hooks.Middleware)``."""
+        return EventFor(self._event)
 
-        return EventDependency(self.guard(endpoint))
+    def _event(self, endpoint: Named) -> EventDependency:
+        from hookguard_starlette.fastapi import dependency_of  # noqa: PLC0415 - FastAPI is not needed for the rest
+
+        guard = self.guard_for(endpoint)
+        if guard not in self._dependencies:
+            # The same object each time, so that app.dependency_overrides[hooks.event(name)] finds it.
+            self._dependencies[guard] = dependency_of(guard)
+        return self._dependencies[guard]
 
     def route_class(self, endpoint: Named) -> type[APIRoute]:
         """Return a FastAPI route class whose routes are guarded, for ``APIRouter(route_class=…)`` and typed bodies."""
         from hookguard_starlette.fastapi import guarded_route  # noqa: PLC0415 - FastAPI is not needed for the rest
 
-        return guarded_route(self.guard(endpoint))
+        return guarded_route(self.guard_for(endpoint))
+
+
+def _make_guard(endpoint: Endpoint, store: Store | AsyncStore) -> AsyncGuard:
+    guard = AsyncGuard(endpoint, store, in_thread=anyio.to_thread.run_sync)
+    check_now(store)  # an asynchronous one is checked by the middleware, on the loop that serves
+    return guard
+
+
+class EventFor:
+    """The type of ``hooks.event``: returns the dependency of an endpoint, the same object each time."""
+
+    def __init__(self, make: Callable[[Named], EventDependency]) -> None:
+        self._make = make
+
+    def __call__(self, endpoint: Named) -> EventDependency:
+        """Return the dependency that is the endpoint's event; ConfigurationError if no endpoint has that name."""
+        return self._make(endpoint)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        # FastAPI reads the signature of every dependency: only ``Depends(hooks.event)`` comes here.
+        raise ConfigurationError('Depends(hooks.event) names no endpoint: write Depends(hooks.event("stripe"))')
 
 
 def _wrapped(hooks: HookGuard, app: App, endpoint: Named | None = None, paths: Mapping[str, Named] | None = None) -> App:

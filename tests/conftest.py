@@ -1,9 +1,11 @@
 import os
 
+import pages
 import pytest
 from hypothesis import HealthCheck, settings
 
 from hookguard.errors import ConfigurationError
+from hookguard.guard.autopsies import _worker as autopsies_of_the_process
 
 # One profile for every run; the number of examples may be raised from outside, for a long night.
 settings.register_profile(
@@ -21,11 +23,27 @@ def anyio_backend():
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """Forget which blocks of the pages the last test ran, and its delivery that waits for an autopsy: one waits at a time."""
+    pages.run_now.clear()
+    autopsies = autopsies_of_the_process.get()
+    with autopsies._lock:
+        autopsies._waiting = None
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """Skip what needs an extra that is not there, in the words of the error that says so."""
+    """Skip what needs an extra that is not there, with the message of the error.
+
+    Fail a test that says it runs blocks of a page (`@pytest.mark.runs(page, *names)`) and does not.
+    """
     try:
-        return (yield)
+        result = yield
     except ConfigurationError as error:
         if "pip install 'hookguard-webhooks[" in str(error):
             pytest.skip(str(error))
         raise
+    said = {(mark.args[0], name) for mark in item.iter_markers("runs") for name in mark.args[1:]}
+    assert said <= pages.run_now, f"not run: {sorted(said - pages.run_now)}"
+    return result

@@ -1,4 +1,4 @@
-"""The command line. What it needs comes with the extra ``cli``, and for ``demo`` and ``listen`` with ``demo``."""
+"""The command line. It needs the extra ``cli``; ``demo`` and ``listen`` need the extra ``demo``."""
 
 import sys
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run ``hookguard``; without the extra, say how to install it and exit with 2."""
+    """Run ``hookguard``; without the extra, print how to install it and exit with 2."""
     try:
         from hookguard.cli.app import hookguard  # noqa: PLC0415 - the packages it needs may not be there
     except ModuleNotFoundError as missing:

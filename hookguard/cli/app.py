@@ -1,19 +1,24 @@
-"""The group of commands, and how their mistakes are told: one sentence, exit status 2, no traceback."""
+"""The group of commands, and their errors: one sentence, exit status 2, no traceback."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import click
 
 from hookguard import HookguardError
 from hookguard.cli.demo import demo
+from hookguard.cli.doctor import doctor
+from hookguard.cli.explain import explain
+from hookguard.cli.inbox import inbox
 from hookguard.cli.listen import listen
 from hookguard.cli.presets import presets
 from hookguard.cli.send import send
 from hookguard.cli.sign import sign
 from hookguard.cli.store import store
 from hookguard.cli.verify import verify
+from hookguard.cli.work import work
 from hookguard.version import __version__
 
 __all__ = ["hookguard"]
@@ -21,6 +26,7 @@ __all__ = ["hookguard"]
 
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
+        warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
         except HookguardError as error:
@@ -31,11 +37,15 @@ class _Group(click.Group):
             raise click.UsageError(f"this command needs {missing.name}: pip install 'hookguard-webhooks[demo]'") from None
 
 
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"warning: {message}", err=True)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="hookguard %(version)s")
 def hookguard() -> None:
     """Receive webhooks that are genuine, fresh, handled once and never lost."""
 
 
-for _command in (demo, listen, presets, send, sign, store, verify):
+for _command in (demo, doctor, explain, inbox, listen, presets, send, sign, store, verify, work):
     hookguard.add_command(_command)

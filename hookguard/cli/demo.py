@@ -1,4 +1,4 @@
-"""``hookguard demo``: send a real receiver what the world sends, and see that every answer is the right one."""
+"""``hookguard demo``: send typical deliveries to a real receiver, and check every answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from hookguard import Delivery
+from hookguard.cli.demo_inbox import inbox_steps
+from hookguard.cli.demo_step import Seen, Step, judge
+from hookguard.cli.demo_worker import DemoWorker
+from hookguard.cli.inputs import example, json_option
 from hookguard.presets import get
 
 if TYPE_CHECKING:
@@ -30,36 +33,6 @@ __all__ = ["Seen", "Step", "demo", "judge", "steps"]
 
 #: Seconds the receiver may take to start, on a slow machine.
 _PATIENCE = 30.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that is sent, and what must come of it."""
-
-    sent: str
-    statuses: tuple[int, ...]  #: the answers that are right
-    runs: int  #: how often handlers must have run because of it
-    send: Callable[[Demo], list[int]]
-    body: bytes | None = None  #: what the answer must carry, where that matters
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What came of a step."""
-
-    answers: tuple[int, ...]
-    runs: int
-    why: str
-    body: bytes = b""
-
-
-def judge(step: Step, seen: Seen) -> bool:
-    """Whether what came of a step is what had to."""
-    answered = bool(seen.answers) and set(seen.answers) <= set(step.statuses)
-    if len(step.statuses) > 1:
-        # Of several right answers each must have been seen, or the step proved nothing.
-        answered = answered and step.statuses[0] in seen.answers
-    return answered and seen.runs == step.runs and (step.body is None or step.body == seen.body)
 
 
 class Demo:
@@ -73,7 +46,9 @@ class Demo:
             "stripe": "whsec_" + secrets.token_urlsafe(32),
             "standard-webhooks": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
             "slack": secrets.token_hex(16),
+            "inbox": "whsec_" + secrets.token_urlsafe(32),
         }
+        self.worker = DemoWorker(folder)
         (folder / "secrets.json").write_text(json.dumps(self.secrets))
         self.last_body = b""
         self._process: subprocess.Popen[str] | None = None
@@ -118,12 +93,12 @@ class Demo:
         return answer.status_code
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """What the receiver wrote down so far."""
+        """The records that the receiver has written so far."""
         path = self.folder / name
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def see(self, step: Step) -> Seen:
-        """Take a step and look what came of it."""
+        """Run a step and return its result."""
         ran, ended = len(self.lines("runs.jsonl")), len(self.lines("outcomes.jsonl"))
         answers = step.send(self)
         outcomes = self.lines("outcomes.jsonl")[ended:]
@@ -140,40 +115,24 @@ def steps() -> list[Step]:
     asked = json.dumps({"type": "url_verification", "challenge": challenge, "token": "unused"}).encode()
     kept: dict[str, Delivery] = {}
 
-    def stripe_event(identifier: str, kind: str = "invoice.paid") -> bytes:
-        return json.dumps({"id": identifier, "object": "event", "type": kind, "data": {"amount": 4200}}).encode()
-
     def payment(demo: Demo) -> list[int]:
         kept["paid"] = demo.signed("stripe", paid)
         return [demo.post("stripe", kept["paid"])]
 
     def tampered(demo: Demo) -> list[int]:
-        signed = demo.signed("stripe", stripe_event("evt_demo_tampered"))
+        signed = demo.signed("stripe", _stripe_event("evt_demo_tampered"))
         return [demo.post("stripe", Delivery(signed.body.replace(b"4200", b"9999"), signed.headers))]
 
-    def at_once(demo: Demo) -> list[int]:
-        signed = demo.signed("stripe", stripe_event("evt_demo_at_once", "demo.slow"))
+    def concurrently(demo: Demo) -> list[int]:
+        signed = demo.signed("stripe", _stripe_event("evt_demo_at_once", "demo.slow"))
         with ThreadPoolExecutor(20) as pool:
             return sorted(pool.map(lambda _: demo.post("stripe", signed), range(20)))
 
     def unsigned(demo: Demo) -> list[int]:
         return [demo.post("github", Delivery(push, {"content-type": "application/json", "x-github-event": "push"}))]
 
-    def fails(demo: Demo) -> list[int]:
-        kept["failing"] = demo.signed("stripe", stripe_event("evt_demo_failing", "demo.fails_once"))
-        return [demo.post("stripe", kept["failing"])]
-
-    def before_restart(demo: Demo) -> list[int]:
-        kept["restart"] = demo.signed("stripe", stripe_event("evt_demo_restart"))
-        return [demo.post("stripe", kept["restart"])]
-
-    def after_restart(demo: Demo) -> list[int]:
-        demo.stop()
-        demo.start()
-        return [demo.post("stripe", kept["restart"])]
-
     def stripe(identifier: str, *, secret: str = "", age: float = 0.0, padding: int = 0) -> Callable[[Demo], list[int]]:
-        body = stripe_event(identifier) + b" " * padding
+        body = _stripe_event(identifier) + b" " * padding
         return lambda demo: [demo.post("stripe", demo.signed("stripe", body, secret=secret, age=age))]
 
     return [
@@ -197,10 +156,37 @@ def steps() -> list[Step]:
         Step("a payment signed an hour ago", (401,), 0, stripe("evt_demo_stale", age=3600)),
         Step("a payment dated an hour in the future", (401,), 0, stripe("evt_demo_future", age=-3600)),
         Step("the Stripe payment again, to the byte", (200,), 0, lambda demo: [demo.post("stripe", kept["paid"])]),
-        Step("one event 20 times at once", (200, 503), 1, at_once),
+        Step("one event 20 times concurrently", (200, 503), 1, concurrently),
         Step("a body over the limit of 1 MiB", (413,), 0, stripe("evt_demo_large", padding=1 << 20)),
         Step("a push without a signature", (401,), 0, unsigned),
         Step("a Slack challenge", (200,), 0, lambda demo: [demo.post("slack", demo.signed("slack", asked))], challenge.encode()),
+        *_retry_steps(),
+        *inbox_steps(),
+    ]
+
+
+def _stripe_event(identifier: str, kind: str = "invoice.paid") -> bytes:
+    return json.dumps({"id": identifier, "object": "event", "type": kind, "data": {"amount": 4200}}).encode()
+
+
+def _retry_steps() -> list[Step]:
+    """Return the steps about retries: after a handler's failure, and after a restart of the receiver."""
+    kept: dict[str, Delivery] = {}
+
+    def fails(demo: Demo) -> list[int]:
+        kept["failing"] = demo.signed("stripe", _stripe_event("evt_demo_failing", "demo.fails_once"))
+        return [demo.post("stripe", kept["failing"])]
+
+    def before_restart(demo: Demo) -> list[int]:
+        kept["restart"] = demo.signed("stripe", _stripe_event("evt_demo_restart"))
+        return [demo.post("stripe", kept["restart"])]
+
+    def after_restart(demo: Demo) -> list[int]:
+        demo.stop()
+        demo.start()
+        return [demo.post("stripe", kept["restart"])]
+
+    return [
         Step("an event whose handler fails", (500,), 1, fails),
         Step("the provider's retry of it", (200,), 1, lambda demo: [demo.post("stripe", kept["failing"])]),
         Step("an event, before the receiver restarts", (200,), 1, before_restart),
@@ -218,23 +204,27 @@ def _running() -> Iterator[Demo]:
         try:
             yield running
         finally:
+            running.worker.kill()
             running.stop()
 
 
-@click.command()
-def demo() -> None:
-    """Start a real receiver on loopback and send it what the world sends.
+@click.command(epilog=example("hookguard demo"))
+@json_option
+def demo(as_json: bool) -> None:
+    """Start a real receiver on loopback and send it genuine, forged and repeated deliveries.
 
-    The exit status is 0 only when every answer and every run of a handler is the right one.
+    The exit status is 0 only if every answer and every run of a handler is as expected.
     """
     import uvicorn  # noqa: F401, PLC0415 - of the extra `demo`; better missed here than in the receiver
 
-    console = Console(width=max(Console().width, 124))
+    # With --json the table and the sentences are not printed.
+    console = Console(width=max(Console().width, 124), quiet=as_json)
     began = time.perf_counter()
     table = Table(title="hookguard demo: a receiver on loopback, a SQLite store, deliveries over HTTP")
     for column in ("sent", "answered", "handler ran", "why", ""):
         table.add_column(column, no_wrap=column != "why")
     wrong: list[str] = []
+    rows: list[dict[str, Any]] = []
     with _running() as running:
         for step in steps():
             seen = running.see(step)
@@ -243,9 +233,12 @@ def demo() -> None:
             answered = ", ".join(str(status) if len(seen.answers) == 1 else f"{n} x {status}" for status, n in counts.items())
             times = {0: "no", 1: "once"}.get(seen.runs, f"{seen.runs} times")
             table.add_row(step.sent, answered, times, seen.why, "[green]right[/]" if right else "[bold red]WRONG[/]")
+            rows.append({"sent": step.sent, "answered": seen.answers, "runs": seen.runs, "why": seen.why, "right": right})
             if not right:
                 wrong.append(f"{step.sent}: expected {step.statuses} and {step.runs} runs, saw {seen.answers} and {seen.runs}")
     console.print(table)
+    if as_json:
+        click.echo(json.dumps({"ok": not wrong, "steps": rows, "seconds": round(time.perf_counter() - began, 1)}, indent=2))
     if wrong:
         for line in wrong:
             console.print(f"[bold red]wrong:[/] {line}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +12,40 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from hookguard import Outcome
-from hookguard.cli.inputs import read_secrets, secret_options
+from hookguard import Outcome, Preset
+from hookguard.cli.inputs import PRESET, example, read_secrets, secret_options
 
 __all__ = ["listen"]
 
-_STYLES = {"handled": "green", "duplicate": "cyan", "challenge": "cyan", "in_progress": "yellow", "refused": "red"}
+_STYLES = {"handled": "green", "duplicate": "cyan", "challenge": "cyan", "in_progress": "yellow", "rejected": "red"}
 
 
-@click.command()
-@click.argument("preset")
+@click.command(epilog=example("hookguard listen github --secret-env GITHUB_SECRET --port 8787"))
+@click.argument("preset", type=PRESET)
 @secret_options
 @click.option("--port", default=8787, show_default=True, help="0 lets the system choose.")
 @click.option("--store", default="hookguard-listen.sqlite3", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--show-body", is_flag=True, help="Print the bodies of genuine events.")
-def listen(preset: str, secrets: tuple[str, ...], secret_names: tuple[str, ...], port: int, store: Path, show_body: bool) -> None:
+def listen(
+    preset: Preset,
+    secrets: tuple[str, ...],
+    secret_names: tuple[str, ...],
+    secret_files: tuple[Path, ...],
+    port: int,
+    store: Path,
+    show_body: bool,
+) -> None:
     """Receive deliveries of PRESET on loopback, on any path, and print what becomes of each.
 
-    Genuine events are remembered in the SQLite file --store, so that duplicates are seen across restarts.
+    PRESET is a name from `hookguard presets`, or the dotted path of your own. Genuine events are remembered in the SQLite
+    file --store, so that duplicates are seen across restarts.
     """
     import uvicorn  # noqa: PLC0415 - of the extra `demo`
 
     from hookguard_starlette import HookGuard  # noqa: PLC0415 - needs anyio, of the extra `demo`
 
     console = Console(highlight=False)
+    _quiet_log()
 
     def show(outcome: Outcome) -> None:
         line = Text.assemble(
@@ -50,7 +62,7 @@ def listen(preset: str, secrets: tuple[str, ...], secret_names: tuple[str, ...],
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     hooks = HookGuard(
-        {"listen": {"preset": preset, "secrets": read_secrets(secrets, secret_names)}},
+        {"listen": {"preset": preset, "secrets": read_secrets(secrets, secret_names, secret_files)}},
         store=f"sqlite:///{store.absolute()}",
         observers=[show],
     )
@@ -61,7 +73,19 @@ def listen(preset: str, secrets: tuple[str, ...], secret_names: tuple[str, ...],
         except OSError as error:
             raise click.ClickException(f"port {port} cannot be used ({error}): choose another with --port") from None
         console.print(
-            f"Listening for {preset} at http://127.0.0.1:{listening.getsockname()[1]}/ (any path). Ctrl+C stops.", soft_wrap=True
+            f"Listening for {preset.name} at http://127.0.0.1:{listening.getsockname()[1]}/ (any path). Ctrl+C stops.",
+            soft_wrap=True,
         )
         config = uvicorn.Config(hooks.wrap(accept, "listen"), log_level="warning", lifespan="off")
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+    console.print("Stopped.")
+
+
+def _quiet_log() -> None:
+    """Keep outcomes out of the log, as they are printed already; everything else is still logged."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: not hasattr(record, "outcome"))
+    log = logging.getLogger("hookguard")
+    log.handlers[:] = [handler]
+    log.propagate = False

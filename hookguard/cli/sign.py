@@ -1,8 +1,7 @@
-"""``hookguard sign``: a delivery just as the provider would send it."""
+"""``hookguard sign``: print a delivery exactly as the provider would send it."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,25 +9,31 @@ from typing import Any
 import click
 
 from hookguard import Delivery, Preset
+from hookguard.bodies import Reading
 from hookguard.cli.inputs import (
+    PRESET,
     body_options,
     dump_delivery,
+    example,
     read_body,
     read_headers,
     read_secrets,
     secret_options,
     signing_options,
 )
-from hookguard.documents import Reading
 from hookguard.place import in_words
-from hookguard.presets import get
-from hookguard.timestamp import read_timestamp
+from hookguard.schemes.timestamp import read_timestamp
 
-__all__ = ["sign", "signed"]
+__all__ = ["sign", "signed", "signs_url"]
 
 
-@click.command()
-@click.argument("preset")
+@click.command(
+    epilog=example(
+        "hookguard sign stripe --secret-env STRIPE_SECRET --body-file event.json --format json > saved.json",
+        "hookguard verify stripe saved.json --secret-env STRIPE_SECRET",
+    )
+)
+@click.argument("preset", type=PRESET)
 @secret_options
 @body_options
 @signing_options
@@ -36,9 +41,10 @@ __all__ = ["sign", "signed"]
 @click.option("--method", default="POST", show_default=True)
 @click.option("--format", "fmt", type=click.Choice(["headers", "curl", "json"]), default="headers", show_default=True)
 def sign(
-    preset: str,
+    preset: Preset,
     secrets: tuple[str, ...],
     secret_names: tuple[str, ...],
+    secret_files: tuple[Path, ...],
     body: str | None,
     body_file: Path | None,
     event_id: str,
@@ -51,10 +57,14 @@ def sign(
 ) -> None:
     """Sign a body as PRESET and print the delivery.
 
-    The formats: headers only, a curl command, or JSON that `hookguard verify` reads.
+    PRESET is a name from `hookguard presets`, or the dotted path of your own. The formats: headers only, a curl command, or
+    JSON that `hookguard verify` reads.
     """
+    if not url and signs_url(preset):
+        raise click.UsageError(f"{preset.name} signs the URL that it is sent to: give it with --url")
     content = read_body(body, body_file)
-    delivery = signed(preset, content, read_secrets(secrets, secret_names), event_id, event_type, timestamp, headers, url, method)
+    given_secrets = read_secrets(secrets, secret_names, secret_files)
+    delivery = signed(preset, content, given_secrets, event_id, event_type, timestamp, headers, url, method)
     if fmt == "json":
         click.echo(dump_delivery(delivery))
     elif fmt == "curl":
@@ -67,7 +77,7 @@ def sign(
 
 
 def signed(
-    preset: str,
+    preset: Preset,
     body: bytes,
     secrets: list[str],
     event_id: str,
@@ -79,39 +89,37 @@ def signed(
 ) -> Delivery:
     """Return the signed delivery, with the content type that the preset and the body suggest unless a header says another.
 
-    A usage error when the timestamp that was asked for would not be signed.
+    A usage error when an id, a type or a timestamp that was asked for would have no effect.
     """
-    chosen = get(preset)
-    if timestamp is not None and not _signs_moment(chosen):
-        raise click.UsageError(f"{preset} signs no time, so --timestamp has no effect: leave it out")
-    given = {name.lower(): value for name, value in read_headers(headers).items()}
-    carried = {"content-type": _content_type(chosen, body), **given}
-    delivery = chosen.sign(
-        body, secrets, id=event_id, type=event_type, timestamp=timestamp, url=url, method=method, headers=carried
+    if timestamp is not None and not _signs_moment(preset):
+        raise click.UsageError(f"{preset.name} signs no time, so --timestamp has no effect: leave it out")
+    given = read_headers(headers)
+    delivery = preset.sign(
+        body, secrets, id=event_id, type=event_type, timestamp=timestamp, url=url, method=method, headers=given
     )
     if timestamp is not None:
-        _look_at_timestamp(chosen, delivery, timestamp)
+        _check_timestamp(preset, delivery, timestamp)
+    for option, value, place in (("--id", event_id, preset.event_id), ("--type", event_type, preset.event_type)):
+        if value and value not in (carried for _, carried in delivery.headers.items()):
+            readable = place is not None and not {"arrival"} & place.parts
+            where = f"finds it at {in_words(place)}: write it there" if readable else "looks for none: leave it out"
+            raise click.UsageError(f"{option} has no effect: {preset.name} {where}")
     return delivery
 
 
-def _content_type(preset: Preset, body: bytes) -> str:
-    # What signs forms signs something else over any other body, so a form must not pass for JSON.
-    if preset.sends_forms and body:
-        try:
-            json.loads(body)
-        except (ValueError, RecursionError):
-            return "application/x-www-form-urlencoded"
-    return "application/json"
+def signs_url(preset: Preset) -> bool:
+    """Whether the URL goes into the signature, whole or in parts."""
+    return any(part.partition(":")[0] in ("url", "query") for part in preset.scheme.covers)
 
 
 def _signs_moment(preset: Preset) -> bool:
-    # A token may say until when it holds without a timestamp that a verifier would judge.
+    # A token may say until when it holds without a timestamp that a verifier would check.
     claims = getattr(preset.scheme, "required", ())
     return preset.scheme.signs_timestamp or not {"exp", "nbf", "iat"}.isdisjoint(claims)
 
 
-def _look_at_timestamp(preset: Preset, delivery: Delivery, timestamp: float) -> None:
-    """Refuse what says another time: where the body holds it, it is whoever wrote the body who says it."""
+def _check_timestamp(preset: Preset, delivery: Delivery, timestamp: float) -> None:
+    """Reject a body with another time than --timestamp, if the provider's time is in the body."""
     place: Any = getattr(preset.scheme, "timestamp", None)
     if "body" not in getattr(place, "parts", ()):
         return

@@ -1,99 +1,112 @@
-"""``hookguard store check``: whether a store is fit to be relied on, before anything relies on it."""
+"""``hookguard store check``: check a store before an application uses it."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
-from pathlib import Path
-from typing import cast
+import json
+from typing import NoReturn, cast
 
 import click
 
-from hookguard import AsyncStore, ConfigurationError, Store, StoreUnavailable
-from hookguard.awaited import Awaited
-from hookguard.checkup import CLAIMS, describe, look_at, try_out
+from hookguard import AsyncStore, ConfigurationError, Preset, Store, StoreUnavailable
+from hookguard.cli.inputs import PRESET, example, json_option, with_working_directory
 from hookguard.cli.providers_page import duration
-from hookguard.config import sqlite_file, store_from
-from hookguard.presets import get
-from hookguard.stores.sqlite import look_at_file
+from hookguard.config import store_from
+from hookguard.guard.bridge import BlockingStoreAdapter
+from hookguard.stores.fitness import CLAIMS, check_claims, check_fitness, describe
+from hookguard.stores.sqlite import SQL_TABLE, TABLE, check_file
+from hookguard.stores.url import sqlite_file
 
-__all__ = ["store"]
+__all__ = ["find_store", "store"]
+
+_ASK_DJANGO = "a Django store is made from its project's settings, so check it there: python manage.py check --database default"
 
 
 @click.group()
 def store() -> None:
-    """Look after the store that remembers events."""
+    """Check the store that remembers events."""
 
 
-@store.command()
+@store.command(
+    epilog=example(
+        "hookguard store check sqlite:///hookguard.sqlite3 --preset stripe",
+        "hookguard store check shop.hooks.STORE --json",
+    )
+)
 @click.argument("which", metavar="STORE")
-@click.option("--preset", "presets", multiple=True, metavar="NAME", help="A provider it serves; repeat for several.")
+@click.option("--preset", "presets", multiple=True, type=PRESET, metavar="NAME", help="A provider it serves; repeat for several.")
 @click.option("--retention", type=click.FloatRange(min=0, min_open=True), help="Seconds an endpoint sets; else the preset's.")
-def check(which: str, presets: tuple[str, ...], retention: float | None) -> None:
-    """Look whether STORE is well: a URL as in the settings, or the dotted path of a store.
+@json_option
+def check(which: str, presets: tuple[Preset, ...], retention: float | None, as_json: bool) -> None:
+    """Check whether STORE can be relied on: a URL as in the settings, or the dotted path of a store.
 
-    Claims an event of its own, many times at once, and forgets it again; makes no file. Exit status 1 when
-    something is wrong, or there is no store yet.
+    Claims an event of its own, many times concurrently, and forgets it again; makes no file. The exit status is 1 if there is
+    a problem, or no store yet.
     """
     try:
-        found = _found(which)
-        troubles = asyncio.run(_look(found))
-        said = [*troubles, *_too_short(presets, retention)]
+        found = find_store(which)
+        problems = [*asyncio.run(_check(found)), *_too_short(presets, retention), *_forgetful(found)]
     except (ConfigurationError, StoreUnavailable) as error:
-        click.echo(f"not well: {error}")
-        raise SystemExit(1) from None
+        _fail(str(error), as_json=as_json)
     except click.UsageError:
         raise
     except Exception as error:
         if "://" in which:
             raise
         why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        click.echo(f"not well: {which} cannot be made here ({why})")
-        raise SystemExit(1) from None
-    click.echo(f"{found!r}")
-    click.echo(f"  promises: {describe(found.capabilities)}")
-    click.echo(f"  answers, and {_tried(found)}")
-    for sentence in said:
-        click.echo(f"  look at this: {sentence}")
-    click.echo("  works, and should be mended" if said else "  all is well")
-    raise SystemExit(1 if said else 0)
+        _fail(f"{which} cannot be made here ({why})", as_json=as_json)
+    promises, tried = describe(found.capabilities), _tried(found)
+    if as_json:
+        facts = {"store": repr(found), "promises": promises, "tried": tried}
+        click.echo(json.dumps({"ok": not problems, **facts, "problems": problems}, indent=2))
+    else:
+        click.echo(f"{found!r}")
+        click.echo(f"  promises: {promises}")
+        click.echo(f"  answers, and {tried}")
+        for problem in problems:
+            click.echo(f"  problem: {problem}")
+        click.echo("  works, but fix the problems above" if problems else "  no problem was found")
+    raise SystemExit(1 if problems else 0)
 
 
-def _found(which: str) -> Store | AsyncStore:
-    """The store that is meant, if it is there and can be looked at from here."""
+def _fail(problem: str, *, as_json: bool) -> NoReturn:
+    click.echo(json.dumps({"ok": False, "problems": [problem]}, indent=2) if as_json else f"problem: {problem}")
+    raise SystemExit(1)
+
+
+def find_store(which: str, *, ask_django: str = _ASK_DJANGO) -> Store | AsyncStore:
+    """Return the store, if it exists and can be used from here. ``ask_django`` says where a Django store can be."""
     if "://" in which:
-        # Making the store would make the file, and a mistyped path would be found to be well.
+        # Making the store would create the file, and a mistyped path would pass the check.
         if (file := sqlite_file(which)) not in (None, ":memory:"):
-            look_at_file(str(file))
+            check_file(str(file), table=TABLE if which.startswith("sqlite:") else SQL_TABLE)
         return store_from(which)
     if which.startswith("hookguard_django."):
-        raise click.UsageError(_ASK_DJANGO)
-    # As flask and uvicorn find what is named to them: a command that was installed looks beside itself, not where it is run.
-    sys.path.insert(0, str(Path.cwd()))
+        raise click.UsageError(ask_django)
+    if "/" in which or which.endswith((".sqlite3", ".sqlite", ".db")):
+        raise click.UsageError(f"{which!r} is a path: write it as a URL, sqlite:///{which}")
+    with_working_directory()
     try:
         found = store_from(which)
     except Exception as error:
         # It knows the settings, and the module that is named here may not even be ready without them.
         if type(error).__module__.partition(".")[0] == "django":
-            raise click.UsageError(_ASK_DJANGO) from None
+            raise click.UsageError(ask_django) from None
         raise
     if any(kind.__module__.startswith("hookguard_django.") for kind in type(found).__mro__):
-        raise click.UsageError(_ASK_DJANGO)
+        raise click.UsageError(ask_django)
     return found
 
 
-_ASK_DJANGO = "a Django store is made from its project's settings, so check it there: python manage.py check --database default"
-
-
-async def _look(found: Store | AsyncStore) -> list[str]:
+async def _check(found: Store | AsyncStore) -> list[str]:
     if inspect.iscoroutinefunction(found.claim):
         awaited = cast("AsyncStore", found)
     else:
-        awaited = Awaited(cast("Store", found), asyncio.to_thread)
+        awaited = BlockingStoreAdapter(cast("Store", found), asyncio.to_thread)
     try:
-        said = await look_at(awaited)
-        await try_out(awaited)
+        said = await check_fitness(awaited)
+        await check_claims(awaited)
     finally:
         closing = getattr(found, "close", lambda: None)()
         if inspect.isawaitable(closing):
@@ -104,19 +117,24 @@ async def _look(found: Store | AsyncStore) -> list[str]:
 def _tried(found: Store | AsyncStore) -> str:
     if found.capabilities.transactional:
         return "an event that was completed is not claimed again"
-    return f"of {CLAIMS} who claimed one event at once, one got it"
+    return f"of {CLAIMS} workers that claimed one event concurrently, one got it"
 
 
-def _too_short(presets: tuple[str, ...], retention: float | None) -> list[str]:
-    """Say for which providers events would be forgotten while they may still come again."""
+def _forgetful(found: Store | AsyncStore) -> list[str]:
+    if found.capabilities.durable:
+        return []
+    return ["a restart forgets every event, so a provider's retry after it runs again: use a store that outlives the process"]
+
+
+def _too_short(presets: tuple[Preset, ...], retention: float | None) -> list[str]:
+    """Report providers whose events would be forgotten while a retry may still come."""
     found = []
-    for name in presets:
-        preset = get(name)
-        horizon = preset.profile.horizon.value if preset.profile else 0.0
+    for preset in presets:
+        horizon = preset.facts.horizon.value if preset.facts else 0.0
         derived = preset.retention(preset.tolerance if preset.scheme.signs_timestamp else None)
         if retention is not None and retention < horizon:
             found.append(
-                f"events of {name} are forgotten after {duration(retention)}, and it retries for {duration(horizon)}:"
+                f"events of {preset.name} are forgotten after {duration(retention)}, and it retries for {duration(horizon)}:"
                 f" leave retention out, which makes it {duration(derived)}"
             )
     return found

@@ -1,4 +1,4 @@
-"""Adyen's payment webhooks: notification items that are signed one by one, in the body."""
+"""Adyen's payment webhooks: the body holds notification items, and each is signed."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from hmac import compare_digest
 from typing import Any
 
 from hookguard.batch import Batch
+from hookguard.bodies import Reading, read_json
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.facts import DAY, Facts, Source
+from hookguard.json_path import read, steps
 from hookguard.place import InBody, Joined
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import HmacKey
 from hookguard.secret import Secret, SecretFormat
+from hookguard.writing import put_json
 
-__all__ = ["ADYEN", "ADYEN_PROFILE", "AdyenScheme"]
+__all__ = ["ADYEN", "ADYEN_FACTS", "AdyenScheme"]
 
 _DOCS = Source("https://docs.adyen.com/development-resources/webhooks/troubleshoot", "2026-11-25")
 _ACCEPT = Source("https://docs.adyen.com/japan-sellers-screening/webhooks", "2026-11-25")
 _SIGNATURES = "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures"
 
-#: Where the events are, and what each is wrapped in.
-_ITEMS = Batch("notificationItems")
+#: The path to the events, and the key that wraps each.
+_ITEMS = Batch("notificationItems", largest=_DOCS.silent(None))
 _ITEM = "NotificationRequestItem"
 
-#: The fields that are signed, in this order.
+#: The signed fields, in order.
 _SIGNED = (
     "pspReference",
     "originalReference",
@@ -39,14 +41,14 @@ _SIGNED = (
     "eventCode",
     "success",
 )
-#: The one field that may hold a colon: its owner chooses it. In any other a colon would move the border to its neighbour.
+#: The only field that may hold a colon, because the merchant chooses it. In other fields a colon would move a border.
 _FREE = "merchantReference"
 
 
 class AdyenScheme(Scheme):
     """HMAC-SHA256 over eight fields of each notification item, which carries it in ``additionalData.hmacSignature``.
 
-    Every item must be signed. What is not among the eight fields is not covered: the time, the reason, the payment method.
+    Every item must be signed. Other fields are not covered: the time, the reason, the payment method.
     """
 
     __slots__ = ()
@@ -70,14 +72,19 @@ class AdyenScheme(Scheme):
             if not signature:
                 raise MissingSignature("a notification item carries no additionalData.hmacSignature")
             if not isinstance(signature, str) or not signature.isascii():
-                raise MalformedSignature("a notification item's hmacSignature is not a text in ASCII")
+                raise MalformedSignature("a notification item's hmacSignature is not ASCII text")
             signed = _signed(item)
             for key in keys:
                 if compare_digest(_sign(key, signed), signature):
                     matched = matched or key.name
                     break
             else:
-                raise SignatureMismatch(f"none of {len(keys)} HMAC keys signs a notification item: is it this webhook's key?")
+                raise SignatureMismatch(
+                    f"a notification item's signature does not match (HMAC keys tried: {len(keys)})."
+                    " Check that this is the webhook's key.",
+                    secrets=len(keys),
+                    candidates=1,
+                )
         return matched, None
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
@@ -90,7 +97,7 @@ class AdyenScheme(Scheme):
                 path = f"notificationItems.{position}.NotificationRequestItem.additionalData.hmacSignature"
                 body = put_json(body, path, _sign(keys[0], _signed(item)))
         except (MalformedBody, MalformedSignature, MissingSignature) as error:
-            raise ConfigurationError(f"this is no Adyen notification: {error}") from None
+            raise ConfigurationError(f"the body is not an Adyen notification: {error}") from None
         return Delivery(body, draft.headers, draft.method, draft.url)
 
     def __repr__(self) -> str:
@@ -110,15 +117,13 @@ def _items(document: Any) -> list[dict[str, Any]]:
 def _signed(item: Mapping[str, Any]) -> bytes:
     texts = []
     for path in _SIGNED:
-        value: Any = item
-        for step in path.split("."):
-            value = value.get(step) if isinstance(value, dict) else None
+        value = read(item, steps(path))
         if value is None:
             value = ""
         elif isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or (":" in value and path != _FREE):
-            raise MalformedSignature(f"a notification item's {path} is no text or number, or holds a colon")
+            raise MalformedSignature(f"a notification item's {path} is not a text or number, or holds a colon")
         texts.append(value)
     return ":".join(texts).encode("utf-8", "surrogatepass")
 
@@ -127,15 +132,17 @@ def _sign(key: Key, signed: bytes) -> str:
     return base64.b64encode(key.prepared.digest(signed)).decode()
 
 
-ADYEN_PROFILE = Profile(
+ADYEN_FACTS = Facts(
     schedule=_DOCS.says(
         "three times within a minute, then after 2, 5, 10, 15 and 30 minutes and 1, 2 and 4 hours, then every 8 hours for 30 days"
     ),
     horizon=_DOCS.says(30 * DAY),
     resigned=_DOCS.silent(None),
     stable_body=_DOCS.silent(None),
+    stable_id=_DOCS.silent(True),
+    largest_body=_DOCS.silent(None),
     timeout=_ACCEPT.says(10.0),
-    statuses=_DOCS.says("2xx succeeds; anything else is tried again, and further events wait behind it"),
+    statuses=_DOCS.says("2xx succeeds; anything else is retried, and further events wait for it"),
     networks=_DOCS.silent(None),
 )
 
@@ -143,15 +150,17 @@ ADYEN = Preset(
     name="adyen",
     title="Adyen (payments)",
     scheme=AdyenScheme(),
-    # Adyen's own rule for duplicates; all three are signed.
+    # Adyen's own rule for duplicates; all three are signed. A report's reference is its file's name, which is the same in
+    # several merchant accounts.
     event_id=Joined(InBody(f"{_ITEM}.pspReference"), InBody(f"{_ITEM}.eventCode"), InBody(f"{_ITEM}.success")),
+    id_scope=(InBody(f"{_ITEM}.merchantAccountCode"),),
     event_type=InBody(f"{_ITEM}.eventCode"),
     batch=_ITEMS,
-    profile=ADYEN_PROFILE,
+    facts=ADYEN_FACTS,
     proof=("vector", "sdk"),
     docs=_SIGNATURES,
     note=(
-        "The HMAC key is hex and is decoded. Eight fields of each item are signed; the reason, the payment method, the time and"
-        " the rest are not. Other products: preset adyen-platform."
+        "The HMAC key is hex and is decoded. Eight fields of each item are signed. All others are not, for example the"
+        " reason, the payment method and the time. Other products: preset adyen-platform."
     ),
 )

@@ -2,7 +2,7 @@
 
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.presets.adyen import ADYEN_PROFILE
+from hookguard.presets.adyen import ADYEN_FACTS
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["ADYEN_PLATFORM"]
@@ -15,7 +15,7 @@ ADYEN_PLATFORM = Preset(
     event_id=None,
     event_type=InBody("type"),
     identity="content",
-    profile=ADYEN_PROFILE,
+    facts=ADYEN_FACTS,
     proof=("vector", "sdk"),
     docs="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
     note="The HMAC key is hex and is decoded. Payments' webhooks carry the signature in the body: preset adyen.",

@@ -1,7 +1,7 @@
 """Airtable."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["AIRTABLE"]
@@ -11,15 +11,18 @@ _DOCS = Source("https://airtable.com/developers/web/api/webhooks-overview", "202
 AIRTABLE = Preset(
     name="airtable",
     title="Airtable",
+    not_secrets=((r"pat[A-Za-z0-9]{14}\.", "an access token"),),
     scheme=HmacScheme(signature=SignatureHeader("X-Airtable-Content-MAC", "hmac-sha256={hex}"), secret_format="base64"),
-    # There is none: the body says which base changed, and when, to the millisecond.
+    # Events have no id. The body says which base changed, and when, in milliseconds.
     event_id=None,
     identity="content",
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.silent("with growing gaps"),
         horizon=_DOCS.silent(7 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(25.0),
         statuses=_DOCS.says("200 and 204 with an empty body succeed"),
         networks=_DOCS.silent(None),
@@ -27,7 +30,7 @@ AIRTABLE = Preset(
     proof=("vector",),
     docs="https://airtable.com/developers/web/api/webhooks-overview",
     note=(
-        "The secret is the macSecretBase64 that creating the webhook answers, once. The body holds no data: fetch the payloads"
-        " from where you stopped. A webhook expires after seven days unless it is refreshed."
+        "The secret is macSecretBase64. Airtable shows it once, in the answer to the call that creates the webhook. The body"
+        " holds no data: fetch the payloads from your last cursor. A webhook expires after seven days unless you refresh it."
     ),
 )

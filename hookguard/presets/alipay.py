@@ -6,8 +6,8 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from hookguard.bodies import Reading, read_form
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_form, read_form
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -16,21 +16,39 @@ from hookguard.errors import (
     MissingTimestamp,
     SignatureMismatch,
 )
-from hookguard.layout import Layout
+from hookguard.facts import HOUR, MINUTE, Facts, Source
 from hookguard.place import FirstOf, InForm
 from hookguard.preset import Preset
-from hookguard.profile import DAY, HOUR, MINUTE, Profile, Source
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.schemes.layout import Layout
 from hookguard.schemes.public_key import PublicKey, read_public_key
+from hookguard.schemes.timestamp import read_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import read_timestamp
+from hookguard.writing import put_form
 
 __all__ = ["ALIPAY", "AlipayScheme"]
 
 _DOCS = Source("https://opendocs.alipay.com/open/270/105902", "2026-11-25")
 
 _SIGN, _SIGN_TYPE, _TIME = "sign", "sign_type", "notify_time"
+#: The time of notifications by ``msg_method``, in milliseconds.
+_MESSAGE_TIME = "utc_timestamp"
+
+#: Texts that the seller or the buyer writes.
+_TEXTS = frozenset({"body", "subject", "passback_params", "biz_content", "fund_bill_list", "voucher_detail_list"})
+#: Fields that receivers use for decisions. None is free text.
+# fmt: off
+_READ = frozenset({
+    "notify_time", "notify_type", "notify_id", "app_id", "auth_app_id", "sign", "sign_type", "trade_no", "out_trade_no",
+    "out_biz_no", "out_request_no", "trade_status", "buyer_id", "buyer_open_id", "buyer_user_id", "buyer_logon_id",
+    "buyer_email", "seller_id", "seller_email", "total_amount", "receipt_amount", "invoice_amount", "buyer_pay_amount",
+    "point_amount", "charge_amount", "settlement_id", "refund_fee", "refund_amount", "refund_status", "send_back_fee",
+    "total_fee", "price", "quantity", "discount", "payment_type", "gmt_create", "gmt_payment", "gmt_refund", "gmt_close",
+    "msg_method", "method", "utc_timestamp", "agreement_no", "external_agreement_no",
+})
+# fmt: on
+_KNOWN = _READ | _TEXTS
 _BASE64 = Layout("{base64}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _SPLIT = re.compile(r"&([A-Za-z0-9_.-]+)=", re.ASCII)
@@ -39,7 +57,7 @@ _SPLIT = re.compile(r"&([A-Za-z0-9_.-]+)=", re.ASCII)
 class AlipayScheme(Scheme):
     """RSA with SHA-256 over the form's fields, decoded, sorted by name and joined as ``name=value`` with ``&``.
 
-    ``sign`` is left out always, ``sign_type`` by most products and not by some: both are read. SHA-1 (``RSA``) is refused.
+    ``sign`` is never signed. Some products sign ``sign_type``, most do not: both are accepted. SHA-1 (``RSA``) is rejected.
     """
 
     __slots__ = ()
@@ -54,7 +72,7 @@ class AlipayScheme(Scheme):
     signs_timestamp = True
 
     def prepare(self, secret: Secret) -> PublicKey:
-        """Read Alipay's public key; ConfigurationError when it is none."""
+        """Read Alipay's public key; ConfigurationError if it is not valid."""
         return read_public_key(secret.value("public_key"), "rsa-sha256")
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
@@ -64,7 +82,7 @@ class AlipayScheme(Scheme):
         if not sign:
             raise MissingSignature(f"the form has no field {_SIGN}")
         if form.get(_SIGN_TYPE, "RSA2") != "RSA2":
-            raise MalformedSignature(f"{_SIGN_TYPE} is not RSA2: set the application to RSA2 at Alipay, as SHA-1 proves little")
+            raise MalformedSignature(f"{_SIGN_TYPE} is not RSA2: set the application to RSA2 at Alipay, because SHA-1 is weak")
         signature = _BASE64.decode(sign)
         if signature is None:
             raise MalformedSignature(f"{_SIGN} is not base64")
@@ -73,7 +91,10 @@ class AlipayScheme(Scheme):
             if any(key.prepared.verify(signature, message) for message in messages):
                 return key.name, _time(form)
         raise SignatureMismatch(
-            f"none of {len(keys)} public keys fits: is it Alipay's public key, and not the application's own?"
+            f"signature does not match (public keys tried: {len(keys)}). Check that this is Alipay's public key,"
+            " not the application's.",
+            secrets=len(keys),
+            candidates=1,
         )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
@@ -92,7 +113,7 @@ class AlipayScheme(Scheme):
         return Delivery(body, headers, draft.method, draft.url)
 
     def content(self, delivery: Delivery) -> bytes:
-        """Return the sorted fields as they are signed: their order and their escapes are the sender's to choose."""
+        """Return the signed text: the sorted fields. A sender may choose the fields' order and escapes in the body."""
         *_, message = _messages(Reading(delivery).form)
         return message
 
@@ -102,30 +123,37 @@ class AlipayScheme(Scheme):
 
 def _messages(form: Mapping[str, str]) -> Iterator[bytes]:
     fields = sorted((name, value) for name, value in form.items() if name not in (_SIGN, _SIGN_TYPE))
-    # Where it is left out of the form it may have been signed all the same, as the official packages know.
+    # The official packages show that it may be signed even if the form does not hold it.
     typed = sorted([*fields, (_SIGN_TYPE, "RSA2")])
     for each in (typed, fields):
-        _refuse_shifted(each)
+        _reject_shifted(each)
         yield "&".join(f"{name}={value}" for name, value in each).encode("utf-8", "surrogatepass")
 
 
-def _refuse_shifted(fields: Sequence[tuple[str, str]]) -> None:
-    """Refuse a form that could be another one of the same signature: a field moved into its neighbour's value, or out of it."""
+def _reject_shifted(fields: Sequence[tuple[str, str]]) -> None:
+    """Reject a form that shares its signature with another form: a field could be moved into or out of a neighbour's value.
+
+    Free text may hold ``&name=``, for example in a link. It is rejected only if receivers read a field of that name.
+    """
     for name, value in fields:
         if not _NAME.fullmatch(name):
             raise MalformedSignature("a field's name holds other characters than letters, digits, '_', '.' and '-'")
-        # In whichever order the names stand: of two forms with one signature either may be the true one.
-        if _SPLIT.search(value):
-            raise MalformedSignature(f"the value of {name!r} reads like a further field, so the signature has two readings")
+        # In any order of names: of two forms with one signature, either may be the true one.
+        found = _SPLIT.findall(value)
+        if found and (name in _READ or not _KNOWN.isdisjoint(found)):
+            raise MalformedSignature(f"the value of {name!r} looks like another field, so the signature has two readings")
 
 
 def _time(form: Mapping[str, str]) -> float:
     text = form.get(_TIME)
-    if not text:
-        raise MissingTimestamp(f"the form has no field {_TIME}")
-    # Local time of China, which has known no summer time since 1991.
-    day, _, clock = text.partition(" ")
-    return read_timestamp(f"{day}T{clock}+08:00", "rfc3339")
+    if text:
+        # Local time in China, without summer time since 1991.
+        day, _, clock = text.partition(" ")
+        return read_timestamp(f"{day}T{clock}+08:00", "rfc3339")
+    text = form.get(_MESSAGE_TIME)
+    if text:
+        return read_timestamp(text, "ms")
+    raise MissingTimestamp(f"the form has neither {_TIME} nor {_MESSAGE_TIME}")
 
 
 ALIPAY = Preset(
@@ -133,23 +161,25 @@ ALIPAY = Preset(
     title="Alipay",
     scheme=AlipayScheme(),
     event_id=InForm("notify_id"),
-    event_type=FirstOf(InForm("trade_status"), InForm("method"), InForm("notify_type")),
-    # No page says whether a retry carries another time; retries go on for 25 hours.
-    tolerance=2 * DAY,
+    event_type=FirstOf(InForm("msg_method"), InForm("trade_status"), InForm("method"), InForm("notify_type")),
     acknowledge=Reply.text(200, "success"),
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("seven times: after 4 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h"),
         horizon=_DOCS.says(24 * HOUR + 22 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("only the body success counts as success, whatever the status"),
+        statuses=_DOCS.says("only the body success counts as success, with any status"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),
     docs="https://opendocs.alipay.com/common/02mse7",
     note=(
-        "The secret is Alipay's public key (in certificate mode the one in alipayCertPublicKey), not the application's. Set the"
-        " charset to utf-8. Check app_id, out_trade_no, total_amount and seller_id against your order."
+        "The secret is Alipay's public key (in certificate mode the one in alipayCertPublicKey), not the application's. Set"
+        " the charset to utf-8. Check app_id, out_trade_no, total_amount and seller_id against your order: the signed text"
+        " does not protect the borders between fields, so the author of an order's text could add an optional field behind"
+        " it."
     ),
 )

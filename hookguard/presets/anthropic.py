@@ -1,9 +1,9 @@
 """Anthropic."""
 
+from hookguard.facts import HOUR, MINUTE, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
 from hookguard.presets.standard_webhooks import standard_scheme
-from hookguard.profile import HOUR, MINUTE, Profile, Source
 
 __all__ = ["ANTHROPIC"]
 
@@ -13,19 +13,23 @@ _SPEC = Source("https://github.com/standard-webhooks/standard-webhooks/blob/main
 ANTHROPIC = Preset(
     name="anthropic",
     title="Anthropic",
+    secret_shape="whsec_[A-Za-z0-9+/=]{24,}",
+    not_secrets=(("sk-ant-", "an API key"),),
     scheme=standard_scheme("webhook"),
     event_id=InHeader("webhook-id"),
     event_type=InBody("type"),
-    profile=Profile(
-        schedule=_SDK.silent("not said; the specification it follows suggests nine times over 75 hours and 35 minutes"),
+    facts=Facts(
+        schedule=_SDK.silent("not stated; the specification suggests nine times over 75 hours and 35 minutes"),
         horizon=_SPEC.silent(75 * HOUR + 35 * MINUTE + 5),
         resigned=_SDK.silent(None),
         stable_body=_SDK.silent(None),
+        stable_id=_SDK.silent(True),
+        largest_body=_SDK.silent(None),
         timeout=_SPEC.silent(30.0),
         statuses=_SPEC.silent("2xx succeeds, 3xx fails; 410 disables the endpoint"),
         networks=_SDK.silent(None),
     ),
     proof=("sdk",),
     docs="https://github.com/anthropics/anthropic-sdk-python",
-    note="A beta. The official package checks with the Standard Webhooks library.",
+    note="This is a beta at Anthropic. The official package verifies with the Standard Webhooks library.",
 )

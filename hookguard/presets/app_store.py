@@ -1,4 +1,4 @@
-"""Apple's App Store Server Notifications (version 2): a token in the body, signed by a certificate that comes with it."""
+"""Apple's App Store Server Notifications (version 2): a token in the body, with the certificates that sign it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+from hookguard.bodies import Reading, read_json
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_json, read_json, write_json
 from hookguard.envelope import Envelope
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.layout import Layout
+from hookguard.facts import HOUR, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, HOUR, Profile, Source
+from hookguard.record import Record
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
-from hookguard.schemes.jwt import Jws, JwsKey, need_jwt, read_jws
+from hookguard.schemes.jws import Jws, JwsKey, need_jwt, read_jws
+from hookguard.schemes.layout import Layout
 from hookguard.schemes.public_key import read_key
 from hookguard.secret import Secret
+from hookguard.writing import put_json, write_json
 
 __all__ = ["APP_STORE", "AppStoreKey", "AppStoreScheme", "SignedPayload"]
 
@@ -35,15 +38,16 @@ _FIELD = "signedPayload"
 _WHOLE = Layout("{base64}")
 #: SHA-256 of Apple Root CA - G3, https://www.apple.com/certificateauthority/AppleRootCA-G3.cer
 _APPLE_ROOT = "63343abfb89a6a03ebb57e9b3f5fa7be7c4f5c756f3017b3a8c488c3653e9179"
-#: What Apple marks its certificates with: signs receipts and notifications (leaf), issues such (intermediate).
+#: Apple's marks in its certificates: one signs receipts and notifications (leaf), one issues such (intermediate).
 _LEAF_MARK, _INTERMEDIATE_MARK = "1.2.840.113635.100.6.11.1", "1.2.840.113635.100.6.2.1"
-#: Where a notification says whose it is.
+#: The places of the app's bundle id in a notification.
 _PARTS = ("data", "summary", "externalPurchaseToken", "appData")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-class AppStoreKey(NamedTuple):
-    """Whose notifications are wanted, which root is trusted, and what signs, in tests."""
+@dataclass(frozen=True, slots=True, repr=False)
+class AppStoreKey(Record):
+    """The app whose notifications are accepted, the trusted root, and the signing keys in tests."""
 
     bundle_id: str
     app_apple_id: str
@@ -57,27 +61,27 @@ class AppStoreKey(NamedTuple):
 
 
 class AppStoreScheme(Scheme):
-    """ES256 (JWS) in ``signedPayload``, by a certificate two steps under Apple Root CA - G3, for one app.
+    """ES256 (JWS) in ``signedPayload``, with a certificate two steps below Apple Root CA - G3, for one app.
 
-    Nothing is shared, so anyone may have Apple sign notifications of an app of their own: ``bundle_id`` and ``environment``
-    (``Production`` or ``Sandbox``) tell yours, and ``app_apple_id`` where it is given. The chain is judged at the time that was
-    signed, and the verifier judges that time. ``root_fingerprint``, ``certificates`` (PEM, leaf first) and ``private_key``
-    are for tests.
+    No secret is shared, and Apple signs notifications for every app. So ``bundle_id``, ``environment`` (``Production`` or
+    ``Sandbox``) and, if given, ``app_apple_id`` must match. The chain is checked at the signed time, and the verifier checks that
+    time. ``root_fingerprint``, ``certificates`` (PEM, leaf first) and ``private_key`` are for tests.
     """
 
     __slots__ = ()
 
     where = "body `signedPayload`"
-    what = "ES256 (JWS) by a certificate of Apple's"
+    what = "ES256 (JWS) with Apple's certificate"
 
     secret_fields = ("bundle_id", "environment")
+    naming_fields = ("bundle_id",)
     optional_fields = ("app_apple_id", "root_fingerprint", "certificates", "private_key")
     covers = frozenset({"body"})
     extras = ("jwt",)
     signs_timestamp = True
 
     def prepare(self, secret: Secret) -> AppStoreKey:
-        """Read what is wanted; ConfigurationError when something does not fit or a package is missing."""
+        """Read the secret's fields; ConfigurationError if one is not valid, or a package is missing."""
         need_jwt()
         given = {name: secret.field(name) if secret.has(name) else "" for name in self.optional_fields}
         environment = secret.field("environment")
@@ -92,14 +96,14 @@ class AppStoreScheme(Scheme):
         )
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Check the chain, the signature and whose notification it is."""
+        """Check the chain, the signature and the app."""
         token, payload = _read(_token(Reading(delivery).document()))
         moment = payload.get("signedDate")
         if isinstance(moment, bool) or not isinstance(moment, int) or not 0 < moment < 10**15:
             raise MalformedSignature("the payload's signedDate is not milliseconds since 1970")
         chain = _chain(token.header)
         timestamp = moment / 1000
-        leaf = _judged(chain, {key.prepared.root for key in keys}, timestamp)
+        leaf = _leaf_of(chain, {key.prepared.root for key in keys}, timestamp)
         if not leaf.verify(token):
             raise SignatureMismatch("the certificate in the token did not sign it")
         root = hashlib.sha256(chain[2]).hexdigest()
@@ -112,9 +116,7 @@ class AppStoreScheme(Scheme):
         """Sign the body as the payload, with ``private_key`` and ``certificates`` in place of Apple's."""
         key: AppStoreKey = keys[0].prepared
         if len(keys) != 1 or key.private is None or len(key.certificates) != 3:
-            raise ConfigurationError(
-                "only Apple signs notifications: for tests give one secret with private_key and certificates"
-            )
+            raise ConfigurationError("only Apple signs notifications: in tests give one secret with private_key and certificates")
         try:
             payload = read_json(draft.body)
         except MalformedBody as error:
@@ -136,7 +138,7 @@ class AppStoreScheme(Scheme):
 
 
 class SignedPayload(Envelope):
-    """The payload of the token in ``signedPayload``; the scheme that signs it also wraps it."""
+    """The payload of the token in ``signedPayload``. The scheme wraps it when it signs."""
 
     __slots__ = ()
 
@@ -145,7 +147,7 @@ class SignedPayload(Envelope):
         return read_jws(_token(Reading(delivery).document())).payload
 
     def seal(self, draft: Draft, key: Key) -> Draft:
-        """Leave it to the scheme."""
+        """Return the draft unchanged: the scheme wraps it."""
         return draft
 
     def __repr__(self) -> str:
@@ -180,11 +182,11 @@ def _chain(header: Mapping[str, Any]) -> list[bytes]:
     return [each for each in chain if each is not None]
 
 
-def _judged(chain: Sequence[bytes], roots: set[str], moment: float) -> JwsKey:
-    """Return the leaf's key, if the chain is what Apple makes and was valid at the moment."""
+def _leaf_of(chain: Sequence[bytes], roots: set[str], moment: float) -> JwsKey:
+    """Return the leaf's key, if the chain is Apple's and was valid at that time."""
     from cryptography import x509  # noqa: PLC0415 - an extra
 
-    # The root first: nothing of a stranger's chain is read.
+    # Check the root first, so that no other chain is read.
     if hashlib.sha256(chain[2]).hexdigest() not in roots:
         raise SignatureMismatch("the chain in the token does not end at Apple Root CA - G3")
     try:
@@ -199,8 +201,8 @@ def _judged(chain: Sequence[bytes], roots: set[str], moment: float) -> JwsKey:
         key = JwsKey(leaf.public_key(), "ES256")
     except SignatureMismatch:
         raise
-    except Exception as error:  # what can be wrong with a certificate has many names there
-        raise SignatureMismatch(f"the chain in the token does not hold ({type(error).__name__})") from None
+    except Exception as error:  # the package raises many kinds of errors
+        raise SignatureMismatch(f"the chain in the token is not valid ({type(error).__name__})") from None
     if not constraints.ca:
         raise SignatureMismatch("the certificate in the middle of the chain may not issue others")
     return key
@@ -214,7 +216,7 @@ def _is_wanted(payload: Mapping[str, Any], key: AppStoreKey) -> bool:
         environment = "Sandbox" if str(part["externalPurchaseId"]).startswith("SANDBOX") else "Production"
     else:
         environment = part.get("environment")
-    # In the sandbox Apple leaves the app's number out.
+    # In the sandbox Apple omits the app's number.
     compared = key.app_apple_id if environment == "Production" else ""
     return environment == key.environment and (not compared or str(part.get("appAppleId")) == compared)
 
@@ -238,22 +240,22 @@ APP_STORE = Preset(
     envelope=SignedPayload(),
     event_id=InBody("notificationUUID"),
     event_type=InBody("notificationType"),
-    # No page says whether a retry is signed anew; the last comes 157 hours after the first try.
-    tolerance=7 * DAY,
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("five times: 1, 12, 24, 48 and 72 hours after the previous try; in the sandbox never"),
         horizon=_DOCS.says(157 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("200 to 206 succeed; anything else is tried again"),
+        statuses=_DOCS.says("200 to 206 succeed; anything else is retried"),
         networks=_IPS.says(_IPS.address),
     ),
     proof=("sdk",),
     docs="https://developer.apple.com/documentation/appstoreservernotifications/receiving-app-store-server-notifications",
     note=(
-        "Give Secret.of(bundle_id=…, environment='Production', app_apple_id=…): nothing is shared with Apple, and these tell"
-        " your notifications from those of other apps. The event reads the payload; the transactions in it are tokens of"
-        " their own, signed alike. Revoked certificates are not asked for."
+        "Give Secret.of(bundle_id=…, environment='Production', app_apple_id=…): no secret is shared with Apple, and these"
+        " fields distinguish your app's notifications from other apps'. The event holds the payload. The transactions in it are"
+        " signed tokens too. Revocation of certificates is not checked."
     ),
 )

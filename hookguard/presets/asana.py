@@ -2,9 +2,9 @@
 
 from hookguard.batch import Batch
 from hookguard.challenge import NewSecret
-from hookguard.place import InBody, InHeader, Joined
+from hookguard.facts import DAY, Facts, Source
+from hookguard.place import InBody, InHeader, Joined, MatchedSecret
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["ASANA"]
@@ -14,28 +14,32 @@ _DOCS = Source("https://developers.asana.com/docs/webhooks-guide", "2026-11-25")
 ASANA = Preset(
     name="asana",
     title="Asana",
+    not_secrets=(("[0-9]/[0-9]{10,}", "an access token"),),
     scheme=HmacScheme(signature=SignatureHeader("X-Hook-Signature", "{hex}")),
-    # Empty lists come every eight hours to see who is there.
-    batch=Batch("events"),
-    # There is none. Each change carries its time in milliseconds.
+    # An empty list comes every eight hours, to check that the receiver answers.
+    batch=Batch("events", largest=_DOCS.silent(None)),
+    # Events have no id. Each change carries its time in milliseconds.
     event_id=None,
+    # Two webhooks may report one task in equal bodies. Each webhook has its own secret.
+    id_scope=(MatchedSecret(),),
     event_type=Joined(InBody("resource.resource_type"), InBody("action")),
     identity="content",
     challenge=NewSecret(InHeader("X-Hook-Secret"), as_header="X-Hook-Secret"),
-    profile=Profile(
-        schedule=_DOCS.says("for up to 24 hours, then it is given up"),
+    facts=Facts(
+        schedule=_DOCS.says("for up to 24 hours, then the event is dropped"),
         horizon=_DOCS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.says(10.0),
         statuses=_DOCS.silent("200 and 204 succeed; a webhook that fails for 24 hours is deleted"),
         networks=_DOCS.silent(None),
     ),
     docs="https://developers.asana.com/docs/webhooks-guide",
     note=(
-        "The secret comes once, in the header X-Hook-Secret of the first request, while the call that makes the webhook is"
-        " still open. Whoever can reach the URL can send such a request: take it with accept_secret, and only then."
-        " Events have no id and are known by what they say, their time included; none of it names the webhook, so give each"
-        " webhook an endpoint of its own where several may tell of one task."
+        "Asana sends the secret once, in the header X-Hook-Secret of the first request, while the call that creates the"
+        " webhook is still open. Anyone who can reach the URL can send such a request: accept it with accept_secret, and only"
+        " during that call. Events have no id. Their content (with its time) and the webhook's secret identify them."
     ),
 )

@@ -1,8 +1,8 @@
 """Authorize.Net."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["AUTHORIZE_NET"]
@@ -16,20 +16,22 @@ AUTHORIZE_NET = Preset(
     scheme=HmacScheme(signature=SignatureHeader("X-ANET-Signature", "sha512={HEX}", ignore_case=True), digest="sha512"),
     event_id=InBody("notificationId"),
     event_type=InBody("eventType"),
-    profile=Profile(
-        # What the provider's community reports.
+    facts=Facts(
+        # The provider's community reports this.
         schedule=_DOCS.silent("up to ten times: three at 3 minutes, three at 8 hours, four at 2 days"),
         horizon=_DOCS.silent(10 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("200 succeeds; a webhook whose retries all fail is made inactive"),
+        statuses=_DOCS.silent("200 succeeds; a webhook is deactivated if all retries fail"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
     docs="https://developer.authorize.net/api/reference/features/webhooks.html",
     note=(
-        "The signature key is used as text, although it looks like hex. After a new one is made, the old one may still sign for"
-        " 24 hours: keep both. Amounts such as 10.00 do not survive JSON being written again."
+        "The signature key looks like hex but is used as text. The old key may still sign for 24 hours after you create a new"
+        " one: keep both. Verify the raw bytes: writing the JSON again changes amounts such as 10.00."
     ),
 )

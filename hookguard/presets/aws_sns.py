@@ -1,17 +1,17 @@
-"""Amazon SNS: messages signed field by field, with a certificate at an address that the message names."""
+"""Amazon SNS: named fields of the message are signed, and the message names the certificate's address."""
 
 from __future__ import annotations
 
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from hookguard.certificates import check_dates, read_certificates
+from hookguard.bodies import Reading
 from hookguard.challenge import Confirmation
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_json
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -21,15 +21,18 @@ from hookguard.errors import (
     SignatureMismatch,
     UntrustedKeySource,
 )
+from hookguard.facts import HOUR, Facts, Source
 from hookguard.keys import Wanted, trusted_url
-from hookguard.layout import Layout
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, Profile, Source
+from hookguard.record import Record
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
-from hookguard.schemes.public_key import Algorithm, PublicKey, need_cryptography, read_key
+from hookguard.schemes.certificates import check_dates, read_certificates
+from hookguard.schemes.layout import Layout
+from hookguard.schemes.public_key import Algorithm, PublicKey, need_cryptography, read_key, read_pinned_key
+from hookguard.schemes.timestamp import read_timestamp, write_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import read_timestamp, write_timestamp
+from hookguard.writing import put_json
 
 __all__ = ["AWS_SNS", "SnsKey", "SnsScheme"]
 
@@ -37,7 +40,7 @@ _DOCS = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-o
 _RETRIES = Source("https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html", "2026-11-25")
 _POLICY = Source("https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.retry.html", "2026-11-25")
 
-#: Amazon's own packages take any name of three characters and more, and so a bucket of S3's that somebody called "sns".
+#: Amazon's own packages accept any host label of three or more characters, so also an S3 bucket that someone named "sns".
 _HOSTS = re.compile(r"sns\.[a-z]{2}(-[a-z]+)+-[0-9]{1,2}\.amazonaws\.com(\.cn)?", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9_-]{1,200}\.pem", re.ASCII)
 _CONFIRM = re.compile(
@@ -47,7 +50,7 @@ _CONFIRM = re.compile(
 )
 _BASE64 = Layout("{base64}")
 
-#: Type to the fields that are signed, in this order; Subject only where there is one.
+#: The signed fields of each type, in order. Subject is signed only if it is present.
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _SIGNED = {
@@ -55,21 +58,23 @@ _SIGNED = {
     "SubscriptionConfirmation": _CONFIRMATION,
     "UnsubscribeConfirmation": _CONFIRMATION,
 }
+_ANY_SIGNED = frozenset((*_NOTIFICATION, *_CONFIRMATION))
 _ALGORITHMS: dict[str, Algorithm] = {"1": "rsa-sha1", "2": "rsa-sha256"}
 
 
-class SnsKey(NamedTuple):
-    """The topic that is listened to, and what signs in tests."""
+@dataclass(frozen=True, slots=True, repr=False)
+class SnsKey(Record):
+    """The topic, and a private key in tests."""
 
     topic_arn: str
     private: Any
 
 
 class SnsScheme(FetchingScheme):
-    """RSA over named fields of the message, by a certificate that SNS publishes.
+    """RSA over named fields of the message, with a certificate that SNS publishes.
 
-    Whoever has an account can have SNS sign what they like and send it here, so the topic is what counts: the secret is its
-    ARN. A field's end is a line break, so none but ``Message`` may hold one. ``private_key`` is for tests.
+    Anyone with an AWS account can make SNS sign any message and send it here. So the topic is checked: the secret is its ARN. A
+    line break ends a field, so only ``Message`` may hold one. ``private_key`` is for tests.
     """
 
     __slots__ = ()
@@ -79,22 +84,24 @@ class SnsScheme(FetchingScheme):
 
     secret_fields = ("topic_arn",)
     optional_fields = ("private_key",)
-    covers = frozenset(f"body:{name}" for name in {*_NOTIFICATION, *_CONFIRMATION})
+    covers = frozenset(f"body:{name}" for name in _ANY_SIGNED)
     signs_timestamp = True
 
     def prepare(self, secret: Secret) -> SnsKey:
-        """Take the topic's ARN; ConfigurationError when it is none or ``cryptography`` is not installed."""
+        """Return the topic's ARN; ConfigurationError if it is not valid or ``cryptography`` is missing."""
         need_cryptography()
         topic = secret.field("topic_arn")
         if not topic.startswith("arn:") or topic.count(":") != 5:
-            raise ConfigurationError("topic_arn is no ARN of a topic (arn:aws:sns:REGION:ACCOUNT:NAME)")
+            raise ConfigurationError("topic_arn is not the ARN of a topic (arn:aws:sns:REGION:ACCOUNT:NAME)")
         return SnsKey(topic, read_key(secret.value("private_key")) if secret.has("private_key") else None)
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted:
-        """Ask for the certificate that the message names, if it is at SNS and the message is for one of the topics."""
+        """Return the certificate that the message names, if its address is SNS's and the topic is configured."""
         message = _message(delivery)
         if all(message["TopicArn"] != key.prepared.topic_arn for key in keys):
-            raise SignatureMismatch(f"the message is for none of {len(keys)} topics of this endpoint")
+            raise SignatureMismatch(
+                f"the message is for another topic than this endpoint's (topics checked: {len(keys)})", secrets=len(keys)
+            )
         url = trusted_url(_text(message, "SigningCertURL"), _HOSTS, path=_PATH)
         return Wanted(url, url, lambda document, now: {url: _certified(document, now)})
 
@@ -114,12 +121,27 @@ class SnsScheme(FetchingScheme):
         for key in keys:
             if key.prepared.topic_arn == message["TopicArn"]:
                 return key.name, stamp
-        raise SignatureMismatch(f"the message is genuine, and for none of {len(keys)} topics of this endpoint")
+        raise SignatureMismatch(
+            f"the message is genuine, but for another topic than this endpoint's (topics checked: {len(keys)})",
+            secrets=len(keys),
+        )
+
+    def says_of_itself(self, delivery: Delivery) -> dict[str, str]:
+        """Return the topic."""
+        return {"topic_arn": _text(_message(delivery), "TopicArn")}
+
+    def check_key_name(self, name: str) -> None:
+        """Check that the name is the address of a certificate of the provider."""
+        trusted_url(name, _HOSTS, path=_PATH)
+
+    def read_pinned_key(self, text: str | bytes) -> Any:
+        """Read PEM: a certificate or a public key."""
+        return read_pinned_key(text)
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign with the private key of a secret; what the message lacks is filled in."""
+        """Sign with the private key of a secret. Missing fields of the message are filled in."""
         if len(keys) != 1 or keys[0].prepared.private is None:
-            raise ConfigurationError("only SNS signs its messages: for tests give one secret with a private_key")
+            raise ConfigurationError("only SNS signs its messages: in tests give one secret with a private_key")
         body = draft.body or b"{}"
         usual = {
             "Type": "Notification",
@@ -139,7 +161,7 @@ class SnsScheme(FetchingScheme):
             algorithm = _ALGORITHMS[_text(message, "SignatureVersion")]
             signature = PublicKey(keys[0].prepared.private, algorithm).sign(_canonical(message))
         except (MalformedBody, MalformedSignature, MissingSignature, MissingTimestamp, KeyError) as error:
-            raise ConfigurationError(f"this is no message of SNS: {error}") from None
+            raise ConfigurationError(f"the body cannot be signed as an SNS message: {error}") from None
         body = put_json(body, "Signature", base64.b64encode(signature).decode())
         return Delivery(body, draft.headers, draft.method, draft.url)
 
@@ -148,19 +170,21 @@ class SnsScheme(FetchingScheme):
 
 
 def _message(delivery: Delivery) -> Mapping[str, Any]:
-    """The message, whose type is known and whose signed fields are texts that end where they should."""
+    """Return the message. Its type is known, and its signed fields are texts without a misplaced line break."""
     message = Reading(delivery).document()
     if not isinstance(message, dict):
-        raise MissingSignature("the body is no message of SNS (is raw message delivery on? It is not signed)")
+        raise MissingSignature("the body is not an SNS message: turn off raw message delivery, which is not signed")
     kind = message.get("Type")
     if not isinstance(kind, str) or kind not in _SIGNED:
-        raise MissingSignature("the body is no message of SNS, or of a type that was unknown when this was written")
+        raise MissingSignature("the body is not an SNS message, or its type is unknown")
     for name in _SIGNED[kind]:
         if name == "Subject" and message.get(name) is None:
             continue
         value = _text(message, name)
         if name != "Message" and "\n" in value:
-            raise MalformedSignature(f"the message's {name} holds a line break, which ends it")
+            raise MalformedSignature(f"the message's {name} holds a line break, the character that ends it")
+    if any(message.get(name) is not None for name in _ANY_SIGNED.difference(_SIGNED[kind])):
+        raise MalformedSignature(f"the message holds a field that SNS does not send with a {kind}, and so does not sign")
     if kind != "Notification":
         _check_address(message["SubscribeURL"])
     return message
@@ -179,7 +203,7 @@ def _canonical(message: Mapping[str, Any]) -> bytes:
 
 
 def _check_address(url: str) -> None:
-    """Refuse an address to confirm at that is not SNS's: whoever confirms fetches it."""
+    """Reject a SubscribeURL that is not SNS's, because confirming fetches it."""
     try:
         parts = urlsplit(url)
         trusted = parts.scheme == "https" and _HOSTS.fullmatch(parts.netloc) is not None and url.isascii() and url.isprintable()
@@ -190,7 +214,7 @@ def _check_address(url: str) -> None:
 
 
 def _certified(document: bytes, now: float) -> Any:
-    """The key of a certificate in its dates. Who serves it vouches for it: SNS itself, over HTTPS."""
+    """Return the key of a certificate that is valid now. It is trusted because SNS serves it over HTTPS."""
     certificate = read_certificates(document)[0]
     check_dates(certificate, now)
     return certificate.public_key()
@@ -202,23 +226,24 @@ AWS_SNS = Preset(
     scheme=SnsScheme(),
     event_id=InBody("MessageId"),
     event_type=InBody("Type"),
-    # The timestamp is that of publishing, and retries go on for an hour. The id is signed.
-    tolerance=2 * HOUR,
+    # The timestamp is the time of publishing. The id is signed.
     challenge=Confirmation(InBody("SubscribeURL"), when={InBody("Type"): "SubscriptionConfirmation"}, trusted=_CONFIRM),
-    profile=Profile(
+    facts=Facts(
         schedule=_POLICY.says("three times, 20 seconds apart; a subscription's own delivery policy can stretch to an hour"),
         horizon=_RETRIES.says(HOUR),
         resigned=_RETRIES.silent(False),
         stable_body=_RETRIES.silent(None),
+        stable_id=_RETRIES.silent(True),
+        largest_body=_RETRIES.silent(None),
         timeout=_RETRIES.silent(15.0),
-        statuses=_RETRIES.silent("2xx succeeds; most 4xx are final; 429 and 5xx are tried again"),
+        statuses=_RETRIES.silent("2xx succeeds; most 4xx are final; 429 and 5xx are retried"),
         networks=_RETRIES.silent("https://ip-ranges.amazonaws.com/ip-ranges.json"),
     ),
     proof=("vector",),
     docs=_DOCS.address,
     note=(
-        "The secret is the topic's ARN: anyone can have SNS sign a message of a topic of their own. Raw message delivery is not"
-        " signed and refused. A subscription's confirmation is checked, answered and given to nobody; with"
-        " confirm_subscription=True its SubscribeURL is fetched."
+        "The secret is the topic's ARN, because anyone can make SNS sign a message of their own topic. Raw message delivery"
+        " is not signed and is rejected. A subscription's confirmation is verified and answered without calling your handler;"
+        " with confirm_subscription=True hookguard fetches its SubscribeURL."
     ),
 )

@@ -1,8 +1,8 @@
 """Chargebee."""
 
+from hookguard.facts import DAY, HOUR, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, HOUR, Profile, Source
 from hookguard.schemes.token import TokenScheme
 
 __all__ = ["CHARGEBEE"]
@@ -16,21 +16,23 @@ CHARGEBEE = Preset(
     scheme=TokenScheme(form="basic"),
     event_id=InBody("id"),
     event_type=InBody("event_type"),
-    # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
+    # Nothing is signed, so a sender can choose the id. The provider says that the id identifies events.
     identity="id",
-    profile=Profile(
-        # Others report seven times, from two minutes to two days apart, which is a little more.
-        schedule=_SUPPORT.says("for three days, at growing distances"),
+    facts=Facts(
+        # Other sources report seven times, from two minutes to two days apart, which takes a little longer.
+        schedule=_SUPPORT.says("for three days, with growing gaps"),
         horizon=_DOCS.silent(3 * DAY + 7 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(60.0),
-        statuses=_SUPPORT.says("200 succeeds; anything else is tried again"),
+        statuses=_SUPPORT.says("200 succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     docs=_DOCS.address,
     note=(
-        "Nothing is signed. Switch HTTP Basic authentication on in the webhook's settings; the secret is user:password. A key in"
-        " the URL instead would end up in access logs."
+        "Nothing is signed. Turn on HTTP Basic authentication in the webhook's settings; the secret is user:password. Do not"
+        " put a key into the URL instead: access logs would hold it."
     ),
 )

@@ -1,8 +1,8 @@
 """Cloudinary."""
 
+from hookguard.facts import HOUR, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, Profile, Source
 from hookguard.schemes.hash import HashScheme
 from hookguard.schemes.hmac import SignatureHeader
 
@@ -13,7 +13,7 @@ _DOCS = Source("https://cloudinary.com/documentation/notification_signatures", "
 
 
 def cloudinary_scheme(digest: str = "sha1") -> HashScheme:
-    """Return the scheme for an account's signature algorithm: ``sha1``, which is the usual one, or ``sha256``."""
+    """Return the scheme for an account's signature algorithm: ``sha1`` (the default at Cloudinary) or ``sha256``."""
     return HashScheme(
         signature=SignatureHeader("X-Cld-Signature", "{hex}"),
         timestamp=InHeader("X-Cld-Timestamp"),
@@ -26,25 +26,27 @@ CLOUDINARY = Preset(
     name="cloudinary",
     title="Cloudinary",
     scheme=cloudinary_scheme(),
-    # There is none. Bodies carry the request's id and its time.
+    # Events have no id. Bodies carry the request's id and its time.
     event_id=None,
     event_type=InBody("notification_type"),
     identity="content",
-    # As the official package has it.
+    # The official package's default.
     tolerance=7200.0,
-    profile=Profile(
-        schedule=_DOCS.silent("three times, at growing distances"),
+    facts=Facts(
+        schedule=_DOCS.silent("three times, with growing gaps"),
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.silent("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),
     docs="https://cloudinary.com/documentation/notification_signatures",
     note=(
-        "The secret is the account's API secret. The hash is no HMAC, and SHA-1 unless the account chose SHA-256: then write a"
-        ' preset with cloudinary_scheme("sha256").'
+        "The secret is the account's API secret. The signature is a plain SHA-1 hash, not an HMAC. If the account uses"
+        ' SHA-256, write a preset with cloudinary_scheme("sha256").'
     ),
 )

@@ -1,4 +1,4 @@
-"""Contentful: requests signed as a whole (method, path, chosen headers and body)."""
+"""Contentful: the signature covers method, path, listed headers and body."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from hookguard.errors import (
     MissingTimestamp,
     SignatureMismatch,
 )
+from hookguard.facts import DAY, MIB, Facts, Source
+from hookguard.head.target import split_target
+from hookguard.headers import ReplaceableName
 from hookguard.place import InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
-from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.privacy.shown import shown_url
+from hookguard.schemes.base import Draft, Key, Scheme, Verified, signed_url
 from hookguard.schemes.hmac import HmacKey
+from hookguard.schemes.timestamp import read_timestamp, write_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import read_timestamp, write_timestamp
 
 __all__ = ["CONTENTFUL", "ContentfulScheme"]
 
 _SDK = Source("https://github.com/contentful/node-apps-toolkit/tree/master/src/requests", "2026-11-24")
 _DOCS = Source("https://www.contentful.com/developers/docs/webhooks/request-verification/", "2026-11-24")
 _RETRIES = Source("https://www.contentful.com/developers/docs/webhooks/retry-policy/", "2026-11-25")
+_LIMITS = Source("https://www.contentful.com/developers/docs/technical-limits/", "2026-11-30")
 
 _SIGNATURE = "x-contentful-signature"
 _SIGNED = "x-contentful-signed-headers"
@@ -38,27 +42,26 @@ _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}", re.ASCII)
 MAX_SIGNED = 50
 
-#: What JavaScript's encodeURIComponent and encodeURI leave as it is, besides letters and digits.
+#: Characters that JavaScript's encodeURIComponent and encodeURI keep, beside letters and digits.
 _COMPONENT = "-_.!~*'()"
 _WHOLE = _COMPONENT + ";,/?:@&=+$#"
 
 
 class ContentfulScheme(Scheme):
-    """HMAC of method, path with query, the headers that are listed, and the body, a line each.
+    """HMAC of method, path with query, the listed headers, and the body, one line each.
 
-    The list and the timestamp must be among the headers listed. The path is escaped as the official package does it, twice in
-    its query.
+    The list must name itself and the timestamp. The path is escaped like in the official package, the query twice.
     """
 
     __slots__ = ()
 
-    covers = frozenset({"method", "query", "body", _SIGNED, _TIMESTAMP})
+    covers = frozenset({"method", "path", "query", "body", _SIGNED, _TIMESTAMP})
     signs_timestamp = True
     required_header = _SIGNATURE
 
     @property
     def what(self) -> str:
-        """The hash, and what goes into it."""
+        """The hash and the signed content."""
         return "HMAC-SHA-256 of method, path, listed headers and body, a line each"
 
     def prepare(self, secret: Secret) -> HmacKey:
@@ -70,28 +73,33 @@ class ContentfulScheme(Scheme):
         headers = delivery.headers
         came = headers.whole(_SIGNATURE)
         if not came:
-            raise MissingSignature(f"no {_SIGNATURE} header")
+            raise MissingSignature(f"no {_SIGNATURE} header", header=_SIGNATURE)
         if not _HEX.fullmatch(came):
             raise MalformedSignature(f"the {_SIGNATURE} header is not 64 hex digits in lower case")
         stamp = headers.one(_TIMESTAMP)
         if not stamp:
-            raise MissingTimestamp(f"no {_TIMESTAMP} header")
+            raise MissingTimestamp(f"no {_TIMESTAMP} header", header=_TIMESTAMP)
         timestamp = read_timestamp(stamp, "ms")
         parts = _canonical(delivery)
         for key in keys:
             if compare_digest(key.prepared.digest(*parts).hex(), came):
                 return key.name, timestamp
+        where = shown_url(delivery.url)
         raise SignatureMismatch(
-            f"none of {len(keys)} secrets makes the signature over {delivery.method} {delivery.url!r} and {len(delivery.body)}"
-            " bytes: is it this app's secret, and is this the path that Contentful was given?"
+            f"signature does not match {delivery.method} {where!r} and a body of {len(delivery.body)} bytes (secrets tried:"
+            f" {len(keys)}). Check that this is the app's secret, and that this is the path that Contentful has.",
+            secrets=len(keys),
+            candidates=1,
+            size=len(delivery.body),
         )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign the list, the timestamp and every header of the draft, unless the draft lists those to sign."""
+        """Sign the list, the timestamp and every header that the caller gave, unless the draft has its own list."""
         if len(keys) != 1:
             raise ConfigurationError(f"{_SIGNATURE} carries one signature: sign with one secret")
         headers = {name: value for name, value in draft.headers.items() if name.lower() not in (_SIGNATURE, _TIMESTAMP)}
-        lower = {name.lower() for name in headers}
+        # A Content-Type that the caller did not give may be replaced later: it is sent, and not signed.
+        lower = {name.lower() for name in headers if not isinstance(name, ReplaceableName)}
         headers[_TIMESTAMP] = write_timestamp(draft.timestamp, "ms")
         if _SIGNED not in lower:
             headers[_SIGNED] = ",".join(sorted({*lower, _SIGNED, _TIMESTAMP}))
@@ -107,36 +115,35 @@ class ContentfulScheme(Scheme):
 
 
 def _canonical(delivery: Delivery) -> tuple[bytes, bytes]:
-    """What is signed before the body, and the body."""
+    """Return the signed text before the body, and the body."""
     listed = delivery.headers.one(_SIGNED)
     if not listed:
-        raise MissingSignature(f"no {_SIGNED} header")
+        raise MissingSignature(f"no {_SIGNED} header", header=_SIGNED)
     names = sorted({name.strip().lower() for name in listed.split(",")})
     if len(names) > MAX_SIGNED or not all(map(_NAME.fullmatch, names)):
-        raise MalformedSignature(f"the {_SIGNED} header lists more than {MAX_SIGNED} names, or one that is none")
+        raise MalformedSignature(f"the {_SIGNED} header lists more than {MAX_SIGNED} names, or a name that is not valid")
     if _SIGNED not in names or _TIMESTAMP not in names or _SIGNATURE in names:
         raise MalformedSignature(f"the {_SIGNED} header must list itself and {_TIMESTAMP}, and not the signature")
     values = {name: (delivery.headers.one(name) or "").strip() for name in names if name in delivery.headers}
     if any(f";{name}:" in value.lower() for value in values.values() for name in names):
-        raise MalformedSignature("a signed header's value reads like a further header, so the signature has two readings")
+        raise MalformedSignature("a signed header's value looks like another header, so the signature has two readings")
     lines = ";".join(f"{name}:{value}" for name, value in values.items())
     head = f"{delivery.method}\n{_path(delivery.url)}\n{lines}\n"
     return head.encode("utf-8", "surrogatepass"), delivery.body
 
 
 def _path(url: str) -> str:
-    """The path and query as the official package escapes them.
+    """Return the path and query, escaped like in the official package.
 
-    It leaves out what is behind a second question mark, which nothing would sign then: such a query is refused.
+    The package drops the text behind a second question mark, so nothing would sign it: such a query is rejected.
     """
-    if not url.startswith("/"):
-        # Only path and query are signed.
-        url = "/" + url.partition("://")[2].partition("/")[2]
-    path, mark, query = url.partition("?")
-    if "?" in query:
-        raise MalformedSignature("the query holds a second question mark, and nothing behind it is signed")
-    if mark:
-        path = f"{path}?{quote(query, safe=_COMPONENT, errors='surrogatepass')}"
+    with signed_url():
+        target = split_target(url)
+    path = target.path or "/"
+    if target.query is not None:
+        if "?" in target.query:
+            raise MalformedSignature("the query holds a second question mark, and nothing behind it is signed")
+        path = f"{path}?{quote(target.query, safe=_COMPONENT, errors='surrogatepass')}"
     return quote(path, safe=_WHOLE, errors="surrogatepass")
 
 
@@ -144,28 +151,29 @@ CONTENTFUL = Preset(
     name="contentful",
     title="Contentful",
     scheme=ContentfulScheme(),
-    # There is none. Bodies carry the entry's versions and times.
-    event_id=None,
+    # Contentful's own header for recognizing a repeated delivery. It may be unsigned.
+    event_id=InHeader("X-Contentful-Idempotency-Key"),
     event_type=InHeader("X-Contentful-Topic"),
-    identity="content",
-    # As the official package has it.
-    tolerance=30.0,
-    # A GET or a DELETE has no body that would tell it from the next one.
+    identity="id+content",
+    # A GET or a DELETE has no body that distinguishes it from the next one.
     methods=frozenset({"POST", "PUT", "PATCH"}),
-    profile=Profile(
+    facts=Facts(
         schedule=_RETRIES.says(
-            "twice, 30 seconds apart; a policy of one's own asks for up to 99 times, ever later, over about 24 hours"
+            "twice, 30 seconds apart; your own policy may ask for up to 99 times with growing gaps, over about 24 hours"
         ),
         horizon=_RETRIES.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        # A request to Contentful has up to 1 MB, and Contentful adds system fields.
+        largest_body=_LIMITS.silent(2 * MIB),
         timeout=_DOCS.silent(30.0),
-        statuses=_DOCS.silent("2xx succeeds; 429 and 5xx are tried again"),
+        statuses=_DOCS.silent("2xx succeeds; 429 and 5xx are retried"),
         networks=_DOCS.silent(None),
     ),
     docs=_DOCS.address,
     note=(
-        "The path is signed as Contentful was given it: a proxy must not change it, nor the headers that are listed. A path or"
-        " query with escapes in it is escaped once more by Contentful's package, and so here: better use a plain one."
+        "The path is signed as configured at Contentful: a proxy must not change it or the listed headers. Contentful's"
+        " package escapes a path or query with escapes once more, and so does this preset: prefer a URL without escapes."
     ),
 )

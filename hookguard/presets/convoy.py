@@ -1,15 +1,14 @@
-"""Convoy: simple and advanced signatures, SHA-256 in hex, which is how projects start out.
+"""Convoy: simple and advanced signatures, with SHA-256 in hex, a project's default.
 
-A project may be set to SHA-512 or base64: write ``convoy_scheme("sha512", "base64", advanced=True)`` into a preset of
-your own then.
+For a project with SHA-512 or base64, write your own preset with ``convoy_scheme("sha512", "base64", advanced=True)``.
 """
 
 from dataclasses import replace
 from typing import Literal
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["CONVOY", "CONVOY_ADVANCED", "convoy_scheme"]
@@ -20,16 +19,18 @@ _SENDER = Source("https://github.com/frain-dev/convoy/blob/main/worker/task/proc
 _DEFAULTS = Source("https://github.com/frain-dev/convoy/blob/main/const.go", "2026-11-25")
 _SIGNING = Source("https://github.com/frain-dev/convoy/blob/main/pkg/signature/signature.go", "2026-11-25")
 
-_PROFILE = Profile(
-    schedule=_SCHEDULE.says("as the project is set; the usual exponential schedule is seven times within 35 minutes"),
+_PROFILE = Facts(
+    schedule=_SCHEDULE.says("as the project's settings say; the default exponential schedule is seven times within 35 minutes"),
     horizon=_SCHEDULE.silent(3 * DAY),
-    # Signed anew each time, but over the body alone.
+    # Each attempt is signed, but over the body alone.
     resigned=_SIGNING.says(False),
     stable_body=_SCHEDULE.silent(None),
-    # Unless the endpoint is set otherwise.
+    stable_id=_SCHEDULE.silent(True),
+    largest_body=_SCHEDULE.silent(None),
+    # The default; an endpoint's settings may change it.
     timeout=_DEFAULTS.says(10.0),
-    statuses=_SENDER.says("2xx succeeds; anything else is tried again, unless the delivery is set to at most once"),
-    # Of the hosted service, on plans with fixed addresses; an installation of one's own has its own.
+    statuses=_SENDER.says("2xx succeeds; anything else is retried, unless the delivery is set to at most once"),
+    # The hosted service's, on plans with fixed addresses. A self-hosted installation has its own.
     networks=_IPS.says("https://www.getconvoy.io/docs/product-manual/static-ips"),
 )
 
@@ -40,7 +41,7 @@ def convoy_scheme(
     """Return the scheme for a project's settings: hash, encoding, signature kind and header name."""
     if not advanced:
         return HmacScheme(signature=SignatureHeader(header, f"{{{encoding}}}"), digest=digest)
-    # A comma joins time and body, where everyone else has a dot.
+    # Convoy joins time and body with a comma; other providers use a dot.
     return HmacScheme(
         signature=SignatureHeader(header, f"t={{timestamp}},v1={{{encoding}}}"), signed="{timestamp},{body}", digest=digest
     )
@@ -53,10 +54,10 @@ CONVOY = Preset(
     event_id=InHeader("X-Convoy-Event-ID"),
     event_type=InBody("type"),
     identity="id+content",
-    profile=_PROFILE,
+    facts=_PROFILE,
     proof=("vector",),
     docs="https://www.getconvoy.io/docs/product-manual/signatures",
-    note="Switch the event-id header on in the project's settings.",
+    note="Turn on the event-id header in the project's settings.",
 )
 
 CONVOY_ADVANCED = Preset(
@@ -66,8 +67,8 @@ CONVOY_ADVANCED = Preset(
     event_id=InHeader("X-Convoy-Event-ID"),
     event_type=InBody("type"),
     identity="id+content",
-    profile=replace(_PROFILE, resigned=_SIGNING.says(True)),
+    facts=replace(_PROFILE, resigned=_SIGNING.says(True)),
     proof=("vector",),
     docs="https://www.getconvoy.io/docs/product-manual/signatures",
-    note="Switch the event-id header on in the project's settings.",
+    note="Turn on the event-id header in the project's settings.",
 )

@@ -1,4 +1,4 @@
-"""A provider of one's own in plain words, for settings files and the command line."""
+"""Your own provider, described in plain texts, for settings files and the command line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from hookguard.errors import ConfigurationError
 from hookguard.place import InBody, InForm, InHeader, Place
 from hookguard.preset import Identity, Preset
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
+from hookguard.schemes.timestamp import TimestampUnit
 from hookguard.secret import SecretFormat
-from hookguard.timestamp import TimestampUnit
 
-__all__ = ["generic_hmac"]
+__all__ = ["generic_hmac", "read_place"]
 
 
 def generic_hmac(
@@ -31,9 +31,9 @@ def generic_hmac(
 ) -> Preset:
     """Return a preset for a sender that signs with an HMAC.
 
-    ``header`` and ``layout`` say where the signature is (``"X-Acme-Signature"``, ``"t={timestamp},v1={hex}"``), ``signed``
-    what it covers. ``event_id`` and ``event_type`` are places: ``"header:X-Acme-Id"``, ``"body:data.id"`` or
-    ``"form:id"``; without an ``event_id`` the content is the identity. Raises ConfigurationError.
+    ``header`` and ``layout`` describe the signature (``"X-Acme-Signature"``, ``"t={timestamp},v1={hex}"``), and ``signed`` is the
+    signed content. ``event_id`` and ``event_type`` are places: ``"header:X-Acme-Id"``, ``"body:data.id"`` or ``"form:id"``.
+    Without an ``event_id`` the content is the identity. Raises ConfigurationError.
     """
     return Preset(
         name=name,
@@ -46,14 +46,15 @@ def generic_hmac(
             id=InHeader(id_header) if id_header else None,
             secret_format=secret_format,
         ),
-        event_id=_place(event_id),
-        event_type=_place(event_type),
+        event_id=read_place(event_id),
+        event_type=read_place(event_type),
         identity=identity or ("content" if event_id is None else None),
         tolerance=tolerance,
     )
 
 
-def _place(text: str | None) -> Place | None:
+def read_place(text: str | None) -> Place | None:
+    """Return the place that ``header:NAME``, ``body:path.to.field`` or ``form:FIELD`` names, or raise ConfigurationError."""
     if text is None:
         return None
     kind, colon, where = text.partition(":") if isinstance(text, str) else ("", "", "")

@@ -1,8 +1,8 @@
 """Gogs."""
 
+from hookguard.facts import Facts, Source
 from hookguard.place import InHeader
 from hookguard.preset import Preset
-from hookguard.profile import Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["GOGS"]
@@ -17,17 +17,19 @@ GOGS = Preset(
     scheme=HmacScheme(signature=SignatureHeader("X-Gogs-Signature", "{hex}")),
     event_id=InHeader("X-Gogs-Delivery"),
     event_type=InHeader("X-Gogs-Event"),
-    # Neither header is signed, and honest bodies can be equal: a branch made, deleted and made again.
+    # The headers are not signed, and honest bodies can be equal: a branch is created, deleted and created again.
     identity="id+content",
     json_field="payload",
-    profile=Profile(
-        schedule=_SENDER.says("never by itself; by hand from the list of deliveries"),
+    facts=Facts(
+        schedule=_SENDER.says("never automatically; by hand from the list of deliveries"),
         horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
-        # Unless the instance is set otherwise.
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
+        # The default; an instance's settings may change it.
         timeout=_SETTINGS.says(15.0),
-        statuses=_SENDER.says("2xx succeeds; redirects are refused; anything else is recorded as failed"),
+        statuses=_SENDER.says("2xx succeeds; redirects are rejected; anything else is recorded as failed"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

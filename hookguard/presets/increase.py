@@ -1,22 +1,24 @@
-"""Increase: Standard Webhooks today, a header of its own before."""
+"""Increase: Standard Webhooks now, its own header before."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
 from hookguard.presets.standard_webhooks import standard_scheme
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["INCREASE", "INCREASE_OLDER"]
 
 _DOCS = Source("https://increase.com/documentation/webhooks", "2026-11-25")
 
-_PROFILE = Profile(
-    schedule=_DOCS.silent("up to seven times, with exponential backoff; decisions in real time never"),
+_PROFILE = Facts(
+    schedule=_DOCS.silent("up to seven times, with exponential backoff; real-time decisions never"),
     horizon=_DOCS.silent(3 * DAY),
     resigned=_DOCS.silent(None),
     stable_body=_DOCS.silent(None),
+    stable_id=_DOCS.silent(True),
+    largest_body=_DOCS.silent(None),
     timeout=_DOCS.silent(None),
-    statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+    statuses=_DOCS.silent("2xx succeeds; anything else is retried"),
     networks=_DOCS.silent(None),
 )
 
@@ -26,13 +28,13 @@ INCREASE = Preset(
     scheme=standard_scheme("webhook", "text"),
     event_id=InHeader("webhook-id"),
     event_type=InBody("category"),
-    profile=_PROFILE,
+    facts=_PROFILE,
     proof=("sdk",),
     docs="https://increase.com/documentation/webhooks",
-    note="The shared secret is one you may choose, and its text is the key: it is not decoded.",
+    note="You may choose the shared secret. Its text is the key: it is not decoded.",
     doubt=(
-        "the official Python package takes the secret's text for the key, which Standard Webhooks would decode from base64;"
-        " no page read says which the sender does"
+        "the official Python package uses the secret's text as the key, but Standard Webhooks decodes it from base64;"
+        " no page states which the sender does"
     ),
 )
 
@@ -46,8 +48,11 @@ INCREASE_OLDER = Preset(
     ),
     event_id=InBody("id"),
     event_type=InBody("category"),
-    profile=_PROFILE,
+    facts=_PROFILE,
     proof=("vector",),
     docs="https://increase.com/documentation/webhooks",
-    note="For subscriptions whose deliveries carry Increase-Webhook-Signature; today's packages know the other scheme only.",
+    note=(
+        "Use this for deliveries with the header Increase-Webhook-Signature. Current packages support only the newer scheme"
+        " (preset increase)."
+    ),
 )

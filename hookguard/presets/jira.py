@@ -1,8 +1,8 @@
-"""Jira Cloud and Data Center, and other products of Atlassian that send the same."""
+"""Jira Cloud and Data Center, and other Atlassian products with the same webhooks."""
 
+from hookguard.facts import MIB, MINUTE, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["JIRA"]
@@ -16,21 +16,24 @@ JIRA = Preset(
     scheme=HmacScheme(signature=SignatureHeader("X-Hub-Signature", "sha256={hex}")),
     event_id=InHeader("X-Atlassian-Webhook-Identifier"),
     event_type=InBody("webhookEvent"),
-    # Bodies carry the event's time in milliseconds, so that no two honest ones are equal.
-    identity="content",
-    profile=Profile(
+    # The signature covers the body alone. A retry keeps the id.
+    identity="id+content",
+    facts=Facts(
         schedule=_DOCS.silent("up to five times, 5 to 15 minutes apart"),
         horizon=_DOCS.silent(75 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        # An issue comes with its comments.
+        largest_body=_DOCS.silent(5 * MIB),
         timeout=_DOCS.silent(None),
-        statuses=_RETRIES.says("408, 409, 425, 429, 5xx, failed connections and timeouts are tried again"),
+        statuses=_RETRIES.says("408, 409, 425, 429, 5xx, failed connections and timeouts are retried"),
         networks=_DOCS.silent("https://ip-ranges.atlassian.com/"),
     ),
     proof=("vector",),
     docs="https://developer.atlassian.com/cloud/jira/platform/webhooks/",
     note=(
-        "Without a secret Jira sends no signature (Data Center signs since version 10). Webhooks of Connect and Forge apps carry"
-        " a token in the Authorization header instead, which this preset does not read."
+        "Without a secret Jira sends no signature (Data Center signs since version 10). Webhooks of Connect and Forge apps"
+        " carry a token in the Authorization header instead, which this preset does not read."
     ),
 )

@@ -2,9 +2,9 @@
 
 from hookguard.batch import Batch
 from hookguard.challenge import Fixed
+from hookguard.facts import DAY, MIB, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.reply import Reply
 from hookguard.schemes.form import FormScheme
 
@@ -21,28 +21,32 @@ _BATCHES = Source(
 MANDRILL = Preset(
     name="mandrill",
     title="Mailchimp Transactional (Mandrill)",
+    stand_ins=(("secret", "test-webhook"),),
     scheme=FormScheme("X-Mandrill-Signature", digest="sha1", json_field="mandrill_events"),
-    # An event's _id is its message's: one message is sent, opened and clicked. Events carry the time.
-    batch=Batch(),
+    # An event's _id is its message's id: one message is sent, opened and clicked. Events carry the time.
+    batch=Batch(largest=_BATCHES.silent(1_000)),
     event_id=None,
     event_type=InBody("event"),
     identity="content",
     json_field="mandrill_events",
-    # Whether the URL is there is asked before a webhook is made.
+    # Mandrill checks that the URL exists before it creates a webhook.
     challenge=Fixed(Reply(200), method="HEAD", comes_unsigned=True),
-    profile=Profile(
-        schedule=_BATCHES.says("a failed batch is tried again by itself, without saying when, unless you give it up by hand"),
+    facts=Facts(
+        schedule=_BATCHES.says("a failed batch is retried automatically, unless you cancel it by hand; no page says when"),
         horizon=_DOCS.silent(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        # Inbound mail comes with its attachments, in base64 and in a form.
+        largest_body=_DOCS.silent(40 * MIB),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("200 succeeds; anything else is tried again"),
+        statuses=_DOCS.silent("200 succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
     docs=_SIGNING.address,
     note=(
-        "The URL is signed just as it was entered. Each webhook has a key of its own; the test before one is made is signed with"
-        " the key test-webhook, and refused."
+        "The URL is signed exactly as you entered it. Each webhook has its own key. The test before a webhook is created is"
+        " signed with the key test-webhook, and is rejected."
     ),
 )

@@ -1,8 +1,8 @@
-"""Bird, once MessageBird."""
+"""Bird, formerly MessageBird."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.jwt import BodyHash, Equals, JwtScheme, UrlHash
 
 __all__ = ["MESSAGEBIRD"]
@@ -20,23 +20,25 @@ MESSAGEBIRD = Preset(
         timestamp="nbf",
         required=("nbf", "exp"),
     ),
-    # There is none that all products send.
+    # No id is common to all products.
     event_id=None,
     event_type=InBody("type"),
     identity="content",
-    profile=Profile(
-        schedule=_DOCS.silent("some times, with growing gaps"),
+    facts=Facts(
+        schedule=_DOCS.silent("several times, with growing gaps"),
         horizon=_DOCS.silent(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.silent("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),
     docs="https://developers.messagebird.com/api/#verifying-http-requests",
     note=(
-        "The secret is the signing key of the developer settings, not the API key. The URL is signed just as it was entered. A"
-        " request without a body is refused, as the token then says nothing of it."
+        "The secret is the signing key of the developer settings, not the API key. The URL is signed exactly as you entered"
+        " it. A request without a body is rejected, because then the token does not cover the body."
     ),
 )

@@ -1,20 +1,21 @@
-"""Meta: Facebook, Instagram, Threads, Messenger and the WhatsApp Cloud interface."""
+"""Meta: Facebook, Instagram, Threads, Messenger and the WhatsApp Cloud API."""
 
 from hookguard.batch import Batch
 from hookguard.challenge import Echo
-from hookguard.place import Content, FirstOf, InBody, InQuery, Readable
+from hookguard.facts import DAY, HOUR, MIB, Facts, Source
+from hookguard.place import Content, FirstOf, InBody, InQuery, Place, Readable
 from hookguard.preset import Preset
-from hookguard.profile import DAY, HOUR, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["MESSENGER", "META", "WHATSAPP", "MessageId", "MetaScheme"]
 
 _DOCS = Source("https://developers.facebook.com/docs/graph-api/webhooks/getting-started/", "2026-11-25")
 _WHATSAPP = Source("https://developers.facebook.com/docs/whatsapp/cloud-api/guides/set-up-webhooks/", "2026-11-25")
+_WHATSAPP_SIZE = Source("https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks", "2026-11-30")
 
 
 class MetaScheme(HmacScheme):
-    """The app's secret signs; the verify token, which the app's owner chose, answers the first request."""
+    """The app secret signs. The verify token, which the app's owner chose, answers the first request."""
 
     __slots__ = ()
 
@@ -22,8 +23,8 @@ class MetaScheme(HmacScheme):
     optional_fields = ("verify_token",)
 
 
-class MessageId:
-    """The id of a Messenger or Instagram message, and what has become of it: a message that is deleted keeps its id."""
+class MessageId(Place):
+    """The id of a Messenger or Instagram message, and its state: a deleted message keeps its id."""
 
     __slots__ = ()
 
@@ -34,7 +35,7 @@ class MessageId:
     _FATES = (("/is_deleted", InBody(f"{_PATH}.is_deleted")), ("/is_echo", InBody(f"{_PATH}.is_echo")))
 
     def find(self, event: Readable) -> str | None:
-        """Return the id, followed by ``/is_deleted`` or ``/is_echo`` where the message says so; None for any other event."""
+        """Return the id, with ``/is_deleted`` or ``/is_echo`` if the message has that flag; None for any other event."""
         mid = self._ID.find(event)
         return None if mid is None else mid + "".join(fate for fate, place in self._FATES if place.value(event) is True)
 
@@ -45,7 +46,7 @@ class MessageId:
         return f"body `{self._PATH}.mid`"
 
 
-# Only the SHA-256 header: X-Hub-Signature (SHA-1) comes with it and is never a substitute.
+# Only the SHA-256 header. X-Hub-Signature (SHA-1) comes with it and is never used instead.
 _SCHEME = MetaScheme(signature=SignatureHeader("X-Hub-Signature-256", "sha256={hex}"))
 
 _CHALLENGE = Echo(
@@ -56,7 +57,7 @@ _CHALLENGE = Echo(
     proof=(InQuery("hub.verify_token"), "verify_token"),
 )
 
-# Up to 1,000 updates, each of which may list more than one message. Whatever has none of these lists is one event.
+# Up to 1,000 updates, each with one or more messages. An update without any of these lists is one event.
 _BATCH = Batch(
     (
         "entry.changes.value.messages",
@@ -66,36 +67,46 @@ _BATCH = Batch(
         "entry.standby",
     ),
     most=10_000,
+    largest=_DOCS.says(1000),
     in_place=True,
 )
 
-# One message has many statuses, and in a group one for each reader: they and all that has no id are known by what they say,
-# which has a time in it, their own or the entry's.
+# One message has many statuses, and in a group one for each reader. The content identifies them and all other events
+# without an id. It holds a time: their own or the entry's.
 _WAMID = InBody("entry.0.changes.0.value.messages.0.id")
 
+# A message between two of our accounts reaches both.
+_ID_SCOPE = (InBody("entry.0.id"), InBody("entry.0.changes.0.value.metadata.phone_number_id"))
+
 _NOTE = (
-    "Give Secret.of(app_secret=…, verify_token=…): without the token the request that sets the URL up is refused. Each message,"
-    " status and other change is handled by itself, and event.json() is the whole document with that one alone in its lists, so"
-    " that the account, the phone number and the contacts are at hand. A message is known by its id, all else by what it says"
-    " and the entry's time: where Meta dates a retry anew it runs again, and an error notice of WhatsApp, which has no time, is a"
-    " duplicate of an equal one before."
+    "Give Secret.of(app_secret=…, verify_token=…). Without the token the request that sets up the URL is rejected. Each"
+    " message, status and other change is one event. event.json() is the whole document with only that event in its lists,"
+    " so the account, the phone number and the contacts are available. A message's id identifies it; the content and the"
+    " entry's time identify other events. If Meta gives a retry a new time, it runs again. WhatsApp's error notices have no"
+    " time, so an equal one counts as a duplicate."
 )
 
 META = Preset(
     name="meta",
     title="Meta (Facebook, Instagram, Threads)",
+    secret_shape="[0-9a-f]{32}",
+    not_secrets=(("EAA[A-Za-z0-9]{20,}", "an access token"),),
     scheme=_SCHEME,
     batch=_BATCH,
     event_id=FirstOf(MessageId(), _WAMID, Content()),
+    id_scope=_ID_SCOPE,
     event_type=InBody("object"),
     challenge=_CHALLENGE,
-    profile=Profile(
-        schedule=_DOCS.says("at once, then ever less often for 36 hours"),
+    facts=Facts(
+        schedule=_DOCS.says("immediately, then with growing gaps for 36 hours"),
         horizon=_DOCS.says(36 * HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        # WhatsApp's page states this for WhatsApp.
+        largest_body=_DOCS.silent(3 * MIB),
         timeout=_DOCS.silent(20.0),
-        statuses=_DOCS.silent("200 succeeds; anything else is tried again; failing for long disables the subscription"),
+        statuses=_DOCS.silent("200 succeeds; anything else is retried; long failure disables the subscription"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
@@ -106,12 +117,15 @@ META = Preset(
 MESSENGER = Preset(
     name="messenger",
     title="Messenger",
+    secret_shape="[0-9a-f]{32}",
+    not_secrets=(("EAA[A-Za-z0-9]{20,}", "an access token"),),
     scheme=_SCHEME,
     batch=_BATCH,
     event_id=FirstOf(MessageId(), Content()),
+    id_scope=_ID_SCOPE,
     event_type=InBody("object"),
     challenge=_CHALLENGE,
-    profile=META.profile,
+    facts=META.facts,
     docs="https://developers.facebook.com/docs/messenger-platform/webhooks",
     note=_NOTE,
 )
@@ -119,18 +133,23 @@ MESSENGER = Preset(
 WHATSAPP = Preset(
     name="whatsapp",
     title="WhatsApp Cloud API",
+    secret_shape="[0-9a-f]{32}",
+    not_secrets=(("EAA[A-Za-z0-9]{20,}", "an access token"),),
     scheme=_SCHEME,
     batch=_BATCH,
     event_id=FirstOf(_WAMID, Content()),
+    id_scope=_ID_SCOPE,
     event_type=InBody("entry.0.changes.0.field"),
     challenge=_CHALLENGE,
-    profile=Profile(
-        schedule=_WHATSAPP.says("ever less often for up to 7 days"),
+    facts=Facts(
+        schedule=_WHATSAPP.says("with growing gaps for up to 7 days"),
         horizon=_WHATSAPP.says(7 * DAY),
         resigned=_WHATSAPP.silent(None),
         stable_body=_WHATSAPP.silent(None),
+        stable_id=_WHATSAPP.silent(True),
+        largest_body=_WHATSAPP_SIZE.says(3 * MIB),
         timeout=_WHATSAPP.silent(20.0),
-        statuses=_WHATSAPP.says("200 succeeds; anything else is tried again"),
+        statuses=_WHATSAPP.says("200 succeeds; anything else is retried"),
         networks=_WHATSAPP.silent(None),
     ),
     proof=("vector",),

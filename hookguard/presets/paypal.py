@@ -1,4 +1,4 @@
-"""PayPal's REST webhooks: RSA over ids, time and a checksum of the body, by a certificate at PayPal's."""
+"""PayPal's REST webhooks: RSA over ids, time and a checksum of the body, with a certificate that PayPal serves."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import base64
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
-from hookguard.certificates import check_dates, read_certificates
 from hookguard.delivery import Delivery
 from hookguard.errors import (
     ConfigurationError,
@@ -19,15 +19,17 @@ from hookguard.errors import (
     SignatureMismatch,
     UntrustedKeySource,
 )
+from hookguard.facts import DAY, Facts, Source
 from hookguard.keys import Wanted, trusted_url
-from hookguard.layout import Layout
-from hookguard.place import InBody, InHeader
+from hookguard.place import FirstOf, InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
+from hookguard.record import Record
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
-from hookguard.schemes.public_key import PublicKey, need_cryptography, read_public_key
+from hookguard.schemes.certificates import check_dates, read_certificates
+from hookguard.schemes.layout import Layout
+from hookguard.schemes.public_key import PublicKey, need_cryptography, read_pinned_key, read_public_key
+from hookguard.schemes.timestamp import read_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import read_timestamp
 
 __all__ = ["PAYPAL", "PayPalKey", "PayPalScheme"]
 
@@ -41,8 +43,9 @@ _PATH = re.compile(r"/v1/notifications/certs/CERT-[A-Za-z0-9-]{1,128}", re.ASCII
 _BASE64 = Layout("{base64}")
 
 
-class PayPalKey(NamedTuple):
-    """The webhook's id, and what signs in tests."""
+@dataclass(frozen=True, slots=True, repr=False)
+class PayPalKey(Record):
+    """The webhook's id, and a private key in tests."""
 
     webhook_id: str
     private: PublicKey | None
@@ -51,9 +54,10 @@ class PayPalKey(NamedTuple):
 class PayPalScheme(FetchingScheme):
     """RSA with SHA-256 over transmission id, time, webhook id and the CRC-32 of the body.
 
-    The certificate comes over HTTPS from PayPal's own host, which is what vouches for it; it must be issued to PayPal and in
-    its dates. A CRC-32 is no hash: who has seen one delivery can make another body with the same checksum. So the body is not
-    counted as covered, and the transmission id, which is signed, is what tells deliveries apart. ``private_key`` is for tests.
+    The certificate is trusted because it comes over HTTPS from PayPal's own host. It must be issued to PayPal and be valid now.
+    A CRC-32 is not a cryptographic hash: anyone who has seen one delivery can make another body with the same checksum. So the
+    body does not count as covered, and a guard accepts each signed transmission id with one body only. ``private_key`` is for
+    tests.
     """
 
     __slots__ = ()
@@ -68,16 +72,16 @@ class PayPalScheme(FetchingScheme):
     required_header = _SIGNATURE.lower()
 
     def prepare(self, secret: Secret) -> PayPalKey:
-        """Take the webhook's id; ConfigurationError when it is none or ``cryptography`` is not installed."""
+        """Return the webhook's id; ConfigurationError if it is not valid or ``cryptography`` is missing."""
         need_cryptography()
         webhook_id = secret.field("webhook_id")
         if "|" in webhook_id or len(webhook_id) < 8:
-            raise ConfigurationError("webhook_id is not what PayPal's dashboard shows as the webhook's id")
+            raise ConfigurationError("webhook_id is not valid: copy the webhook's id from PayPal's dashboard")
         private = read_public_key(secret.value("private_key"), "rsa-sha256") if secret.has("private_key") else None
         return PayPalKey(webhook_id, private)
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted:
-        """Ask for the certificate the delivery names, if it is one of PayPal's."""
+        """Return the certificate that the delivery names, if its address is PayPal's."""
         self._signature(delivery)
         url = trusted_url(delivery.headers.one(_URL.lower()) or "", _HOSTS, path=_PATH)
         return Wanted(url, url, lambda document, now: {url: _certified(document, now)})
@@ -91,21 +95,32 @@ class PayPalScheme(FetchingScheme):
         transmission = delivery.headers.one(_ID.lower()) or ""
         stamp = delivery.headers.whole(_TIME.lower())
         if not stamp:
-            raise MissingTimestamp(f"no {_TIME} header")
+            raise MissingTimestamp(f"no {_TIME} header", header=_TIME)
         timestamp = read_timestamp(stamp, "rfc3339")
         if not transmission or "|" in transmission:
-            raise MalformedSignature(f"the {_ID} header is missing, empty or holds a '|', which ends it")
+            raise MalformedSignature(f"the {_ID} header is missing, empty or holds a '|', the character that ends it")
         for key in keys:
             if found.verify(signature, _message(transmission, stamp, key.prepared.webhook_id, delivery.body)):
                 return key.name, timestamp
         raise SignatureMismatch(
-            f"the signature is for none of {len(keys)} webhook ids: live and sandbox have one each, simulated events have none"
+            f"signature does not match (webhook ids tried: {len(keys)}). Check the webhook's id: live and sandbox have"
+            " different ids, and simulated events cannot be verified.",
+            secrets=len(keys),
+            candidates=1,
         )
+
+    def check_key_name(self, name: str) -> None:
+        """Check that the name is the address of a certificate of the provider."""
+        trusted_url(name, _HOSTS, path=_PATH)
+
+    def read_pinned_key(self, text: str | bytes) -> PublicKey:
+        """Read PEM: a certificate or a public key."""
+        return PublicKey(read_pinned_key(text), "rsa-sha256")
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with the private key of a secret; the draft's id is the transmission id."""
         if len(keys) != 1 or keys[0].prepared.private is None:
-            raise ConfigurationError("only PayPal signs its webhooks: for tests give one secret with a private_key")
+            raise ConfigurationError("only PayPal signs its webhooks: in tests give one secret with a private_key")
         key: PayPalKey = keys[0].prepared
         stamp = datetime.fromtimestamp(int(draft.timestamp), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         headers = {
@@ -122,7 +137,7 @@ class PayPalScheme(FetchingScheme):
     def _signature(self, delivery: Delivery) -> bytes:
         written = delivery.headers.one(_SIGNATURE.lower())
         if not written:
-            raise MissingSignature(f"no {_SIGNATURE} header")
+            raise MissingSignature(f"no {_SIGNATURE} header", header=_SIGNATURE)
         if delivery.headers.one(_ALGORITHM.lower()) != "SHA256withRSA":
             raise MalformedSignature(f"the {_ALGORITHM} header does not say SHA256withRSA")
         signature = _BASE64.decode(written)
@@ -139,7 +154,7 @@ def _message(transmission: str, stamp: str, webhook_id: str, body: bytes) -> byt
 
 
 def _certified(document: bytes, now: float) -> PublicKey:
-    """Return the key of the first certificate, if it is PayPal's and valid now. ValueError when there is none."""
+    """Return the key of the first certificate, if it is PayPal's and valid now; ValueError otherwise."""
     from cryptography.x509 import NameOID  # noqa: PLC0415 - an extra
 
     certificate = read_certificates(document)[0]
@@ -153,25 +168,29 @@ def _certified(document: bytes, now: float) -> PublicKey:
 PAYPAL = Preset(
     name="paypal",
     title="PayPal",
+    stand_ins=(("webhook_id", "WEBHOOK_ID"),),
     scheme=PayPalScheme(),
-    # The body's own id is covered by a checksum only, and a captured delivery could come back with another.
-    event_id=InHeader(_ID),
+    # PayPal may send an event again with another transmission id; the event's id stays the same. A checksum alone covers the
+    # event's id, so each transmission id is accepted with one body only.
+    event_id=FirstOf(InBody("id"), InHeader(_ID)),
+    nonce=InHeader(_ID),
     event_type=InBody("event_type"),
-    # No page says whether a retry is signed anew, and one that is refused for its age would be lost.
-    tolerance=4 * DAY,
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("up to 25 times over three days"),
         horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.says("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
     docs=_RULES,
     note=(
-        "The secret is the webhook's id from the dashboard; live and sandbox have one each. The simulator's events do not verify."
-        " The body is covered by a CRC-32 only: where much depends on it, ask PayPal for the event or the payment."
+        "The secret is the webhook's id from the dashboard; live and sandbox have different ids. The simulator's events"
+        " cannot be verified. Only a CRC-32 covers the body, so a transmission id that comes with a second body is rejected."
+        " If much depends on an event, query the event or the payment at PayPal."
     ),
 )

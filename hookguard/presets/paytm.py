@@ -11,12 +11,12 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlencode
 
+from hookguard.bodies import Reading, read_form
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, read_form
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import Content, InForm
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
 
@@ -26,7 +26,7 @@ _DOCS = Source("https://business.paytm.com/docs/payment-status", "2026-11-25")
 _PACKAGE = "https://pypi.org/project/paytmchecksum/"
 
 _FIELD = "CHECKSUMHASH"
-#: The official packages' initialisation vector: a constant, so that the checksum is one of the salt and the values.
+#: The official packages' initialisation vector. It is constant, so the checksum depends on the salt and the values only.
 _VECTOR = b"@@@@&&&&####$$$$"
 #: A SHA-256 in hex and four characters of salt.
 _PLAIN = re.compile(rb"[0-9a-f]{64}[0-9A-Za-z]{4}")
@@ -36,8 +36,8 @@ _PADDING = bytes([12]) * 12
 class PaytmScheme(Scheme):
     """SHA-256 of the form's values and a salt, encrypted with the merchant key (AES-CBC), in the field ``CHECKSUMHASH``.
 
-    The values are sorted by their names, but the names themselves are not covered: a captured form could come back with
-    some of them changed. So trust the order's id only as far as asking Paytm for its status.
+    The values are sorted by name, but the names are not covered: a captured form could come back with changed names. So use the
+    order's id only to query its status at Paytm.
     """
 
     __slots__ = ()
@@ -49,7 +49,7 @@ class PaytmScheme(Scheme):
     extras = ("crypto",)
 
     def prepare(self, secret: Secret) -> bytes:
-        """Return the merchant key; ConfigurationError when AES cannot take it or ``cryptography`` is not installed."""
+        """Return the merchant key; ConfigurationError if its length does not fit AES or ``cryptography`` is missing."""
         key = secret.key("text")
         if len(key) not in (16, 24, 32):
             raise ConfigurationError(f"a Paytm merchant key has 16, 24 or 32 characters, and this one has {len(key)}")
@@ -57,7 +57,7 @@ class PaytmScheme(Scheme):
         return key
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Open the checksum with every key and compare it with one made of the same salt."""
+        """Decrypt the checksum with every key and compare it with a checksum of the same salt."""
         form = Reading(delivery).form
         checksum = form.get(_FIELD)
         if not checksum:
@@ -73,7 +73,11 @@ class PaytmScheme(Scheme):
             plain = (decryptor.update(sealed) + decryptor.finalize())[:68]
             if _PLAIN.fullmatch(plain) and compare_digest(_checksum(key.prepared, form, plain[64:].decode()), checksum):
                 return key.name, None
-        raise SignatureMismatch(f"none of {len(keys)} merchant keys makes the checksum: is it this merchant's key?")
+        raise SignatureMismatch(
+            f"the checksum does not match (merchant keys tried: {len(keys)}). Check that this is the merchant's key.",
+            secrets=len(keys),
+            candidates=1,
+        )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Add the checksum to the form."""
@@ -82,9 +86,9 @@ class PaytmScheme(Scheme):
         try:
             form = read_form(draft.body)
         except MalformedBody as error:
-            raise ConfigurationError(f"this is no form: {error}") from None
+            raise ConfigurationError(f"the body is not a form: {error}") from None
         form.pop(_FIELD, None)
-        # Any four letters and digits will do; these come out the same for the same delivery.
+        # The salt may be any four letters and digits; these are the same for the same delivery.
         salt = hashlib.sha256(draft.id.encode("utf-8", "surrogatepass")).hexdigest()[:4]
         form[_FIELD] = _checksum(keys[0].prepared, form, salt)
         headers = {name: value for name, value in draft.headers.items() if name.lower() != "content-type"}
@@ -92,7 +96,7 @@ class PaytmScheme(Scheme):
         return Delivery(urlencode(form).encode(), headers, draft.method, draft.url)
 
     def content(self, delivery: Delivery) -> bytes:
-        """Return the values as they are signed: names, order and escapes are not."""
+        """Return the signed values: names, order and escapes are not signed."""
         return _values(Reading(delivery).form)
 
     def __repr__(self) -> str:
@@ -122,14 +126,16 @@ PAYTM = Preset(
     name="paytm",
     title="Paytm",
     scheme=PaytmScheme(),
-    # Names are not signed and spelling is free, so only the values as they are signed tell two events apart.
+    # Names are not signed and a form has several spellings, so only the signed values distinguish two events.
     event_id=Content(),
     event_type=InForm("STATUS"),
-    profile=Profile(
-        schedule=_DOCS.silent("no page read says"),
+    facts=Facts(
+        schedule=_DOCS.silent("not stated"),
         horizon=_DOCS.silent(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
         statuses=_DOCS.silent("200 succeeds"),
         networks=_DOCS.silent(None),
@@ -137,8 +143,8 @@ PAYTM = Preset(
     proof=("sdk",),
     docs=_PACKAGE,
     note=(
-        "The checksum covers the form's values in the order of their names, not the names: ask for the order's status before you"
-        " give value."
+        "The checksum covers the form's values in the order of their names, not the names: query the order's status before"
+        " you deliver goods."
     ),
-    doubt="the checksum is the official package's; that webhooks carry it in CHECKSUMHASH as callbacks do no page read confirms",
+    doubt="the official package has the checksum; no page confirms that webhooks carry it in CHECKSUMHASH, as callbacks do",
 )

@@ -1,8 +1,8 @@
 """Sanity."""
 
+from hookguard.facts import MINUTE, Facts, Source
 from hookguard.place import InHeader
 from hookguard.preset import Preset
-from hookguard.profile import MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["SANITY"]
@@ -20,15 +20,17 @@ SANITY = Preset(
     ),
     event_id=InHeader("idempotency-key"),
     event_type=InHeader("sanity-operation"),
-    # Neither header is signed, and what a body holds is for whoever set the webhook up to choose.
+    # The headers are not signed, and the webhook's owner chooses the body's content.
     identity="id+content",
-    profile=Profile(
+    facts=Facts(
         schedule=_RETRIES.says("twice, 30 seconds apart (API version v2021-10-04)"),
         horizon=_RETRIES.says(MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(30.0),
-        statuses=_RETRIES.says("2xx succeeds; 429 and 5xx are tried again"),
+        statuses=_RETRIES.says("2xx succeeds; 429 and 5xx are retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),

@@ -1,9 +1,9 @@
 """Twilio SendGrid's event webhook."""
 
 from hookguard.batch import Batch
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import SignatureHeader
 from hookguard.schemes.public_key import PublicKeyScheme
 
@@ -21,31 +21,31 @@ _TROUBLE = Source(
 SENDGRID = Preset(
     name="sendgrid",
     title="Twilio SendGrid",
+    not_secrets=((r"SG\.", "an API key"),),
     scheme=PublicKeyScheme(
         signature=SignatureHeader("X-Twilio-Email-Event-Webhook-Signature", "{base64}"),
         algorithm="ecdsa-p256-sha256",
         timestamp=InHeader("X-Twilio-Email-Event-Webhook-Timestamp"),
         signed="{timestamp}{body}",
     ),
-    batch=Batch(most=10_000),
+    batch=Batch(most=10_000, largest=_DOCS.silent(None)),
     event_id=InBody("sg_event_id"),
     event_type=InBody("event"),
-    # Nobody says that a retry is signed anew, and they go on for a day. Each event's id is signed, so that one which was
-    # captured is a duplicate for longer than that.
-    tolerance=DAY,
-    profile=Profile(
-        schedule=_TROUBLE.says("at growing distances, for up to 24 hours after the event"),
+    facts=Facts(
+        schedule=_TROUBLE.says("with growing gaps, for up to 24 hours after the event"),
         horizon=_TROUBLE.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(10.0),
-        statuses=_TROUBLE.says("2xx succeeds; anything else is tried again"),
+        statuses=_TROUBLE.says("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector", "sdk"),
     docs="https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
     note=(
-        "The key is the verification key of the webhook's settings, once signing is switched on there. The body ends with a line"
-        " break that is signed as well."
+        "Turn on signing in the webhook's settings: the key is the verification key shown there. The body ends with a line"
+        " break, which is signed too."
     ),
 )

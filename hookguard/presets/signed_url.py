@@ -1,7 +1,7 @@
 """Callback URLs that hookguard signs, for senders that sign nothing."""
 
+from hookguard.facts import DAY
 from hookguard.preset import Preset
-from hookguard.profile import DAY
 from hookguard.schemes.callback import CallbackScheme
 
 __all__ = ["SIGNED_URL"]
@@ -10,10 +10,10 @@ SIGNED_URL = Preset(
     name="signed-url",
     title="Signed callback URL",
     scheme=CallbackScheme(),
-    # Senders of this kind have no common id; give a preset of your own where yours has one.
+    # Such senders have no common id. If yours has one, write your own preset.
     event_id=None,
     identity="content",
     tolerance=30 * DAY,
     docs="https://itsdangerous.palletsprojects.com/",
-    note="Authenticates the URL, not the body: whoever learns the URL can send anything to it.",
+    note="The token authenticates the URL, not the body: anyone who learns the URL can send anything to it.",
 )

@@ -1,8 +1,8 @@
 """Stripe."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["STRIPE"]
@@ -13,23 +13,30 @@ _IPS = Source("https://docs.stripe.com/ips", "2026-11-24")
 STRIPE = Preset(
     name="stripe",
     title="Stripe",
-    # The secret's whsec_ is part of the key's text: it is not decoded, unlike the same prefix in Standard Webhooks.
+    secret_shape="whsec_[A-Za-z0-9]{24,}",
+    not_secrets=(
+        ("[sr]k_(?:live|test)_", "an API key"),
+        ("pk_(?:live|test)_", "a publishable key"),
+    ),
+    # The prefix whsec_ is part of the key's text. Unlike in Standard Webhooks, the secret is not decoded.
     scheme=HmacScheme(
         signature=SignatureHeader("Stripe-Signature", "t={timestamp},v1={hex}"),
         signed="{timestamp}.{body}",
     ),
     event_id=InBody("id"),
     event_type=InBody("type"),
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("live mode: for up to three days, with exponential backoff; sandboxes: three times in a few hours"),
         horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.says(True),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("2xx succeeds; anything else, 3xx included, is tried again"),
+        statuses=_DOCS.says("2xx succeeds; anything else, 3xx included, is retried"),
         networks=_IPS.says("https://stripe.com/files/ips/ips_webhooks.json"),
     ),
     proof=("vector", "sdk"),
     docs="https://docs.stripe.com/webhooks/signature",
-    note="Each endpoint has a secret of its own, and the command-line listener another one.",
+    note="Each endpoint has its own secret, and the command-line listener has another one.",
 )

@@ -1,8 +1,8 @@
 """Telegram's Bot API."""
 
-from hookguard.place import InBody, InHeader, Readable
+from hookguard.facts import DAY, Facts, Source
+from hookguard.place import InBody, InHeader, MatchedSecret, Place, Readable
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.token import TokenScheme
 
 __all__ = ["TELEGRAM", "UpdateKind"]
@@ -12,15 +12,15 @@ _GUIDE = Source("https://core.telegram.org/bots/webhooks", "2026-11-24")
 _SERVER = Source("https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/WebhookActor.cpp", "2026-11-25")
 
 
-class UpdateKind:
-    """What an update holds besides its number: ``message``, ``callback_query`` and others."""
+class UpdateKind(Place):
+    """The kind of an update, the field beside its number: ``message``, ``callback_query`` and others."""
 
     __slots__ = ()
 
     parts = frozenset({"body"})
 
     def find(self, event: Readable) -> str | None:
-        """Return the name of the only other field; None where there is none."""
+        """Return the name of the only other field, or None without one."""
         document = event.document()
         if not isinstance(document, dict):
             return None
@@ -33,23 +33,29 @@ class UpdateKind:
 TELEGRAM = Preset(
     name="telegram",
     title="Telegram",
+    secret_shape="[A-Za-z0-9_-]{1,256}",
+    not_secrets=((r"[0-9]{6,12}:[A-Za-z0-9_-]{30,}\Z", "a bot token"),),
     scheme=TokenScheme(token=InHeader("X-Telegram-Bot-Api-Secret-Token")),
+    # Each bot counts its own updates, and an update does not name its bot.
     event_id=InBody("update_id"),
+    id_scope=(MatchedSecret(),),
     event_type=UpdateKind(),
-    # Nothing is signed, so whoever has the token can send anything; the number is the update's own.
+    # Nothing is signed, so anyone with the token can send anything. The number is the update's own.
     identity="id",
-    profile=Profile(
+    facts=Facts(
         schedule=_SERVER.says(
-            "at once, after 2 seconds, then twice as long each time up to a minute or two,"
+            "immediately, after 2 seconds, then each wait is twice as long, up to a minute or two,"
             " or as Retry-After says (an hour at most), until the update is 24 hours old"
         ),
         horizon=_DOCS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_SERVER.says(60.0),
-        statuses=_SERVER.says("2xx succeeds; anything else is tried again; 410 for 23 hours ends the webhook"),
+        statuses=_SERVER.says("2xx succeeds; anything else is retried; 410 for 23 hours ends the webhook"),
         networks=_GUIDE.silent("https://core.telegram.org/bots/webhooks"),
     ),
     docs="https://core.telegram.org/bots/api#setwebhook",
-    note="The secret is the secret_token given to setWebhook. It is sent in clear and signs nothing.",
+    note="The secret is the secret_token that you give to setWebhook. It is sent in plain text and signs nothing.",
 )

@@ -1,8 +1,8 @@
 """Telnyx."""
 
+from hookguard.facts import HOUR, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, Profile, Source
 from hookguard.schemes.hmac import SignatureHeader
 from hookguard.schemes.public_key import PublicKey, PublicKeyScheme, read_public_key
 from hookguard.secret import Secret
@@ -14,7 +14,7 @@ _DOCS = Source("https://developers.telnyx.com/docs/messaging/messages/receiving-
 
 
 class TelnyxScheme(PublicKeyScheme):
-    """Ed25519, whose public key is shown as the base64 of its 32 bytes."""
+    """Ed25519 with a public key shown as the base64 of its 32 bytes."""
 
     __slots__ = ()
 
@@ -35,13 +35,15 @@ TELNYX = Preset(
     ),
     event_id=InBody("data.id"),
     event_type=InBody("data.event_type"),
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.silent("up to three times at the URL and three at the failover URL"),
         horizon=_DOCS.silent(HOUR),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.says(2.0),
-        statuses=_DOCS.silent("2xx succeeds; anything else is tried again"),
+        statuses=_DOCS.silent("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

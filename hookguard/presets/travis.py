@@ -1,13 +1,14 @@
-"""Travis CI: RSA over the form field that holds the JSON, by a key that Travis publishes."""
+"""Travis CI: RSA over the form field that holds the JSON, with a key that Travis publishes."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
+from hookguard.bodies import read_json
 from hookguard.delivery import Delivery
-from hookguard.documents import as_text, put_form, read_json, says_form
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -16,16 +17,19 @@ from hookguard.errors import (
     SignatureMismatch,
     UntrustedKeySource,
 )
+from hookguard.facts import Facts, Source
+from hookguard.head.content_type import says_form
 from hookguard.headers import Headers
 from hookguard.keys import Wanted
-from hookguard.layout import Layout
 from hookguard.place import InBody, Joined
 from hookguard.preset import Preset
-from hookguard.profile import Profile, Source
+from hookguard.record import Record
 from hookguard.schemes.base import Draft, FetchingScheme, Key, Verified
 from hookguard.schemes.form import read_pairs
-from hookguard.schemes.public_key import PublicKey, need_cryptography, read_public_key
+from hookguard.schemes.layout import Layout
+from hookguard.schemes.public_key import PublicKey, need_cryptography, read_pinned_key, read_public_key
 from hookguard.secret import Secret
+from hookguard.writing import as_text, put_form
 
 __all__ = ["TRAVIS", "TravisKey", "TravisScheme"]
 
@@ -36,12 +40,14 @@ _IPS = Source("https://docs.travis-ci.com/user/ip-addresses/", "2026-11-25")
 
 #: Where Travis publishes its key, among other settings.
 _CONFIG = "https://api.travis-ci.com/config"
+_KEY = "webhook"
 _BASE64 = Layout("{base64}")
 _FIELD = "payload"
 
 
-class TravisKey(NamedTuple):
-    """Whose repositories may notify, and what signs in tests."""
+@dataclass(frozen=True, slots=True, repr=False)
+class TravisKey(Record):
+    """The owner whose repositories may notify, and a private key in tests."""
 
     owner: str
     private: PublicKey | None
@@ -50,8 +56,8 @@ class TravisKey(NamedTuple):
 class TravisScheme(FetchingScheme):
     """RSA with SHA-1 over the form field ``payload``, decoded.
 
-    Whoever has a repository can have Travis sign a notification and send it here, so its owner is what counts: the secret is
-    the owner's name. ``private_key`` is for tests.
+    Anyone with a repository can make Travis sign a notification and send it here. So the repository's owner is checked: the
+    secret is the owner's name. ``private_key`` is for tests.
     """
 
     __slots__ = ()
@@ -59,23 +65,24 @@ class TravisScheme(FetchingScheme):
     what = "RSA (SHA-1) of the form's field `payload`"
 
     secret_fields = ("owner",)
+    naming_fields = ("owner",)
     optional_fields = ("private_key",)
     covers = frozenset({"body"})
     required_header = "signature"
 
     def prepare(self, secret: Secret) -> TravisKey:
-        """Take the owner's name; ConfigurationError when ``cryptography`` is not installed."""
+        """Return the owner's name; ConfigurationError if ``cryptography`` is missing."""
         need_cryptography()
         private = read_public_key(secret.value("private_key"), "rsa-sha1") if secret.has("private_key") else None
         return TravisKey(secret.field("owner"), private)
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted:
-        """Ask for the one key there is."""
+        """Return where Travis's only key is."""
         _payload(delivery)
-        return Wanted(_CONFIG, "webhook", lambda document, _now: {"webhook": _published(document)})
+        return Wanted(_CONFIG, _KEY, lambda document, _now: {_KEY: _published(document)}, known=True)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
-        """Check the signature with Travis's key, and whose repository it is about."""
+        """Check the signature with Travis's key, and the repository's owner."""
         payload = _payload(delivery)
         signature = _BASE64.decode(delivery.headers.one("signature") or "")
         if signature is None:
@@ -90,12 +97,24 @@ class TravisScheme(FetchingScheme):
         for key in keys:
             if owner == key.prepared.owner:
                 return key.name, None
-        raise SignatureMismatch(f"the notification is genuine, and about a repository of none of {len(keys)} owners")
+        raise SignatureMismatch(
+            f"the notification is genuine, but its repository has another owner (owners checked: {len(keys)})",
+            secrets=len(keys),
+        )
+
+    def check_key_name(self, name: str) -> None:
+        """Check that it is the name of Travis's only key."""
+        if name != _KEY:
+            raise ConfigurationError(f"Travis has one key, called {_KEY!r} here")
+
+    def read_pinned_key(self, text: str | bytes) -> PublicKey:
+        """Read PEM."""
+        return PublicKey(read_pinned_key(text), "rsa-sha1")
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with the private key of a secret; JSON is put into the form."""
         if len(keys) != 1 or keys[0].prepared.private is None:
-            raise ConfigurationError("only Travis signs its notifications: for tests give one secret with a private_key")
+            raise ConfigurationError("only Travis signs its notifications: in tests give one secret with a private_key")
         headers, body = dict(draft.headers), draft.body
         if not says_form(Headers(headers)):
             body = put_form(b"", _FIELD, as_text(body, "the body"))
@@ -105,7 +124,7 @@ class TravisScheme(FetchingScheme):
         try:
             payload = _payload(Delivery(body, headers))
         except (MalformedBody, MissingSignature) as error:
-            raise ConfigurationError(f"this is no notification of Travis: {error}") from None
+            raise ConfigurationError(f"the body is not a notification of Travis: {error}") from None
         headers["Signature"] = base64.b64encode(keys[0].prepared.private.sign(payload)).decode()
         return Delivery(body, headers, draft.method, draft.url)
 
@@ -114,19 +133,19 @@ class TravisScheme(FetchingScheme):
 
 
 def _payload(delivery: Delivery) -> bytes:
-    """The only field of the form, as text."""
+    """Return the text of the form's only field."""
     if not delivery.headers.one("signature"):
-        raise MissingSignature("no Signature header")
+        raise MissingSignature("no Signature header", header="Signature")
     if not says_form(delivery.headers):
-        raise MissingSignature("the body is no form, and the signature covers a field of one")
+        raise MissingSignature("the body is not a form, and the signature covers a form field")
     pairs = read_pairs(delivery.body)
     if [name for name, _ in pairs] != [_FIELD]:
-        raise MalformedBody(f"the form has other fields than {_FIELD}, which is all that is signed")
+        raise MalformedBody(f"the form has other fields than {_FIELD}, the only field that is signed")
     return pairs[0][1].encode("utf-8", "surrogatepass")
 
 
 def _published(document: bytes) -> PublicKey:
-    """The key in Travis's settings; ValueError when they hold none."""
+    """Return the key in Travis's settings; ValueError without one."""
     try:
         settings: Any = read_json(document)
         for step in ("config", "notifications", "webhook", "public_key"):
@@ -141,14 +160,18 @@ TRAVIS = Preset(
     title="Travis CI",
     scheme=TravisScheme(),
     # One build notifies when it starts and when it ends.
+    # The id is the build's. A restarted build has the same states again, at other times.
     event_id=Joined(InBody("id"), InBody("state")),
+    id_scope=(InBody("started_at"), InBody("finished_at")),
     event_type=InBody("state"),
     json_field=_FIELD,
-    profile=Profile(
-        schedule=_SENDER.says("never: what fails is logged and given up"),
+    facts=Facts(
+        schedule=_SENDER.says("never: a failure is logged and dropped"),
         horizon=_SENDER.says(0.0),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_TASK.says(60.0),
         statuses=_SENDER.says("2xx succeeds; anything else is logged"),
         # The page lists the machines that build, and says that notifications come from others.
@@ -156,7 +179,7 @@ TRAVIS = Preset(
     ),
     docs=_DOCS.address,
     note=(
-        "The secret is the name of the account or organization whose repositories may notify: anyone can have Travis sign a"
-        " notification of a repository of their own. No time is signed, and SHA-1 is all that Travis signs with."
+        "The secret is the name of the account or organization whose repositories may notify, because anyone can make Travis"
+        " sign a notification of their own repository. No time is signed, and Travis signs with SHA-1 only."
     ),
 )

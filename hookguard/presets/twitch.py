@@ -1,9 +1,9 @@
 """Twitch's EventSub."""
 
 from hookguard.challenge import Echo
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["TWITCH"]
@@ -21,23 +21,21 @@ TWITCH = Preset(
         signed="{id}{timestamp}{body}",
     ),
     event_id=InHeader("Twitch-Eventsub-Message-Id"),
-    # The headers that say the same are not signed.
+    # The headers with the same values are not signed.
     event_type=InBody("subscription.type"),
-    tolerance=600.0,
     challenge=Echo(InBody("challenge"), when={InBody("subscription.status"): "webhook_callback_verification_pending"}),
-    profile=Profile(
-        schedule=_DOCS.silent("some times, without saying when"),
+    facts=Facts(
+        schedule=_DOCS.silent("several times; no page says when"),
         horizon=_DOCS.silent(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(10.0),
         statuses=_DOCS.says("2xx succeeds; failing too often revokes the subscription"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
     docs="https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
-    note=(
-        "A subscription that was revoked sends one last event, whose subscription.status says why. The tolerance of ten minutes"
-        " is Twitch's advice."
-    ),
+    note="A revoked subscription sends one last event. Its subscription.status says why.",
 )

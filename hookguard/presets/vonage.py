@@ -1,8 +1,8 @@
 """Vonage."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.jwt import BodyHash, JwtScheme
 
 __all__ = ["VONAGE"]
@@ -20,27 +20,29 @@ VONAGE = Preset(
     name="vonage",
     title="Vonage",
     scheme=JwtScheme(algorithm="HS256", prefix="Bearer ", claims={"payload_hash": BodyHash()}),
-    # There is none that all products send. Bodies carry the message or call, its status and the time.
+    # No id is common to all products. Bodies carry the message or call, its status and the time.
     event_id=None,
     event_type=InBody("status"),
     identity="content",
-    profile=Profile(
-        # The documentation's own source, as it stood when it was archived in 2021.
+    facts=Facts(
+        # The documentation's source, as archived in 2021.
         schedule=_SMS.says("incoming messages: for 24 hours, or until 200 or 204"),
         horizon=_SMS.says(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(3.0),
         statuses=_VOICE.says(
-            "voice answers: after 429, 503, 504, a timeout or a lost connection once more, then twice at the fallback URL"
+            "voice answers: once after 429, 503, 504, a timeout or a lost connection, then twice at the fallback URL"
         ),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),
     docs="https://developer.vonage.com/en/getting-started/concepts/webhooks#decoding-signed-webhooks",
     note=(
-        "The secret is the account's signature secret. A webhook sent with GET has no body that a token could vouch for, and is"
-        " refused: set the method to POST."
+        "The secret is the account's signature secret. A webhook sent with GET has no body for the token to cover, and is"
+        " rejected: set the method to POST."
     ),
-    doubt="the official package checks the token alone; that payload_hash is the SHA-256 of the body is as receivers have it",
+    doubt="the official package checks the token alone; receivers report that payload_hash is the SHA-256 of the body",
 )

@@ -1,8 +1,8 @@
 """Webflow."""
 
+from hookguard.facts import MINUTE, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import MINUTE, Profile, Source
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
 __all__ = ["WEBFLOW"]
@@ -20,24 +20,26 @@ WEBFLOW = Preset(
         timestamp_unit="ms",
         signed="{timestamp}:{body}",
     ),
-    # There is none. What is sent carries the time it was made.
+    # Events have no id. Bodies carry the time of the event.
     event_id=None,
     event_type=InBody("triggerType"),
     identity="content",
-    profile=Profile(
+    facts=Facts(
         schedule=_LIMITS.says("three times, ten minutes apart"),
         horizon=_LIMITS.says(30 * MINUTE),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(None),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
         statuses=_ERRORS.says(
-            "200 succeeds; anything else, 3xx included, is tried again; a webhook that keeps failing is deactivated"
+            "200 succeeds; anything else, 3xx included, is retried; a webhook that keeps failing is deactivated"
         ),
         networks=_DOCS.silent(None),
     ),
     docs="https://developers.webflow.com/data/docs/working-with-webhooks",
     note=(
-        "Webhooks made in the dashboard are not signed. Those of an OAuth app are signed with the app's client secret, those"
-        " made with a site token with a secret of their own."
+        "Webhooks created in the dashboard are not signed. An OAuth app's webhooks are signed with the app's client secret. A"
+        " webhook created with a site token has its own secret."
     ),
 )

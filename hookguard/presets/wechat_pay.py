@@ -15,14 +15,14 @@ from hookguard.errors import (
     SignatureMismatch,
     UnknownKey,
 )
-from hookguard.layout import Layout
+from hookguard.facts import HOUR, MINUTE, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import HOUR, MINUTE, Profile, Source
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.schemes.layout import Layout
 from hookguard.schemes.public_key import PublicKey, read_public_key
+from hookguard.schemes.timestamp import read_timestamp, write_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import read_timestamp, write_timestamp
 
 __all__ = ["WECHAT_PAY", "WeChatPayScheme"]
 
@@ -35,10 +35,10 @@ _BASE64 = Layout("{base64}")
 
 
 class WeChatPayScheme(Scheme):
-    """RSA with SHA-256 over time, nonce and body, a line each, by the key whose serial number the delivery names.
+    """RSA with SHA-256 over time, nonce and body, one line each. The delivery names the key by its serial number.
 
-    ``public_keys`` maps a serial number to its platform certificate or public key (``PUB_KEY_ID_…``); ``api_v3_key`` opens
-    what the notification encrypts.
+    ``public_keys`` maps a serial number to its platform certificate or public key (``PUB_KEY_ID_…``); ``api_v3_key``
+    decrypts the notification's resource.
     """
 
     __slots__ = ()
@@ -54,7 +54,7 @@ class WeChatPayScheme(Scheme):
     required_header = _SIGNATURE.lower()
 
     def prepare(self, secret: Secret) -> Mapping[str, PublicKey]:
-        """Read the public keys, by serial number; ConfigurationError names the one that is none."""
+        """Read the public keys, by serial number; ConfigurationError names a key that is not valid."""
         public = {}
         for serial, text in secret.mapping("public_keys").items():
             try:
@@ -64,30 +64,38 @@ class WeChatPayScheme(Scheme):
         return public
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Check the signature with the named key, wherever a secret has it."""
+        """Check the signature with the named key of any secret."""
         headers = delivery.headers
         written = headers.one(self.required_header)
         if not written:
-            raise MissingSignature(f"no {_SIGNATURE} header")
+            raise MissingSignature(f"no {_SIGNATURE} header", header=_SIGNATURE)
         if headers.one(_TYPE) not in (None, "WECHATPAY2-SHA256-RSA2048"):
             raise MalformedSignature("the signature is of a type that is not WECHATPAY2-SHA256-RSA2048")
-        # WeChat Pay probes with signatures that are none (WECHATPAY/SIGNTEST/…) and expects them to be refused.
+        # WeChat Pay sends test signatures that are not valid (WECHATPAY/SIGNTEST/…) and expects a rejection.
         signature = _BASE64.decode(written)
         if signature is None:
             raise MalformedSignature(f"the {_SIGNATURE} header is not base64")
         stamp = headers.whole(_TIMESTAMP.lower())
         if not stamp:
-            raise MissingTimestamp(f"no {_TIMESTAMP} header")
+            raise MissingTimestamp(f"no {_TIMESTAMP} header", header=_TIMESTAMP)
         timestamp = read_timestamp(stamp)
         message = _message(stamp, headers.whole(_NONCE.lower()), delivery.body)
         serial = headers.one(_SERIAL.lower()) or ""
         known = [key for key in keys if serial in key.prepared]
         if not known:
-            raise UnknownKey(f"no public key of serial number {serial[:64]!r} is configured: add the current one to public_keys")
+            raise UnknownKey(
+                f"no public key with serial number {serial[:64]!r} is configured: add the current one to public_keys",
+                key_id=serial[:64],
+            )
         for key in known:
             if key.prepared[serial].verify(signature, message):
                 return key.name, timestamp
-        raise SignatureMismatch(f"the public key {serial[:64]!r} does not fit: are these the bytes that came over the wire?")
+        raise SignatureMismatch(
+            f"signature does not match the public key {serial[:64]!r}. Check that nothing changed the body on the way.",
+            secrets=len(known),
+            candidates=1,
+            size=len(delivery.body),
+        )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Sign with the first private key among ``public_keys``; the draft's id is the nonce."""
@@ -122,22 +130,26 @@ WECHAT_PAY = Preset(
     envelope=SealedResource("api_v3_key"),
     event_id=InBody("id"),
     event_type=InBody("event_type"),
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says(
             "payments: after 15 s, 15 s, 30 s, 3 min, 10 min, 20 min, three times 30 min, 60 min, three times 3 h and twice 6 h"
         ),
         horizon=_DOCS.says(24 * HOUR + 4 * MINUTE),
-        # The official packages allow five minutes, and retries go on for a day.
+        # The official packages reject deliveries older than five minutes, and retries continue for a day. So each retry should
+        # have its own time, but no page states it: the tolerance covers the retries.
         resigned=_DOCS.silent(True),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(5.0),
-        statuses=_DOCS.says("200 and 204 succeed; 4xx and 5xx are tried again"),
+        statuses=_DOCS.says("200 and 204 succeed; 4xx and 5xx are retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("vector",),
     docs=_SIGNATURES,
     note=(
         "Give Secret.of(public_keys={serial: PEM}, api_v3_key=…): platform certificates by serial number, or the WeChat Pay"
-        " public key by its PUB_KEY_ID. The event reads what was decrypted, in its field resource. The notify URL takes no query."
+        " public key by its PUB_KEY_ID. The event's field resource holds the decrypted content. The notify URL must not have"
+        " a query."
     ),
 )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from hookguard.delivery import Delivery
 from hookguard.errors import MalformedSignature
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.base import Key, Verified
 from hookguard.schemes.hmac import HmacScheme, SignatureHeader
 
@@ -17,7 +17,7 @@ _DOCS = Source("https://workos.com/docs/events/data-syncing/webhooks", "2026-11-
 
 
 class WorkOSScheme(HmacScheme):
-    """HMAC-SHA256 over time and body; a header that lists more than one signature is refused, as the official package does."""
+    """HMAC-SHA256 over time and body; a header that lists more than one signature is rejected, as the official package does."""
 
     __slots__ = ()
 
@@ -38,18 +38,19 @@ class WorkOSScheme(HmacScheme):
 WORKOS = Preset(
     name="workos",
     title="WorkOS",
+    not_secrets=(("sk_(?:live|test)_", "an API key"),),
     scheme=WorkOSScheme(),
     event_id=InBody("id"),
     event_type=InBody("event"),
-    # As the official package has it.
-    tolerance=180.0,
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("up to six times within three days"),
         horizon=_DOCS.says(3 * DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(None),
-        statuses=_DOCS.says("200 succeeds; anything else is tried again"),
+        statuses=_DOCS.says("200 succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     proof=("sdk",),

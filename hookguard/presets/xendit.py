@@ -1,8 +1,8 @@
 """Xendit."""
 
+from hookguard.facts import DAY, Facts, Source
 from hookguard.place import InBody, InHeader
 from hookguard.preset import Preset
-from hookguard.profile import DAY, Profile, Source
 from hookguard.schemes.token import TokenScheme
 
 __all__ = ["XENDIT"]
@@ -16,20 +16,22 @@ XENDIT = Preset(
     scheme=TokenScheme(token=InHeader("x-callback-token")),
     event_id=InHeader("webhook-id"),
     event_type=InBody("event"),
-    # Nothing is signed: who can send at all can choose the id. The provider says that it is the one to tell events by.
+    # Nothing is signed, so a sender can choose the id. The provider says that the id identifies events.
     identity="id",
-    profile=Profile(
+    facts=Facts(
         schedule=_DOCS.says("up to six times, with exponential backoff"),
         horizon=_DOCS.silent(DAY),
         resigned=_DOCS.silent(None),
         stable_body=_DOCS.silent(None),
+        stable_id=_DOCS.silent(True),
+        largest_body=_DOCS.silent(None),
         timeout=_DOCS.silent(30.0),
-        statuses=_RETRIES.says("2xx succeeds; anything else is tried again"),
+        statuses=_RETRIES.says("2xx succeeds; anything else is retried"),
         networks=_DOCS.silent(None),
     ),
     docs="https://docs.xendit.co/docs/handling-webhooks",
     note=(
-        "The token is the account's, is sent in clear and signs nothing: ask for the payment before you give value. Older"
-        " products name the event by the URL and leave the type empty."
+        "The token is the account's. It is sent in plain text and signs nothing: query the payment before you deliver goods."
+        " Older products name the event by the URL and leave the type empty."
     ),
 )

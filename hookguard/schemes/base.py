@@ -1,39 +1,108 @@
-"""What every scheme can do: check a delivery, and sign one the same way."""
+"""The interface of every scheme: check a delivery, and sign one the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Union
 
 from hookguard.delivery import Delivery
+from hookguard.errors import ConfigurationError, MalformedDelivery, MalformedSignature
 from hookguard.keys import Wanted
+from hookguard.record import Record
 from hookguard.secret import Secret, SecretFormat
+from hookguard.writing import Writing
 
-__all__ = ["Draft", "FetchingScheme", "Key", "Scheme", "Validity", "Verified"]
+__all__ = [
+    "Carriers",
+    "Draft",
+    "FetchingScheme",
+    "Key",
+    "Scheme",
+    "Validity",
+    "Verified",
+    "in_configured_order",
+    "last_match_first",
+    "signed_url",
+]
 
 
-class Key(NamedTuple):
-    """One secret made ready for a scheme: ``prepared`` is whatever the scheme works with."""
+class Carriers(NamedTuple):
+    """The lower-case names of the headers that a scheme reads."""
+
+    signature: tuple[str, ...] = ()
+    timestamp: str = ""
+    others: tuple[str, ...] = ()  #: an id, a nonce, and any other header that is signed
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every one of them."""
+        return (*self.signature, *([self.timestamp] if self.timestamp else []), *self.others)
+
+
+@contextmanager
+def signed_url() -> Iterator[None]:
+    """Turn MalformedDelivery into MalformedSignature, while a URL is read that is signed or carries the signature."""
+    try:
+        yield
+    except MalformedDelivery as error:
+        raise MalformedSignature(str(error)) from None
+
+
+#: The parts in ``covers`` besides headers and fields.
+_NO_HEADER = frozenset({"body", "method", "url", "path", "query"})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key(Record):
+    """One secret made ready for a scheme: ``prepared`` is the scheme's own form of it."""
 
     name: str
     secret: Secret
     prepared: Any
 
     def __repr__(self) -> str:
-        # What is prepared may be the secret's own bytes.
+        # ``prepared`` may be the secret's own bytes.
         return f"Key({self.name!r})"
 
 
-#: What a scheme found: the name of the secret that matched, and the signed timestamp in seconds since 1970 if there is one.
+class _LastMatchFirst(tuple[Key, ...]):  # noqa: SLOT001 - a tuple allows no slots beside its items
+    """Keys with the one that matched last in front."""
+
+    configured: tuple[Key, ...]
+
+
+def last_match_first(keys: tuple[Key, ...], name: str) -> tuple[Key, ...]:
+    """Return the keys with the one of that name in front; the others stay in the configured order, newest first.
+
+    While secrets are rotated, the older one often signs. To try it second would hash each body twice. The time of a check
+    then shows which of the endpoint's own secrets signed last, and nothing about any secret.
+    """
+    first = next((key for key in keys if key.name == name), keys[0])
+    if first is keys[0]:
+        return keys
+    ordered = _LastMatchFirst((first, *(key for key in keys if key is not first)))
+    ordered.configured = keys
+    return ordered
+
+
+def in_configured_order(keys: Sequence[Key]) -> Sequence[Key]:
+    """Return the keys newest first, for a delivery that several keys may match: the first one that does is reported."""
+    return keys.configured if isinstance(keys, _LastMatchFirst) else keys
+
+
+#: The result of a check: the name of the secret that matched, and the signed timestamp in seconds since 1970 (None without one).
 Verified = tuple[str, Union[float, None]]
 
 
-#: Seconds since 1970 before and after which what was signed does not hold; None where it says nothing.
+#: The first and the last second (since 1970) at which the signed content is valid; None for no limit.
 Validity = tuple[Union[float, None], Union[float, None]]
 
 
-class Draft(NamedTuple):
-    """A delivery about to be signed; ``id`` and ``timestamp`` go where the scheme carries them."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Draft(Record):
+    """A delivery to be signed. The scheme puts ``id`` and ``timestamp`` where the provider has them."""
 
     body: bytes
     headers: dict[str, str]
@@ -42,35 +111,76 @@ class Draft(NamedTuple):
     id: str = ""
     timestamp: float = 0.0
 
+    def writing(self) -> Writing:
+        """Return the delivery for places to write to."""
+        return Writing(self.body, self.headers, self.method, self.url)
+
 
 class Scheme(Protocol):
-    """How a signature is made, carried and checked. Pure: bytes in, a verdict out; no clock, no I/O.
+    """How a signature is made, carried and checked. A scheme is pure: it has no clock and does no I/O.
 
-    Freshness is not judged here: the scheme only says which timestamp was signed. A class that inherits this one gets what
-    is usual: a secret of one value, and no more.
+    A scheme does not check freshness. It returns the signed timestamp, and the verifier checks it. A class that inherits this
+    one gets the usual defaults: the secret has one value.
     """
 
     __slots__ = ()
 
-    #: The values a secret must have, and those it may have besides. One value alone is the first, if only that is needed.
+    #: The fields that a secret must have, and those it may have. A plain text is the first field, if no other is required.
     secret_fields: tuple[str, ...] = ("secret",)
     optional_fields: tuple[str, ...] = ()
+    #: The fields that only name something, such as an app or an account. They may look like a dotted path.
+    naming_fields: tuple[str, ...] = ()
     #: How the provider shows the secret.
     secret_format: SecretFormat = "text"
-    #: What the signature covers: ``"body"``, ``"method"``, a lower-case header name, ``"url"`` (the whole, which the endpoint
-    #: must be told: no framework knows it) or ``"query"`` (parameters of the query, which every delivery has as it came). A
-    #: scheme that signs fields and not the bytes names each: ``"body:data.id"``, ``"form:id"``, ``"query:id"``, and
-    #: ``"body:items[*].id"`` in every member of a list, ``"element:Encrypt"`` in XML, ``"body:id, else form:id"`` where it is in
-    #: either, ``"token:authorization"`` for what the token in a header says.
+    #: The signed parts: ``"body"``, ``"method"``, a lower-case header name, ``"url"``, ``"path"`` or ``"query"``.
+    #: ``"url"`` is the whole public URL: the endpoint must configure it, because no framework knows it. A scheme that signs
+    #: fields names each one: ``"body:data.id"``, ``"form:id"``, ``"query:id"``, ``"element:Encrypt"`` (XML). The field of every
+    #: member of a list is ``"body:items[*].id"``. A field in one of two places is ``"body:id, else form:id"``. The claims of a
+    #: token in a header are ``"token:authorization"``.
     covers: frozenset[str] = frozenset()
     #: Whether the signature covers a timestamp.
     signs_timestamp: bool = False
-    #: The lower-case header without which no delivery can be genuine, so that it may be refused unread.
+    #: Whether no text separates the timestamp from its neighbour in the signed text, so that digits could move between them.
+    #: Then a timestamp must have as many digits as the current time has, even if a delivery may have any age.
+    bare_timestamp: bool = False
+    #: Whether ``verify`` may get the key that matched last in front. It must report the same secret as without this: so if a
+    #: delivery carries several signatures, it uses ``in_configured_order``.
+    tries_last_match_first: bool = False
+    #: The lower-case header that every genuine delivery has. A delivery without it is rejected before its body is read.
     required_header: str | None = None
 
-    #: The extras of ours that it needs installed.
+    @property
+    def signature_headers(self) -> frozenset[str]:
+        """The lower-case names of headers that carry a signature or token. Logs and stores never hold their values."""
+        return frozenset({self.required_header}) if self.required_header else frozenset()
+
+    @property
+    def carriers(self) -> Carriers:
+        """The headers that carry the signature, the timestamp and other signed values. By default they follow from ``covers``."""
+        signature = sorted(self.signature_headers, key=lambda name: (name != self.required_header, name))
+        signed = sorted(part for part in self.covers if ":" not in part and part not in _NO_HEADER and part not in signature)
+        # A scheme that has a place for the timestamp names its header.
+        placed = getattr(getattr(self, "timestamp", None), "header", None)
+        timestamp = placed.lower() if placed else next((name for name in signed if "time" in name), "")
+        return Carriers(tuple(signature), timestamp, tuple(name for name in signed if name != timestamp))
+
+    def says_of_itself(self, delivery: Delivery) -> Mapping[str, str]:
+        """Return the delivery's values for fields of the secret that only name something, such as a topic. None is verified.
+
+        Only for :mod:`hookguard.autopsy`: it distinguishes a delivery for another account from a forged one.
+        """
+        return {}
+
+    def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
+        """Return the signatures that the key makes of the delivery, as its header would carry them; empty if that is unknown.
+
+        Only for :mod:`hookguard.autopsy`, which compares them. They are never logged.
+        """
+        return ()
+
+    #: The extras of hookguard that the scheme needs.
     extras: tuple[str, ...] = ()
-    #: Whether the secret is the provider's public key, in whose place tests give the private one to sign.
+    #: Whether the secret is the provider's public key. Tests give a private key instead, to sign.
     signs_privately: bool = False
 
     @property
@@ -80,38 +190,45 @@ class Scheme(Protocol):
 
     @property
     def what(self) -> str:
-        """How the signature is made and what of, for the table of providers."""
+        """How the signature is made, and from which content, for the table of providers."""
         return type(self).__name__
 
     def prepare(self, secret: Secret) -> Any:
-        """Make a secret ready for use; ConfigurationError when it is not one of this scheme's."""
+        """Make a secret ready for use; ConfigurationError if this scheme cannot use it."""
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check the delivery against the keys, in order; raise SignatureRejected or another Rejected."""
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign with every key (more than one where the scheme can carry more than one signature)."""
+        """Sign with every key. Several keys need a scheme that carries several signatures."""
 
     def content(self, delivery: Delivery) -> bytes:
-        """Return what a verified delivery says, as it was signed: the body, unless one signature fits several bodies.
+        """Return the signed content of a verified delivery: the body, unless one signature fits several bodies.
 
-        Its digest is the identity ``content``, so deliveries that the signature cannot tell apart must have the same.
+        Its digest is the identity ``content``. So deliveries with the same signed content must return the same bytes.
         """
         return delivery.body
 
 
 class FetchingScheme(Scheme, Protocol):
-    """A scheme that needs a key which its provider publishes: it says which, the guard fetches it, it checks. Still pure."""
+    """A scheme that needs a key which the provider publishes. The scheme names the key and the guard fetches it."""
 
     __slots__ = ()
 
     extras: tuple[str, ...] = ("crypto", "fetch")
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
-        """Say which key the delivery needs; None when it needs none.
+        """Return the key that the delivery needs, or None if it needs no key.
 
-        Raises UntrustedKeySource for an address that is not the provider's, and any other Rejected that needs no key.
+        Raises UntrustedKeySource for an address that is not the provider's. It may raise any other Rejected that needs no key.
         """
 
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
-        """Check the delivery with the key that was found for it."""
+        """Check the delivery with the fetched key."""
+
+    def check_key_name(self, name: str) -> None:
+        """Raise ConfigurationError or UntrustedKeySource unless ``wants`` could ask for a key of this name (its ``id``)."""
+
+    def read_pinned_key(self, text: str | bytes) -> Any:
+        """Read a key that the operator pins, for ``verify``; ConfigurationError if it is not valid."""
+        raise ConfigurationError(f"{type(self).__name__} does not support pinned keys: remove pinned_keys")

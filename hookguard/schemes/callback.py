@@ -1,10 +1,10 @@
-"""Signed callback URLs, for senders that sign nothing: the URL we hand out carries a token that only we can make.
+"""Signed callback URLs, for senders that sign nothing. The receiver hands out a URL with a token that only it can make.
 
-It authenticates the URL, not the body: whoever learns the URL can send anything to it. Give it out over TLS only, keep
-it out of access logs, and prefer a real signature wherever the sender has one.
+The token authenticates the URL, not the body. Anyone who learns the URL can send anything to it. Give it out over TLS only,
+keep it out of access logs, and prefer a real signature if the sender has one.
 
-Made with itsdangerous: SHA-256, ``hmac`` key derivation and a salt of its own, so that a token made for anything else
-with the same secret does not pass here.
+itsdangerous makes the token, with SHA-256 and ``hmac`` key derivation. A separate salt keeps tokens apart that were made for
+another purpose with the same secret.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from hookguard.delivery import Delivery
-from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.errors import ConfigurationError, MissingSignature, SignatureMismatch
+from hookguard.head.target import add_to_query, split_target
+from hookguard.schemes.base import Draft, Key, Scheme, Verified, signed_url
 from hookguard.secret import Secret, SecretFormat
 
 __all__ = ["CallbackScheme"]
-
-#: Longest query string that is looked into.
-MAX_QUERY = 8192
 
 
 class CallbackScheme(Scheme):
     """A token in the query parameter ``parameter`` of the URL, bound to ``audience`` (usually the endpoint's name).
 
-    The token carries the time it was made; the verifier judges it like any signed timestamp, so a ``tolerance`` of
-    30 days makes URLs that work for 30 days, and ``allow_stale=True`` makes URLs that work until the secret changes.
+    The token carries the time it was made. The verifier checks it like any signed timestamp: with a ``tolerance`` of 30 days
+    a URL works for 30 days, and with ``allow_stale=True`` it works until the secret changes.
     """
 
     __slots__ = ("audience", "parameter")
@@ -63,27 +60,24 @@ class CallbackScheme(Scheme):
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check the token in the delivery's URL."""
-        query = delivery.url.partition("#")[0].partition("?")[2]
-        if len(query) > MAX_QUERY:
-            raise MalformedSignature(f"the URL's query is {len(query)} characters long; at most {MAX_QUERY} are read")
-        try:
-            tokens = [value for name, value in parse_qsl(query, max_num_fields=100) if name == self.parameter]
-        except ValueError:
-            raise MalformedSignature("the URL's query cannot be read") from None
-        if not tokens:
+        with signed_url():
+            given = split_target(delivery.url).parameter(self.parameter, "replace")
+        if given is None:
             raise MissingSignature(f"the URL carries no {self.parameter!r} parameter")
-        if len(tokens) > 1:
-            raise MalformedSignature(f"the URL carries {len(tokens)} {self.parameter!r} parameters")
         for key in keys:
             try:
-                # No max_age here: itsdangerous refuses a token made by a clock that is a second ahead. The verifier
-                # judges the time, both ways.
-                audience, made = _serializer(key.prepared).loads(tokens[0], return_timestamp=True)
+                # No max_age: itsdangerous would reject a token from a clock that is one second ahead. The verifier checks
+                # the time in both directions.
+                audience, made = _serializer(key.prepared).loads(given, return_timestamp=True)
             except (BadData, ValueError, OverflowError):
                 continue
             if audience == self.audience:
                 return key.name, made.timestamp()
-        raise SignatureMismatch(f"none of {len(keys)} secrets made this token for {self.audience!r}")
+        raise SignatureMismatch(
+            f"the URL's token does not match (secrets tried: {len(keys)}). Check that this is the secret that made the URL, and"
+            f" that the URL was made for {self.audience!r}.",
+            secrets=len(keys),
+        )
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
         """Put a token made at ``draft.timestamp`` into the URL."""
@@ -91,15 +85,14 @@ class CallbackScheme(Scheme):
             raise ConfigurationError("a callback URL carries one token: sign with one secret")
         token = _serializer(keys[0].prepared, int(draft.timestamp)).dumps(self.audience)
         text = token.decode() if isinstance(token, bytes) else token
-        mark = "&" if "?" in draft.url else "?"
-        return Delivery(draft.body, draft.headers, draft.method, f"{draft.url}{mark}{self.parameter}={text}")
+        return Delivery(draft.body, draft.headers, draft.method, add_to_query(draft.url, f"{self.parameter}={text}"))
 
     def __repr__(self) -> str:
         return f"CallbackScheme(audience={self.audience!r}, parameter={self.parameter!r})"
 
 
 class _SignerAt(TimestampSigner):
-    """A signer whose clock is given, so that signing is as pure as verifying."""
+    """A signer that takes the time as an argument, so that signing is pure too."""
 
     def __init__(self, *args: Any, moment: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

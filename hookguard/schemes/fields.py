@@ -1,19 +1,20 @@
-"""HMAC over named fields of the body, the query or the headers, where a provider does not sign the bytes.
+"""HMAC over named fields of the body, the query or the headers, for providers that do not sign the bytes.
 
-What the signature does not name is not protected: a verified delivery of these says that the named fields are genuine, and
-nothing about the rest of the body. Fetch the rest from the provider's API where it matters.
+The signature protects the named fields only. The rest of the body may be forged: fetch it from the provider's API if it
+matters.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any, Union
 from xml.etree.ElementTree import Element
 
+from hookguard.bodies import Reading
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_form, put_json
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -23,23 +24,28 @@ from hookguard.errors import (
     MissingTimestamp,
     SignatureMismatch,
 )
-from hookguard.layout import Layout
-from hookguard.place import FirstOf, InBody, InForm, InHeader, Place, Readable, exact_part, in_words, need_place
+from hookguard.json_path import join, read, steps
+from hookguard.place import FirstOf, InBody, InForm, Place, Readable, in_words, need_place, text_of
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import DIGESTS, HmacKey
+from hookguard.schemes.layout import Layout
 from hookguard.schemes.template import SignatureHeader
+from hookguard.schemes.timestamp import TimestampUnit, need_unit, read_timestamp, write_timestamp
 from hookguard.secret import Secret, SecretFormat, need_format
-from hookguard.timestamp import TimestampUnit, need_unit, read_timestamp, write_timestamp
+from hookguard.writing import Writing
 
 __all__ = ["FieldsScheme", "IfPresent", "InSignature"]
 
-#: Members of one delivery that may be signed each by itself.
+#: The most members of one delivery that may each carry a signature.
 MAX_MEMBERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class IfPresent:
-    """A field that may be missing: then it, and the text before and behind it, are left out of what is signed."""
+    """A field that may be missing, empty or null. Then it is not signed, nor is the text before and behind it.
+
+    Any other value that is not text (true, 1.5, a list, an object) is rejected: it would be signed as if it were missing.
+    """
 
     place: Place
     before: str = ""
@@ -48,30 +54,34 @@ class IfPresent:
 
 @dataclass(frozen=True, slots=True)
 class InSignature:
-    """The timestamp among what is signed, where the signature header carries it."""
+    """The timestamp in the signed text, if the signature header carries it."""
 
     def __str__(self) -> str:
         return "the timestamp"
 
 
-#: A piece of what is signed: literal text, the value found at a place, or one that may be missing.
+#: A piece of the signed text: literal text, the value at a place, or a value that may be missing.
 Piece = Union[str, Place, IfPresent, InSignature]
 
 
 class FieldsScheme(Scheme):
-    """HMAC of ``signed``, a sequence of literal texts and places, whose values are taken as text one after the other.
+    """HMAC of ``signed``, a sequence of literal texts and places. The values at the places are joined as text, in order.
 
-    ``signature`` is where the signature is: a :class:`SignatureHeader`, or a place in the body with ``layout`` saying how it
-    is written there. A place that holds nothing refuses the delivery; :class:`IfPresent` leaves a pair out, and an
-    ``IfPresent`` without texts around it is empty. ``timestamp`` is one of the signed places (or ``InSignature()``, where the
-    signature header carries it). A signed value that holds the literal text behind it is refused, because the border between
-    two values could be moved by it, unless ``borders=False`` says that the provider lets its values hold it. ``each`` is the
-    dotted path to a list whose members are signed each by itself: all of them must match; ``wrapped`` is the key each member
-    is wrapped in. ``json_field`` is the form field that holds the JSON. ConfigurationError when the parts do not fit.
+    ``signature`` is where the signature is: a :class:`SignatureHeader`, or a place in the body. ``layout`` is the form of the
+    signature in the body. A delivery is rejected if a place is empty, unless the place is inside :class:`IfPresent`.
+    ``timestamp`` is one of the signed places, or ``InSignature()`` if the signature header carries it.
+
+    A signed value that holds the literal text behind it is rejected, because it could move the border between two values.
+    ``borders=False`` accepts such values, for providers that send them. ``each`` is the dotted path to a list whose members
+    each carry a signature: all of them must match. ``wrapped`` is the key that each member is wrapped in. ``json_field`` is
+    the form field that holds the JSON. Raises ConfigurationError if the arguments do not fit together.
     """
 
     __slots__ = (
         "_layout",
+        "_list",
+        "_member",
+        "bare_timestamp",
         "borders",
         "covers",
         "digest",
@@ -107,7 +117,7 @@ class FieldsScheme(Scheme):
         self.signed: tuple[Piece, ...] = tuple(signed)
         if not any(not isinstance(piece, str) for piece in self.signed):
             raise ConfigurationError("signed must name at least one field: literal text alone proves nothing")
-        places = [piece.place if isinstance(piece, IfPresent) else piece for piece in self.signed if not isinstance(piece, str)]
+        places = [place for piece in self.signed if not isinstance(place := _place(piece), str)]
         if not isinstance(signature, SignatureHeader):
             need_place(signature, "signature", SignatureHeader, InBody, InForm, FirstOf)
         for place in places:
@@ -115,7 +125,7 @@ class FieldsScheme(Scheme):
                 need_place(place, "what is signed")
         if timestamp is not None and timestamp not in places:
             raise ConfigurationError(
-                f"timestamp is {in_words(timestamp)}, which is not among what is signed, so it proves nothing"
+                f"timestamp is {in_words(timestamp)}, which is not signed and proves nothing: add it to signed"
             )
         if each is not None and isinstance(signature, SignatureHeader):
             raise ConfigurationError("each member carries its own signature: give signature=InBody(…), inside the member")
@@ -129,16 +139,19 @@ class FieldsScheme(Scheme):
         self.timestamp = timestamp
         need_unit(timestamp_unit)
         self.timestamp_unit: TimestampUnit = timestamp_unit
+        self.bare_timestamp = _touches(self.signed, timestamp)
         self.borders = borders
         self.each = each
         self.wrapped = wrapped
+        self._list, self._member = steps(each or ""), steps(wrapped)
         self.json_field = json_field
         self.signs_timestamp = timestamp is not None
         self.required_header = signature.lower if isinstance(signature, SignatureHeader) else None
-        # Of the body only the named fields are covered, which is not the body; of a list's members each one's own. What the
-        # first of several places holds is signed, but none of them is whenever it is there, so they have one name together.
+        # The named fields are covered, not the whole body; in a list, the fields of each member. Of several alternative places
+        # only the first one with a value is signed, so together they have one name.
         within = "" if each is None else f"{each}[*].{wrapped}{'.' if wrapped else ''}"
-        self.covers = frozenset(part for place in places if (part := exact_part(place, within)) is not None)
+        read = (place for place in places if not isinstance(place, InSignature))
+        self.covers = frozenset(part for place in read if (part := place.exact_part(within)) is not None)
 
     @property
     def where(self) -> str:
@@ -148,11 +161,7 @@ class FieldsScheme(Scheme):
     @property
     def what(self) -> str:
         """The hash and the fields."""
-        fields = [
-            in_words(piece.place if isinstance(piece, IfPresent) else piece)
-            for piece in self.signed
-            if not isinstance(piece, str)
-        ]
+        fields = [in_words(_place(piece)) for piece in self.signed if not isinstance(piece, str)]
         which = " of every member" if self.each is not None else ""
         return f"HMAC-{self.digest.upper().replace('SHA', 'SHA-')} of {', '.join(fields)}{which}"
 
@@ -161,28 +170,28 @@ class FieldsScheme(Scheme):
         return HmacKey(secret.key(self.secret_format, self.secret_fields[0]), self.digest)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Check the fields' signature; where the members are signed each by itself, all of them."""
+        """Check the fields' signature, or the signatures of all members."""
         matched: Verified | None = None
         for reading in self._readings(delivery):
             found = self._check(reading, delivery, keys)
             matched = matched or found
         if matched is None:  # pragma: no cover - there is always one reading
-            raise MissingSignature("nothing that could be signed")
+            raise MissingSignature("the delivery holds nothing that could be signed")
         return matched
 
     def _readings(self, delivery: Delivery) -> list[Readable]:
         reading = Reading(delivery, self.json_field)
         if self.each is None:
             return [reading]
-        members = reading.document()
-        for step in self.each.split(".") if self.each else ():
-            members = members.get(step) if isinstance(members, dict) else None
+        members = read(reading.document(), self._list)
         if not isinstance(members, list) or not members:
             raise MissingSignature(f"the body holds no list {self.each!r} of signed members")
         if len(members) > MAX_MEMBERS:
-            raise MalformedSignature(f"the body lists {len(members)} members; {MAX_MEMBERS} are checked at most")
+            raise MalformedSignature(
+                f"the body lists {len(members)} members; {MAX_MEMBERS} are checked at most", size=len(members), limit=MAX_MEMBERS
+            )
         if self.wrapped:
-            members = [member.get(self.wrapped) if isinstance(member, dict) else None for member in members]
+            members = [read(member, self._member) for member in members]
         return [_Member(member, reading) for member in members]
 
     def _check(self, reading: Readable, delivery: Delivery, keys: Sequence[Key]) -> Verified:
@@ -193,24 +202,27 @@ class FieldsScheme(Scheme):
             for signature in signatures:
                 if compare_digest(expected, signature):
                     return key.name, timestamp
-        raise SignatureMismatch(f"none of {len(keys)} secrets makes the {self.what}: is it this endpoint's?")
+        raise SignatureMismatch(
+            f"signature does not match the {self.what} (secrets tried: {len(keys)}). Check that this is the endpoint's secret.",
+            secrets=len(keys),
+        )
 
     def _carried(self, reading: Readable, delivery: Delivery) -> tuple[Sequence[str], str | None]:
         if isinstance(self.signature, SignatureHeader):
             value = self.signature.value(delivery.headers)
             if not value:
-                raise MissingSignature(f"no {self.signature.name} header")
-            signatures, stamp = self._layout.read(value)
+                raise MissingSignature(f"no {self.signature.name} header", header=self.signature.name)
+            signatures, stamp = self._layout.parse_header(value)
         else:
             value = self.signature.find(reading)
             if not value:
                 raise MissingSignature(f"no signature at {in_words(self.signature)}")
             try:
-                signatures, stamp = self._layout.read(value)
+                signatures, stamp = self._layout.parse_header(value)
             except MalformedHeader:
-                # It is read as a header is, and is none.
+                # The layout reads it like a header, but it is in the body.
                 raise MalformedSignature(
-                    f"what is at {in_words(self.signature)} holds a control character, or more signatures than are tried"
+                    f"the signature at {in_words(self.signature)} holds a control character, or lists too many signatures"
                 ) from None
         if not all(signature.isascii() for signature in signatures):
             raise MalformedSignature("the signature holds characters that are not ASCII")
@@ -227,73 +239,73 @@ class FieldsScheme(Scheme):
             border = following if isinstance(following, str) else ""
             if isinstance(piece, IfPresent):
                 place, before, behind = piece.place, piece.before, piece.behind
-                value = place.find(reading)
+                value = _text_at(place, reading)
                 if not value:
                     continue
                 border = behind or border
                 pieces += [before, value, behind]
             else:
                 place = piece  # type: ignore[assignment]  # only compared and named
-                value = stamp if isinstance(piece, InSignature) else piece.find(reading)
+                value = stamp if isinstance(piece, InSignature) else _text_at(piece, reading)
                 if not value:
                     raise (MissingTimestamp if place == self.timestamp else MissingSignature)(
-                        f"nothing at {in_words(place)}, which is signed"
+                        f"the signed value at {in_words(place)} is missing"
                     )
                 pieces.append(value)
             if self.borders and border and border in value:
-                raise MalformedSignature(f"what is at {in_words(place)} holds {border!r}, which ends it")
+                raise MalformedSignature(f"the value at {in_words(place)} holds {border!r}, the text that ends it")
             if place == self.timestamp:
                 timestamp = read_timestamp(value, self.timestamp_unit)
         return "".join(pieces).encode("utf-8", "surrogatepass"), timestamp
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign the fields the draft's body, query and headers hold, and put the signature where it belongs.
+        """Sign the fields in the draft's body, query and headers, and write the signature to its place.
 
-        A timestamp in the body is written there when it is missing; the other fields are the caller's to write.
+        A missing timestamp in the body is added. The caller writes the other fields.
         """
         if len(keys) != 1:
-            raise ConfigurationError("one signature goes with the fields: sign with one secret")
-        stamp = write_timestamp(draft.timestamp, self.timestamp_unit)
-        delivery = Delivery(draft.body, draft.headers, draft.method, draft.url)
+            raise ConfigurationError("the delivery carries one signature: sign with one secret")
+        writing = draft.writing()
         if self.each is not None:
-            return self._sign_each(delivery, keys[0])
-        place = _first(self.timestamp)
-        if isinstance(place, InHeader):
-            delivery = Delivery(draft.body, {**draft.headers, place.name: stamp}, draft.method, draft.url)
-        elif isinstance(place, (InBody, InForm)) and place.find(Reading(delivery, self.json_field)) is None:
-            delivery = delivery._replace(body=_put(delivery.body, place, stamp))
-        message, _ = self._message(Reading(delivery, self.json_field), stamp)
+            self._sign_each(writing, keys[0])
+            return writing.delivery()
+        stamp = write_timestamp(draft.timestamp, self.timestamp_unit)
+        place = self.timestamp
+        if (
+            place is not None
+            and not isinstance(place, InSignature)
+            and (place.header or place.find(Reading(writing.delivery(), self.json_field)) is None)
+        ):
+            place.put(writing, stamp)
+        message, _ = self._message(Reading(writing.delivery(), self.json_field), stamp)
         signature = self._layout.prefix + self._layout.encode(keys[0].prepared.digest(message))
         if isinstance(self.signature, SignatureHeader):
-            headers = dict(delivery.headers.items())
-            headers[self.signature.name] = self._layout.write([signature], stamp, [keys[0].name])
-            return Delivery(delivery.body, headers, draft.method, draft.url)
-        return delivery._replace(body=_put(delivery.body, _first(self.signature), signature))
+            writing.put_header(self.signature.name, self._layout.write_header([signature], stamp, [keys[0].name]))
+        else:
+            self.signature.put(writing, signature)
+        return writing.delivery()
 
-    def _sign_each(self, delivery: Delivery, key: Key) -> Delivery:
-        body = delivery.body
+    def _sign_each(self, writing: Writing, key: Key) -> None:
         target = self.signature
         if not isinstance(target, InBody):
             raise ConfigurationError("members are signed in JSON: give signature=InBody(…)")
-        for position, member in enumerate(self._readings(delivery)):
+        for position, member in enumerate(self._readings(writing.delivery())):
             message, _ = self._message(member, None)
             signature = self._layout.prefix + self._layout.encode(key.prepared.digest(message))
-            path = [self.each or "", str(position), self.wrapped, target.path]
-            body = put_json(body, ".".join(step for step in path if step), signature)
-        return delivery._replace(body=body)
+            writing.put_json(join(self.each or "", position, self.wrapped, target.path), signature)
 
     def __repr__(self) -> str:
         return f"FieldsScheme({self.signature!r}, signed={self.signed!r}, digest={self.digest!r})"
 
 
 class _Member:
-    """One member of a list, as places look into it."""
+    """One member of a list, for places to read."""
 
     __slots__ = ("_member", "form", "headers", "url")
 
     def __init__(self, member: Any, reading: Reading) -> None:
         if not isinstance(member, dict):
-            raise MalformedBody("a member that should be signed is no JSON object")
+            raise MalformedBody("a member that should be signed is not a JSON object")
         self._member = member
         self.headers = reading.headers
         self.url = reading.url
@@ -303,18 +315,32 @@ class _Member:
         return self._member
 
     def xml(self) -> Element:
-        raise MalformedBody("a member of a JSON body is no XML")
+        raise MalformedBody("a member of a JSON body is not XML")
 
 
-def _first(place: Any) -> Any:
-    return place.places[0] if isinstance(place, FirstOf) else place
+def _text_at(place: Place, reading: Readable) -> str | None:
+    """Return the text at a place, or None if the place is empty.
+
+    Raises MalformedSignature for any other value: it would be signed as if it were missing, so anyone could have added it.
+    """
+    value = place.value(reading)
+    if value is None or value == "":
+        return None
+    text = text_of(value)
+    if text is None:
+        raise MalformedSignature(f"the value at {in_words(place)} is not text, and would be signed as if it were missing")
+    return text
 
 
-def _put(body: bytes, place: Any, value: str) -> bytes:
-    if isinstance(place, InForm):
-        return put_form(body, place.field, value)
-    if isinstance(place, InBody):
-        return put_json(body, place.path, value)
-    raise ConfigurationError(
-        f"a signature cannot be put at {in_words(place)}: sign with a scheme whose signature is in the body or a header"
-    )
+def _touches(signed: Sequence[Piece], timestamp: Place | InSignature | None) -> bool:
+    """Whether no text is between the timestamp and the value before or behind it."""
+    for left, right in itertools.pairwise(signed):
+        ends = left.behind if isinstance(left, IfPresent) else left if isinstance(left, str) else ""
+        begins = right.before if isinstance(right, IfPresent) else right if isinstance(right, str) else ""
+        if not ends and not begins and timestamp in (_place(left), _place(right)):
+            return True
+    return False
+
+
+def _place(piece: Piece) -> Place | InSignature | str:
+    return piece.place if isinstance(piece, IfPresent) else piece

@@ -1,58 +1,54 @@
 """HMAC over a URL and the sorted fields of a form, as Twilio, Plivo and Mandrill sign.
 
-Names and values are put one after the other without anything between them, so the signature does not say where one ends:
-``Digits=12`` and ``Digit=s12`` are signed alike. A field's own check (is this a phone number?) matters more than elsewhere.
+Names and values are joined without a separator, so the signature does not show where one ends: ``Digits=12`` and
+``Digit=s12`` are signed alike. So check each field yourself (is this a phone number?).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from hmac import compare_digest
-from urllib.parse import parse_qsl
 
+from hookguard.bodies import form_pairs
 from hookguard.delivery import Delivery
-from hookguard.documents import as_text, put_form, says_form
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature, MissingSignature, SignatureMismatch
+from hookguard.head.content_type import says_form
 from hookguard.headers import Headers
-from hookguard.layout import ENCODINGS
+from hookguard.privacy.shown import shown_url
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.schemes.hmac import DIGESTS, HmacKey
+from hookguard.schemes.layout import ENCODINGS
 from hookguard.secret import Secret
+from hookguard.writing import as_text, put_form
 
 __all__ = ["FormScheme", "joined_fields", "read_pairs"]
 
-#: Fields of one form.
-MAX_FIELDS = 1000
-
+_LOWER = re.compile(rb"%(?:[a-z]|[^%][a-z])")
 _encode, _BASE64 = ENCODINGS["base64"]
 
 
 def read_pairs(body: bytes) -> list[tuple[str, str]]:
     """Return a form's fields in the order they came, repeated ones as well.
 
-    MalformedBody when it is not UTF-8, has more than 1,000 fields, or writes an escape in lower case: what is signed is what
-    the form says, so it must have one spelling as far as that can be asked of an honest sender.
+    Raises MalformedBody if the form cannot be read (see ``bodies.form_pairs``) or has an escape in lower case. The signature
+    covers the decoded fields, so the body must have one spelling. Honest senders write escapes in upper case.
     """
-    try:
-        text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise MalformedBody(f"the form cannot be read ({type(error).__name__})") from None
-    if any(piece[:2] != piece[:2].upper() for piece in text.split("%")[1:]):
-        raise MalformedBody("the form has an escape in lower case, which no sender of such signatures writes")
-    return pairs
+    if _LOWER.search(body):
+        raise MalformedBody("the form has an escape in lower case; senders of this signature write upper case")
+    return form_pairs(body)
 
 
 def joined_fields(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return names and values without anything between them, sorted."""
+    """Return the sorted names and values, joined without a separator."""
     return "".join(name + value for name, value in sorted(pairs))
 
 
 class FormScheme(Scheme):
     """HMAC of the URL and the sorted fields of a form, in base64 in ``header``.
 
-    A body that is no form is not signed, and refused unless it is empty; signing puts it into the field ``json_field``, where
-    there is one. ConfigurationError for an unknown digest.
+    A body that is not a form is not signed, so it is rejected unless it is empty. With ``json_field``, signing puts such a body
+    into that field. Raises ConfigurationError for an unknown digest.
     """
 
     __slots__ = ("_lower", "digest", "header", "json_field", "required_header")
@@ -71,7 +67,7 @@ class FormScheme(Scheme):
 
     @property
     def what(self) -> str:
-        """The hash, and what goes into it."""
+        """The hash and the signed content."""
         return f"HMAC-{self.digest.upper().replace('SHA', 'SHA-')} of the URL and the form's sorted fields"
 
     def prepare(self, secret: Secret) -> HmacKey:
@@ -79,10 +75,10 @@ class FormScheme(Scheme):
         return HmacKey(secret.key(), self.digest)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Try every key against what the URL and the form make."""
+        """Try every key against the URL and the form."""
         came = delivery.headers.whole(self._lower)
         if not came:
-            raise MissingSignature(f"no {self.header} header")
+            raise MissingSignature(f"no {self.header} header", header=self.header)
         if not _BASE64.fullmatch(came):
             raise MalformedSignature(f"the {self.header} header is not base64")
         messages = self._messages(delivery)
@@ -91,23 +87,30 @@ class FormScheme(Scheme):
                 if compare_digest(self._encode(key.prepared.digest(message)), came):
                     return key.name, None
         raise SignatureMismatch(
-            f"none of {len(keys)} secrets makes the {self.header} over {delivery.url!r} and the form:"
-            " is it this endpoint's secret, and is this the very URL that the provider was given?"
+            f"{self.header} does not match {shown_url(delivery.url)!r} and the form (secrets tried: {len(keys)})."
+            " Check that this is the endpoint's secret, and that this is exactly the URL that the provider has.",
+            secrets=len(keys),
         )
 
+    def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
+        """Return the signature of each text that may have been signed."""
+        if not hasattr(key.prepared, "digest"):
+            return ()
+        return tuple(self._encode(key.prepared.digest(message)) for message in self._messages(delivery))
+
     def content(self, delivery: Delivery) -> bytes:
-        """Return the text that is signed: the order of fields, their escapes and their borders are the sender's to choose."""
+        """Return the signed text. The body is not used, because a sender may choose the fields' order, escapes and borders."""
         return self._messages(delivery)[0]
 
     def _messages(self, delivery: Delivery) -> list[bytes]:
-        """What may have been signed."""
+        """The texts that may have been signed."""
         return [(delivery.url + self._fields(delivery)).encode("utf-8", "surrogatepass")]
 
     def _fields(self, delivery: Delivery) -> str:
         if not delivery.body:
             return ""
         if not says_form(delivery.headers):
-            raise MalformedSignature(f"{self.header} covers forms only, and the body is none")
+            raise MalformedSignature(f"{self.header} covers forms only, and the body is not a form")
         return joined_fields(read_pairs(delivery.body))
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:

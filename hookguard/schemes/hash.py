@@ -1,8 +1,8 @@
-"""A plain hash with the secret among what is hashed: for providers that never took to HMAC.
+"""A plain hash of a text that includes the secret, for providers that do not use HMAC.
 
-A hash that begins with the secret can be extended: from one delivery and the secret's length, the hash of the same bytes
-with padding and anything more behind them follows without the secret. JSON with such padding in it does not parse, so what
-comes of it is a refused body; prefer a provider's newer scheme all the same.
+A hash that begins with the secret can be extended. From one delivery and the secret's length, an attacker can compute the
+hash of the same bytes followed by padding and more bytes. JSON with such padding does not parse, so the body is rejected.
+Prefer the provider's newer scheme all the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["HashKey", "HashScheme"]
 
 
 class HashKey(HmacKey):
-    """A secret that is hashed with the rest: its text goes into the template."""
+    """A secret whose text is part of the template that is hashed."""
 
     __slots__ = ("_digest",)
 
@@ -45,7 +45,9 @@ class HashScheme(HmacScheme):
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
         if not self._signs_secret:
-            raise ConfigurationError(f"signed={self.signed!r}: a hash without {{secret}} in it proves nothing; or is it an HMAC?")
+            raise ConfigurationError(
+                f"signed={self.signed!r}: a hash without {{secret}} proves nothing: add {{secret}}, or use HmacScheme"
+            )
 
     @property
     def what(self) -> str:

@@ -1,4 +1,4 @@
-"""HMAC over a layout: by far the most common family."""
+"""HMAC over a template: by far the most common family."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hmac import compare_digest
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError, MalformedHeader, MalformedSignature, Rejected, SignatureMismatch
 from hookguard.place import InBody, InHeader
-from hookguard.schemes.base import Key, Verified
+from hookguard.schemes.base import Key, Verified, in_configured_order
 from hookguard.schemes.template import SignatureHeader, TemplateScheme
+from hookguard.schemes.timestamp import TimestampUnit
 from hookguard.secret import Secret, SecretFormat, need_format
-from hookguard.timestamp import TimestampUnit
 
 __all__ = ["DIGESTS", "HmacKey", "HmacScheme", "SignatureHeader", "secret_text"]
 
-#: Hashes a scheme may be made with. SHA-1 is there for providers that have nothing better.
+#: The hashes that a scheme may use. SHA-1 is for providers that have nothing better.
 DIGESTS = ("sha1", "sha256", "sha384", "sha512")
 
 _PAD_INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -26,13 +26,14 @@ _PAD_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 class HmacKey:
     """A secret with HMAC's two key blocks already hashed (RFC 2104 §4 describes this).
 
-    Keying costs two of the four hash blocks of a small delivery; doing it once makes verifying cheaper than a fresh
-    ``hmac.digest``. Held to RFC 4231 and Wycheproof in the tests. Copies of a hash share nothing, so threads may share a key.
+    Keying costs two of the four hash blocks of a small delivery. Doing it once makes verifying cheaper than a fresh
+    ``hmac.digest``. The tests check it against RFC 4231 and Wycheproof. Copies of a hash share nothing, so threads may share a
+    key.
     """
 
     __slots__ = ("_inner", "_outer", "text")
 
-    text: str  #: the secret's own text, where a template has it among what is signed
+    text: str  #: the secret's text, for templates with {secret}
 
     def __init__(self, key: bytes, digest: str, text: str = "") -> None:
         self.text = text
@@ -45,7 +46,7 @@ class HmacKey:
         self._inner, self._outer = inner, outer
 
     def digest(self, head: bytes, body: bytes = b"", tail: bytes = b"") -> bytes:
-        """Return the HMAC of the parts, one after the other: no scheme has more than three, and a loop would cost more."""
+        """Return the HMAC of the joined parts. No scheme has more than three, and a loop would be slower."""
         inner = self._inner.copy()
         if head:
             inner.update(head)
@@ -65,16 +66,17 @@ class HmacScheme(TemplateScheme):
     """HMAC of ``signed`` with the secret, in the ``signature`` header.
 
     ``signed`` is a template of ``{body}``, ``{timestamp}``, ``{id}``, ``{url}``, ``{method}``, ``{header:Name}``, ``{secret}``
-    and literal text. ``signature`` may be several headers (a provider that rotates may send a second one): a match in any of
-    them counts, and the first is the one that must be there, unless ``any_header`` says that any of them will do (a provider
-    that renamed it). ``timestamp`` and ``id`` name the place that carries the value, where the signature header does not; a
-    timestamp ``InBody`` is read from the JSON body after the signature over it was checked. ConfigurationError when the parts
+    and literal text. ``signature`` may be several headers, for a provider that sends a second one while it rotates secrets. A
+    match in any of them counts. The first header is required, unless ``any_header`` accepts any of them (for a provider that
+    renamed its header). ``timestamp`` and ``id`` name the place of a value that the signature header does not carry. A
+    timestamp ``InBody`` is read from the JSON body after the signature was checked. Raises ConfigurationError if the arguments
     do not fit together.
     """
 
     __slots__ = ("_size", "digest", "secret_format")
 
     _more_fields = ("secret",)
+    tries_last_match_first = True
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class HmacScheme(TemplateScheme):
         timestamp = None if stamp is None else self._moment(stamp)
         parts = (b"", delivery.body, b"") if self._body_alone else None
         prefix, encode = self._prefix, self._encode
-        for key in keys:
+        for key in keys if len(signatures) == 1 else in_configured_order(keys):
             if parts is None or self._signs_secret:
                 parts = self._parts(delivery, stamp, key.prepared)
             head, body, tail = parts
@@ -129,28 +131,41 @@ class HmacScheme(TemplateScheme):
                     return key.name, timestamp if self._stamp_in_body is None else self._stamp_from_body(delivery)
         raise self._why(signatures, delivery, keys)
 
+    def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
+        """Return the signature with its prefix; empty for a key that makes several."""
+        if not isinstance(key.prepared, HmacKey):
+            return ()
+        parts = self._parts(delivery, self._carried(delivery.headers)[1], key.prepared)
+        return (self._prefix + self._encode(key.prepared.digest(*parts)),)
+
     def _make(self, prepared: HmacKey, parts: tuple[bytes, ...]) -> bytes:
         return prepared.digest(*parts)
 
     def _why(self, signatures: Sequence[str], delivery: Delivery, keys: Sequence[Key]) -> Rejected:
-        """Tell the operator why nothing matched; to the sender it is all the same."""
+        """Return the error that shows the operator why nothing matched. The sender gets the same answer for each."""
         layout = self._layout
         if any(not signature.isprintable() for signature in signatures):
-            return MalformedHeader(f"header {self._first!r} holds a control character")
+            return MalformedHeader(f"header {self._first!r} holds a control character", header=self._first)
         if any(layout.plausible(signature, self._size) for signature in signatures):
             return SignatureMismatch(
-                f"none of {len(keys)} secrets makes any of the {len(signatures)} signatures over {len(delivery.body)} bytes:"
-                " is it this endpoint's secret, and are these the bytes that came over the wire?"
+                f"signature does not match (secrets tried: {len(keys)}, signatures: {len(signatures)}, body of"
+                f" {len(delivery.body)} bytes). Check that this is the endpoint's secret, and that nothing changed the body on"
+                " the way.",
+                secrets=len(keys),
+                candidates=len(signatures),
+                size=len(delivery.body),
             )
-        return MalformedSignature(f"the {self.signature[0].name} header does not read as {layout.template!r} of {self.digest}")
+        return MalformedSignature(
+            f"the {self.signature[0].name} header does not have the form {layout.template!r} with {self.digest}"
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.signature))}, signed={self.signed!r}, digest={self.digest!r})"
 
 
 def secret_text(key: bytes) -> str:
-    """Return the text of a secret that a template has among what is signed; ConfigurationError when it is none."""
+    """Return the text of a secret that is part of the signed text; ConfigurationError if it is not text."""
     try:
         return key.decode()
     except UnicodeDecodeError:
-        raise ConfigurationError("the secret is part of what is signed here, so it must be text") from None
+        raise ConfigurationError("the secret is part of the signed text, so it must be text (UTF-8)") from None

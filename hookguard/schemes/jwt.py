@@ -1,12 +1,7 @@
-"""JSON Web Tokens (RFC 7515, RFC 7519): the delivery carries one, and its claims say what it vouches for.
-
-The algorithm is the provider's and fixed; what the token's header says of it must agree and chooses nothing. Keys that a token
-brings along (``jwk``, ``jku``, ``x5u``, ``x5c``) are not looked at. The arithmetic is PyJWT's, imported when a key is read.
-"""
+"""JSON Web Tokens (RFC 7519): the delivery carries a token, and the token's claims describe the delivery."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
@@ -14,10 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Any, Literal, NamedTuple, Protocol, Union
+from typing import Any, Literal, Union
 
+from hookguard.bodies import Reading, read_json
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, put_json, read_json
 from hookguard.errors import (
     ConfigurationError,
     MalformedBody,
@@ -28,223 +23,23 @@ from hookguard.errors import (
     SignatureMismatch,
 )
 from hookguard.keys import Wanted
-from hookguard.place import InBody, InHeader, in_words, need_place
+from hookguard.place import InBody, InHeader, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Validity, Verified
+from hookguard.schemes.jws import Jws, JwsKey, JwtAlgorithm, Published, need_jwt, read_jws, read_pinned_jwk, write_base64url
 from hookguard.schemes.public_key import read_key
 from hookguard.secret import Secret, SecretFormat, need_format
 
-__all__ = [
-    "BodyHash",
-    "Claim",
-    "Equals",
-    "FieldOf",
-    "Jws",
-    "JwsKey",
-    "JwtAlgorithm",
-    "JwtScheme",
-    "KeySet",
-    "Published",
-    "PublishedJwtScheme",
-    "UrlHash",
-    "UrlItself",
-    "jwk_key",
-    "need_jwt",
-    "read_jwks",
-    "read_jws",
-]
+__all__ = ["BodyHash", "ClaimCheck", "Equals", "FieldOf", "JwtScheme", "PublishedJwtScheme", "UrlHash", "UrlItself"]
 
-JwtAlgorithm = Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
-
-#: Longest token in a body, in characters; a header has its own limit.
+#: The longest token in a body, in characters. Headers have their own limit.
 MAX_TOKEN = 1 << 20
 
-_TOKEN = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]+)", re.ASCII)
 _KEY_ID = re.compile(r"[!-~]{1,256}", re.ASCII)
-
-
-class Jws(NamedTuple):
-    """A token taken apart, its signature not checked: ``signed`` are the bytes the signature covers."""
-
-    header: Mapping[str, Any]
-    payload: bytes
-    signed: bytes
-    signature: bytes
-
-
-def read_jws(token: str) -> Jws:
-    """Take a compact token apart; MalformedSignature unless it is three parts in their one spelling with a JSON header."""
-    match = _TOKEN.fullmatch(token)
-    if match is None:
-        raise MalformedSignature("the token is not three base64url parts with dots between them")
-    header, payload, signature = (_base64url(part) for part in match.groups())
-    try:
-        read = read_json(header)
-    except MalformedBody:
-        read = None
-    if not isinstance(read, dict):
-        raise MalformedSignature("the token's header is no JSON object")
-    # Extensions that must be understood (RFC 7515 §4.1.11) are not; without one, b64 would only confuse.
-    if "crit" in read or "b64" in read:
-        raise MalformedSignature("the token's header asks for an extension")
-    return Jws(read, payload, token.rpartition(".")[0].encode(), signature)
-
-
-def _base64url(text: str) -> bytes:
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        raw = b""
-    # Decoders ignore stray bits in the last character.
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != text.encode():
-        raise MalformedSignature("a part of the token is not base64url in its one spelling")
-    return raw
-
-
-def _write_base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def need_jwt() -> None:
-    """Raise ConfigurationError, with the command that installs it, when tokens of public keys cannot be checked."""
-    try:
-        import cryptography  # noqa: F401, PLC0415 - an extra
-        import jwt  # noqa: F401, PLC0415 - likewise
-    except ImportError as error:
-        raise ConfigurationError(f"tokens need the package {error.name}: pip install 'hookguard-webhooks[jwt]'") from None
-
-
-class JwsKey:
-    """A key for one algorithm: the bytes of a shared secret, or a key of the package cryptography.
-
-    ConfigurationError when PyJWT is not installed or the key is not of the algorithm's kind.
-    """
-
-    __slots__ = ("_algorithm", "_key", "_private", "algorithm")
-
-    def __init__(self, key: Any, algorithm: JwtAlgorithm) -> None:
-        try:
-            from jwt.algorithms import get_default_algorithms  # noqa: PLC0415 - an extra
-            from jwt.exceptions import PyJWTError  # noqa: PLC0415
-        except ImportError:
-            raise ConfigurationError("tokens need the package PyJWT: pip install 'hookguard-webhooks[jwt]'") from None
-        try:
-            self._algorithm = get_default_algorithms()[algorithm]
-        except KeyError:
-            raise ConfigurationError(
-                f"{algorithm} needs the package cryptography: pip install 'hookguard-webhooks[jwt]'"
-            ) from None
-        self.algorithm = algorithm
-        self._private = key if hasattr(key, "private_bytes") else None
-        key = self._private.public_key() if self._private is not None else key
-        shared = isinstance(key, bytes)
-        if shared != algorithm.startswith("HS"):
-            raise ConfigurationError(f"{algorithm} takes {'a public key' if shared else 'a shared secret'}")
-        try:
-            self._key = self._algorithm.prepare_key(key)
-        except (PyJWTError, TypeError, ValueError) as error:
-            raise ConfigurationError(f"this is no key for {algorithm} ({type(error).__name__})") from None
-        if (curve := _CURVES.get(algorithm)) is not None and key.curve.name != curve:
-            raise ConfigurationError(f"{algorithm} takes a key on {curve}, and this one is on {key.curve.name}")
-
-    def verify(self, jws: Jws) -> bool:
-        """Whether this key made the token's signature."""
-        # The key decides which algorithm is used; a header that says otherwise is a mistake or an attack.
-        if jws.header.get("alg") != self.algorithm:
-            return False
-        try:
-            return bool(self._algorithm.verify(jws.signed, self._key, jws.signature))
-        except Exception:  # what a hostile signature makes the packages raise has many names
-            return False
-
-    def sign(self, header: Mapping[str, Any], payload: bytes) -> str:
-        """Return a token, without what is None in its header; ConfigurationError without the private key."""
-        key = self._key if isinstance(self._key, bytes) else self._private
-        if key is None:
-            raise ConfigurationError("signing needs the private key, and this is the public one: only the provider can sign")
-        header = {"alg": self.algorithm, "typ": "JWT", **header}
-        head = json.dumps({name: value for name, value in header.items() if value is not None}, separators=(",", ":")).encode()
-        signed = f"{_write_base64url(head)}.{_write_base64url(payload)}"
-        return f"{signed}.{_write_base64url(self._algorithm.sign(signed.encode(), key))}"
-
-    def __repr__(self) -> str:
-        return f"JwsKey({self.algorithm!r})"
-
-
-def jwk_key(jwk: Any, algorithm: JwtAlgorithm) -> JwsKey:
-    """Read a JSON Web Key (RFC 7517) for an algorithm; ValueError when it is none, or for another use."""
-    if not isinstance(jwk, dict):
-        raise ValueError("a key is no JSON object")  # noqa: TRY004 - one error for whatever is wrong with a document
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
-        raise ValueError("a key is not for signatures")
-    if jwk.get("alg", algorithm) != algorithm:
-        raise ValueError("a key is for another algorithm")
-    kind = {"H": "oct", "E": "EC"}.get(algorithm[0], "RSA")
-    if jwk.get("kty") != kind:
-        raise ValueError("a key is of another kind")
-    try:
-        from jwt import PyJWK  # noqa: PLC0415 - an extra
-
-        # Only the public part: what a provider publishes must not sign.
-        public = {name: value for name, value in jwk.items() if name not in ("d", "p", "q", "dp", "dq", "qi", "oth")}
-        return JwsKey(PyJWK(public, algorithm=algorithm).key, algorithm)
-    except ImportError:
-        raise ConfigurationError("tokens need the package PyJWT: pip install 'hookguard-webhooks[jwt]'") from None
-    except Exception as error:
-        raise ValueError(f"a key cannot be read ({type(error).__name__})") from None
-
-
-def read_jwks(content: bytes, algorithm: JwtAlgorithm) -> dict[str, JwsKey]:
-    """Read a JSON Web Key Set: the keys for an algorithm by their ``kid``; ValueError when the document is none."""
-    try:
-        document = read_json(content)
-    except MalformedBody as error:
-        raise ValueError(str(error)) from None
-    listed = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(listed, list):
-        raise ValueError("the document is no JSON Web Key Set")  # noqa: TRY004 - as above
-    found: dict[str, JwsKey] = {}
-    for jwk in listed[:100]:
-        # Keys for other uses, or of a kind that is yet to be invented, stand beside those that are wanted.
-        try:
-            key = jwk_key(jwk, algorithm)
-        except ValueError:
-            continue
-        if isinstance(jwk.get("kid"), str):
-            found[jwk["kid"]] = key
-    return found
-
-
-class Published(Protocol):
-    """Where a provider publishes the keys its tokens are signed with."""
-
-    @property
-    def secret_fields(self) -> tuple[str, ...]:
-        """What the secret must hold for the fetch."""
-
-    def wanted(self, key_id: str, secret: Secret, algorithm: JwtAlgorithm) -> Wanted:
-        """Say where the key of that id is."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """A JSON Web Key Set at a fixed HTTPS address."""
-
-    url: str
-    secret_fields: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith("https://"):
-            raise ConfigurationError(f"keys are fetched over https:// only, not from {self.url!r}")
-
-    def wanted(self, key_id: str, secret: Secret, algorithm: JwtAlgorithm) -> Wanted:
-        """Say where the key of that id is."""
-        return Wanted(self.url, key_id, lambda content, _: read_jwks(content, algorithm))
 
 
 @dataclass(frozen=True)
 class Equals:
-    """A claim that is one of these values; signing writes the first."""
+    """The claim must equal one of these values. Signing writes the first."""
 
     values: tuple[Any, ...]
 
@@ -254,7 +49,10 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class FieldOf:
-    """A claim that is what the secret's field holds, or a list that has it; unless ``required``, only where that was given."""
+    """The claim must equal the secret's field, or be a list that contains it.
+
+    With ``required=False`` the field is optional: without it the claim is not checked.
+    """
 
     field: str
     required: bool = True
@@ -262,16 +60,16 @@ class FieldOf:
 
 @dataclass(frozen=True, slots=True)
 class BodyHash:
-    """A claim that is the hash of the body."""
+    """The claim must equal the hash of the body."""
 
     encoding: Literal["hex", "base64url"] = "hex"
     digest: str = "sha256"
-    required: bool = True  #: False where the provider leaves it out of a delivery without a body
+    required: bool = True  #: False if the provider leaves the claim out of a delivery without a body
 
 
 @dataclass(frozen=True, slots=True)
 class UrlHash:
-    """A claim that is the hash of the URL."""
+    """The claim must equal the hash of the URL."""
 
     encoding: Literal["hex", "base64url"] = "hex"
     digest: str = "sha256"
@@ -279,25 +77,26 @@ class UrlHash:
 
 @dataclass(frozen=True, slots=True)
 class UrlItself:
-    """A claim that is the URL, or a list that has it."""
+    """The claim must equal the URL, or be a list that contains it."""
 
 
-#: What a claim must be.
-Claim = Union[Equals, FieldOf, BodyHash, UrlHash, UrlItself]
+#: The check of one claim.
+ClaimCheck = Union[Equals, FieldOf, BodyHash, UrlHash, UrlItself]
 
 
 class JwtScheme(Scheme):
-    """A token at ``token`` (behind ``prefix``, whose case does not matter), signed with ``algorithm``, with these ``claims``.
+    """A token at ``token`` (behind ``prefix``, in any case), signed with ``algorithm``, with these ``claims``.
 
-    The key is the secret's ``secret`` (HS…) or ``public_key``; for keys that the provider publishes see
-    :class:`PublishedJwtScheme`. ``timestamp`` is the claim that says when it was signed; ``exp`` and ``nbf`` are judged where
-    they are there, and ``required`` names claims that must be. ConfigurationError when the parts do not fit together.
+    The key is the secret's field ``secret`` (HS…) or ``public_key``. For keys that the provider publishes, see
+    :class:`PublishedJwtScheme`. ``timestamp`` is the claim with the time of signing. ``exp`` and ``nbf`` are checked if they are
+    present, and ``required`` names claims that must be present. Raises ConfigurationError if the arguments do not fit together.
     """
 
     __slots__ = (
         "algorithm",
         "claims",
         "covers",
+        "naming_fields",
         "optional_fields",
         "prefix",
         "required",
@@ -313,7 +112,7 @@ class JwtScheme(Scheme):
         self,
         *,
         algorithm: JwtAlgorithm,
-        claims: Mapping[str, Claim],
+        claims: Mapping[str, ClaimCheck],
         token: InHeader | InBody | None = None,
         prefix: str = "",
         timestamp: str | None = "iat",
@@ -321,7 +120,8 @@ class JwtScheme(Scheme):
         secret_format: SecretFormat = "text",
     ) -> None:
         if algorithm not in JwtAlgorithm.__args__:  # type: ignore[attr-defined]  # what Literal holds
-            raise ConfigurationError(f"algorithm {algorithm!r} is none that tokens are signed with here")
+            known = ", ".join(JwtAlgorithm.__args__)  # type: ignore[attr-defined]  # what Literal holds
+            raise ConfigurationError(f"algorithm is {algorithm!r}; choose {known}")
         self.algorithm: JwtAlgorithm = algorithm
         self.claims = dict(claims)
         self.token = InHeader("Authorization") if token is None else token
@@ -331,7 +131,7 @@ class JwtScheme(Scheme):
         self.required = tuple(required)
         need_format(secret_format)
         self.secret_format: SecretFormat = secret_format
-        self.required_header = self.token.name.lower() if isinstance(self.token, InHeader) else None
+        self.required_header = self.token.header.lower() if self.token.header else None
         self.signs_timestamp = timestamp is not None
         checks = self.claims.values()
         covered = {"body"} if any(isinstance(check, BodyHash) for check in checks) else set()
@@ -343,6 +143,7 @@ class JwtScheme(Scheme):
     def _take_fields(self, own: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
         fields = [check for check in self.claims.values() if isinstance(check, FieldOf)]
         self.secret_fields = (*own, *(check.field for check in fields if check.required))
+        self.naming_fields = tuple(check.field for check in fields)
         self.optional_fields = (*(check.field for check in fields if not check.required), *optional)
 
     extras: tuple[str, ...] = ("jwt",)
@@ -355,7 +156,7 @@ class JwtScheme(Scheme):
     @property
     def where(self) -> str:
         """The header or the place."""
-        return f"`{self.token.name}`" if isinstance(self.token, InHeader) else in_words(self.token)
+        return f"`{self.token.header}`" if self.token.header else str(self.token)
 
     @property
     def what(self) -> str:
@@ -369,16 +170,15 @@ class JwtScheme(Scheme):
         return JwsKey(read_key(secret.value("public_key")), self.algorithm)
 
     def _jws(self, delivery: Delivery) -> Jws:
-        if isinstance(self.token, InHeader):
-            value = delivery.headers.one(self.token.name.lower())
-        else:
-            value = self.token.find(Reading(delivery))
+        value = self.token.find(Reading(delivery))
         if not value:
-            raise MissingSignature(f"no token at {self.where}")
+            raise MissingSignature(f"no token at {self.where}", header=self.token.header)
         if len(value) > MAX_TOKEN:
-            raise MalformedSignature(f"the token is {len(value)} characters long; at most {MAX_TOKEN} are read")
+            raise MalformedSignature(
+                f"the token is {len(value)} characters long; at most {MAX_TOKEN} are allowed", size=len(value), limit=MAX_TOKEN
+            )
         if value[: len(self.prefix)].lower() != self.prefix.lower():
-            raise MalformedSignature(f"the token at {self.where} is not written behind {self.prefix!r}")
+            raise MalformedSignature(f"the token at {self.where} does not begin with {self.prefix!r}")
         return read_jws(value[len(self.prefix) :].strip(" "))
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
@@ -386,34 +186,62 @@ class JwtScheme(Scheme):
         jws = self._jws(delivery)
         for key in keys:
             if key.prepared is not None and key.prepared.verify(jws):
-                return self._judge(jws, delivery, [key])
-        raise SignatureMismatch(f"none of {len(keys)} keys made this token with {self.algorithm}: is it this endpoint's?")
+                return self._check_claims(jws, delivery, [key])
+        raise SignatureMismatch(
+            f"the token's {self.algorithm} signature does not match (keys tried: {len(keys)}). Check that this is the"
+            " endpoint's key.",
+            secrets=len(keys),
+        )
 
-    def _judge(self, jws: Jws, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Check the claims of a token whose signature is genuine; any of the keys' secrets may be the one it is for."""
+    def says_of_itself(self, delivery: Delivery) -> dict[str, str]:
+        """Return the claims that must equal a field of the secret."""
+        claims = _claims(self._jws(delivery))
+        said = {}
+        for name, check in self.claims.items():
+            value = claims.get(name)
+            value = value[0] if isinstance(value, list) and value else value
+            if isinstance(check, FieldOf) and isinstance(value, str):
+                said[check.field] = value
+        return said
+
+    def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
+        """Return the signature of a token that is signed with a shared secret, even if the token's own is cut."""
+        value = self.token.find(Reading(delivery)) or ""
+        signed, dot, _ = value[len(self.prefix) :].strip(" ").rpartition(".")
+        shared = self.algorithm.startswith("HS") and dot and len(value) <= MAX_TOKEN
+        return (key.prepared.signature(signed.encode()),) if shared else ()
+
+    def _check_claims(self, jws: Jws, delivery: Delivery, keys: Sequence[Key]) -> Verified:
+        """Check the claims of a token whose signature is genuine. They must fit one of the keys' secrets."""
         claims = _claims(jws)
         for name in self.required:
             if claims.get(name) is None:
                 raise MalformedSignature(f"the token has no claim {name!r}")
+        wrong: list[str] = []
         for key in keys:
             wrong = [name for name, check in self.claims.items() if not _holds(check, claims.get(name), delivery, key.secret)]
             if not wrong:
                 return key.name, None if self.timestamp is None else _moment(claims, self.timestamp, needed=True)
-        raise SignatureMismatch(f"the token is genuine, but its claim {wrong[0]!r} is not for this delivery and this endpoint")
+        raise SignatureMismatch(f"the token is genuine, but its claim {wrong[0]!r} does not fit this delivery and this endpoint")
 
     def validity(self, delivery: Delivery) -> Validity:
-        """Return the token's own bounds, ``nbf`` and ``exp``; only for a delivery that was verified."""
+        """Return the token's bounds ``nbf`` and ``exp``. Call it only for a verified delivery.
+
+        A token is not valid before it was issued. So ``iat`` is a bound too, unless it is the timestamp: then the tolerance
+        covers it.
+        """
         claims = _claims(self._jws(delivery))
-        return _moment(claims, "nbf"), _moment(claims, "exp")
+        starts = [_moment(claims, name) for name in ("nbf", "iat") if name != self.timestamp]
+        return max((start for start in starts if start is not None), default=None), _moment(claims, "exp")
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Write a token with the claims the delivery needs."""
+        """Write a token with the claims that the delivery needs."""
         if len(keys) != 1:
             raise ConfigurationError(f"{self.where} carries one token: sign with one secret")
         secret, prepared = keys[0].secret, keys[0].prepared
         if prepared is None:
             raise ConfigurationError(
-                "the provider alone has the private key: for tests, give one of your own as the secret's private_key"
+                "only the provider has the private key: in tests, give your own key as the secret's private_key"
             )
         claims: dict[str, Any] = {}
         if self.timestamp is not None:
@@ -427,19 +255,18 @@ class JwtScheme(Scheme):
             if (value := _write(check, draft, secret)) is not None:
                 claims[name] = value
         header = {"kid": secret.field("key_id")} if secret.has("key_id") else {}
-        token = self.prefix + prepared.sign(header, json.dumps(claims, separators=(",", ":")).encode())
-        if isinstance(self.token, InHeader):
-            return Delivery(draft.body, {**draft.headers, self.token.name: token}, draft.method, draft.url)
-        return Delivery(put_json(draft.body, self.token.path, token), draft.headers, draft.method, draft.url)
+        writing = draft.writing()
+        self.token.put(writing, self.prefix + prepared.sign(header, json.dumps(claims, separators=(",", ":")).encode()))
+        return writing.delivery()
 
     def __repr__(self) -> str:
         return f"JwtScheme({self.token!r}, {self.algorithm!r}, claims={self.claims!r})"
 
 
 class PublishedJwtScheme(JwtScheme):
-    """A token signed with one of the keys its provider publishes, by the token's ``kid``; otherwise like ``JwtScheme``.
+    """A token signed with a key that the provider publishes. The token's ``kid`` names the key; the rest is ``JwtScheme``.
 
-    ``published`` says where they are (:class:`KeySet`). Signing takes a ``private_key`` and a ``key_id`` in the secret, which
+    ``published`` is where the keys are (:class:`KeySet`). Signing needs a ``private_key`` and a ``key_id`` in the secret, which
     only tests have.
     """
 
@@ -450,31 +277,40 @@ class PublishedJwtScheme(JwtScheme):
     def __init__(self, *, published: Published, **parts: Any) -> None:
         super().__init__(**parts)
         if self.algorithm.startswith("HS"):
-            raise ConfigurationError(f"{self.algorithm} takes a shared secret, which nobody publishes")
+            raise ConfigurationError(f"{self.algorithm} needs a shared secret, and published keys are public: use JwtScheme")
         self.published = published
         self._take_fields(published.secret_fields, ("private_key", "key_id"))
 
     def prepare(self, secret: Secret) -> JwsKey | None:
-        """Read the private key, in tests; a package that is missing is found here and not at the first delivery."""
+        """Read the private key, in tests. A missing package is reported here, not at the first delivery."""
         need_jwt()
         return JwsKey(read_key(secret.value("private_key")), self.algorithm) if secret.has("private_key") else None
 
     def wants(self, delivery: Delivery, keys: Sequence[Key]) -> Wanted | None:
-        """Say which key the token names; MalformedSignature when it names none, or another algorithm."""
+        """Return the key that the token names; MalformedSignature if it names no key, or another algorithm."""
         header = self._jws(delivery).header
         key_id = header.get("kid")
         if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
-            raise MalformedSignature("the token's header names no key")
+            raise MalformedSignature("the token's header has no valid kid")
         if header.get("alg") != self.algorithm:
-            raise MalformedSignature(f"the token's header says another algorithm than {self.algorithm}")
+            raise MalformedSignature(f"the token's header names another algorithm than {self.algorithm}")
         return self.published.wanted(key_id, keys[0].secret, self.algorithm)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: JwsKey | None = None) -> Verified:
-        """Check the token with the key that was found, and its claims."""
+        """Check the token's signature with the fetched key, and its claims."""
         jws = self._jws(delivery)
         if found is None or not found.verify(jws):
-            raise SignatureMismatch(f"the provider's key did not make this token with {self.algorithm}")
-        return self._judge(jws, delivery, keys)
+            raise SignatureMismatch(f"the token's {self.algorithm} signature does not match the provider's key")
+        return self._check_claims(jws, delivery, keys)
+
+    def check_key_name(self, name: str) -> None:
+        """Raise ConfigurationError unless the name can be the ``kid`` of a token."""
+        if not _KEY_ID.fullmatch(name):
+            raise ConfigurationError("a token's kid has 1 to 256 printable ASCII characters without spaces")
+
+    def read_pinned_key(self, text: str | bytes) -> JwsKey:
+        """Read a JSON Web Key, or PEM."""
+        return read_pinned_jwk(text, self.algorithm)
 
 
 def _claims(jws: Jws) -> dict[str, Any]:
@@ -483,7 +319,7 @@ def _claims(jws: Jws) -> dict[str, Any]:
     except MalformedBody:
         claims = None
     if not isinstance(claims, dict):
-        raise MalformedSignature("the token's payload is no JSON object")
+        raise MalformedSignature("the token's payload is not a JSON object")
     return claims
 
 
@@ -498,13 +334,13 @@ def _moment(claims: Mapping[str, Any], name: str, *, needed: bool = False) -> fl
     return float(value)
 
 
-def _holds(check: Claim, value: Any, delivery: Delivery, secret: Secret) -> bool:
+def _holds(check: ClaimCheck, value: Any, delivery: Delivery, secret: Secret) -> bool:
     if isinstance(check, Equals):
         # True is 1 in Python, and not in JSON.
         return any(type(value) is type(one) and value == one for one in check.values)
     if isinstance(check, BodyHash):
         if not check.required and not delivery.body:
-            return value is None  # a hash vouches for a body, which was then taken away
+            return value is None  # with a hash, the token was made for a body, and the body was removed
         return _same_hash(value, check, delivery.body)
     if isinstance(check, UrlHash):
         return _same_hash(value, check, delivery.url.encode("utf-8", "surrogatepass"))
@@ -525,17 +361,17 @@ def _same(value: Any, wanted: str) -> bool:
 
 def _same_hash(value: Any, check: BodyHash | UrlHash, content: bytes) -> bool:
     wanted = _hash(check, content)
-    # Some pad what they call base64url.
+    # Some senders pad base64url.
     padded = "=" * (-len(wanted) % 4) if check.encoding == "base64url" else ""
     return _same(value, wanted) or bool(padded and _same(value, wanted + padded))
 
 
 def _hash(check: BodyHash | UrlHash, content: bytes) -> str:
     digest = hashlib.new(check.digest, content).digest()
-    return digest.hex() if check.encoding == "hex" else _write_base64url(digest)
+    return digest.hex() if check.encoding == "hex" else write_base64url(digest)
 
 
-def _write(check: Claim, draft: Draft, secret: Secret) -> Any:
+def _write(check: ClaimCheck, draft: Draft, secret: Secret) -> Any:
     if isinstance(check, Equals):
         return check.values[0]
     if isinstance(check, BodyHash):

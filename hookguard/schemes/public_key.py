@@ -1,7 +1,7 @@
 """Signatures that a public key checks: Ed25519, ECDSA on P-256 and RSA (PKCS#1 v1.5), over a template in a header.
 
-The arithmetic is the package ``cryptography``'s (OpenSSL's): it refuses r = s = 0, values beyond the group's order and BER.
-It is imported when a key is read, so that hookguard runs without it.
+The package ``cryptography`` (OpenSSL) does the arithmetic. It rejects r = s = 0, values beyond the group's order, and BER.
+It is imported when a key is read, so hookguard runs without it.
 """
 
 from __future__ import annotations
@@ -9,20 +9,31 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from hookguard.delivery import Delivery
-from hookguard.errors import ConfigurationError, MalformedSignature, SignatureMismatch
+from hookguard.errors import ConfigurationError, MalformedSignature, SignatureMismatch, UntrustedKeySource
 from hookguard.place import InBody, InHeader
-from hookguard.schemes.base import Key, Verified
+from hookguard.schemes.base import Key, Verified, in_configured_order
+from hookguard.schemes.certificates import check_dates, read_certificates
 from hookguard.schemes.template import SignatureHeader, TemplateScheme
+from hookguard.schemes.timestamp import TimestampUnit
 from hookguard.secret import Secret
-from hookguard.timestamp import TimestampUnit
 
-__all__ = ["ALGORITHMS", "Algorithm", "PublicKey", "PublicKeyScheme", "need_cryptography", "read_key", "read_public_key"]
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "PublicKey",
+    "PublicKeyScheme",
+    "need_cryptography",
+    "read_key",
+    "read_pinned_key",
+    "read_public_key",
+]
 
-#: How a signature is made. SHA-1 is there for the few providers that have nothing better, and never a fallback.
+#: How a signature is made. SHA-1 is for the few providers that have nothing better; it is never a fallback.
 Algorithm = Literal["ed25519", "ecdsa-p256-sha256", "rsa-sha256", "rsa-sha512", "rsa-sha1"]
 NAMES: dict[str, str] = {
     "ed25519": "Ed25519",
@@ -33,7 +44,7 @@ NAMES: dict[str, str] = {
 }
 ALGORITHMS = tuple(NAMES)
 
-#: Bits an RSA key must have at the least: shorter ones have been factored, or nearly so.
+#: The fewest bits of an RSA key: shorter ones have been factored, or nearly so.
 SHORTEST_RSA = 1024
 
 _HEX_ED25519 = re.compile(r"[0-9A-Fa-f]{64}", re.ASCII)
@@ -41,17 +52,19 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 
 
 def need_cryptography() -> None:
-    """Raise ConfigurationError, with the command that installs it, when the package cryptography is not there."""
+    """Raise ConfigurationError, with the install command, if the package cryptography is missing."""
     try:
         import cryptography  # noqa: F401, PLC0415 - an extra
     except ImportError:
-        raise ConfigurationError("public keys need the package cryptography: pip install 'hookguard-webhooks[crypto]'") from None
+        raise ConfigurationError(
+            "public keys need the package cryptography: pip install 'hookguard-webhooks[crypto]'", check="P2"
+        ) from None
 
 
 class PublicKey:
-    """A key that checks signatures of one algorithm; one that was read from a private key signs as well.
+    """A key that checks signatures of one algorithm. A private key signs as well.
 
-    ``key`` is a key of the package cryptography. ConfigurationError when it is not of the algorithm's kind.
+    ``key`` is a key of the package cryptography. Raises ConfigurationError if it does not fit the algorithm.
     """
 
     __slots__ = ("_check", "_sign", "algorithm", "key")
@@ -59,20 +72,20 @@ class PublicKey:
     def __init__(self, key: Any, algorithm: Algorithm) -> None:
         need_cryptography()
         if algorithm not in ALGORITHMS:
-            raise ConfigurationError(f"algorithm {algorithm!r} is none of {', '.join(ALGORITHMS)}")
+            raise ConfigurationError(f"algorithm is {algorithm!r}; choose {', '.join(ALGORITHMS)}")
         self.algorithm: Algorithm = algorithm
         private = key if hasattr(key, "private_bytes") else None
         self.key = private.public_key() if private is not None else key  #: the public part
         self._check, self._sign = _functions(self.key, private, algorithm)
 
     def verify(self, signature: bytes, message: bytes) -> bool:
-        """Whether the key's owner signed the message; False for anything else, whatever it is."""
+        """Whether the key's owner signed the message. Any invalid signature gives False, never an error."""
         return self._check(signature, message)
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature of a message; ConfigurationError without the private key."""
         if self._sign is None:
-            raise ConfigurationError("signing needs the private key, and this is the public one: only the provider can sign")
+            raise ConfigurationError("signing needs a private key, and this is a public key: only the provider can sign")
         return self._sign(message)
 
     def __repr__(self) -> str:
@@ -99,9 +112,11 @@ def _functions(key: Any, private: Any, algorithm: Algorithm) -> tuple[Check, Sig
         digest: Any = {"rsa-sha256": hashes.SHA256, "rsa-sha512": hashes.SHA512, "rsa-sha1": hashes.SHA1}[algorithm]
         arguments = (padding.PKCS1v15(), digest())
         if right and key.key_size < SHORTEST_RSA:
-            raise ConfigurationError(f"the RSA key has {key.key_size} bits and can be factored; {SHORTEST_RSA} are the least")
+            raise ConfigurationError(
+                f"the RSA key has {key.key_size} bits and can be factored; at least {SHORTEST_RSA} are needed"
+            )
     if not right:
-        raise ConfigurationError(f"the key is {type(key).__name__.lstrip('_')}, and this provider's are for {algorithm}")
+        raise ConfigurationError(f"the key is {type(key).__name__.lstrip('_')}, but this provider signs with {algorithm}")
 
     def check(signature: bytes, message: bytes) -> bool:
         try:
@@ -116,10 +131,10 @@ def _functions(key: Any, private: Any, algorithm: Algorithm) -> tuple[Check, Sig
 
 
 def read_public_key(text: str | bytes, algorithm: Algorithm) -> PublicKey:
-    """Read a key as providers show it; ConfigurationError when it is none, or of another kind than the algorithm's.
+    """Read a key as providers show it; ConfigurationError if it is not valid, or does not fit the algorithm.
 
-    What :func:`read_key` reads; for Ed25519 also 64 hex digits, and ``whpk_`` or ``whsk_`` with base64 behind it (Standard
-    Webhooks).
+    It reads the formats of :func:`read_key`. For Ed25519 it also reads 64 hex digits, and base64 behind ``whpk_`` or ``whsk_``
+    (Standard Webhooks).
     """
     need_cryptography()
     if algorithm == "ed25519" and isinstance(text, str):
@@ -130,15 +145,15 @@ def read_public_key(text: str | bytes, algorithm: Algorithm) -> PublicKey:
             if stripped.startswith(prefix):
                 raw = _base64(stripped.removeprefix(prefix))
                 if len(raw) not in sizes:
-                    raise ConfigurationError(f"the key behind {prefix} has {len(raw)} bytes: was it cut when it was copied?")
+                    raise ConfigurationError(f"the key behind {prefix} has {len(raw)} bytes: copy the whole key once more")
                 return PublicKey(_ed25519(raw, private=prefix == "whsk_"), algorithm)
     return PublicKey(read_key(text), algorithm)
 
 
 def read_key(text: str | bytes) -> Any:
-    """Read PEM (a public key, a certificate, or a private key for signing), or the base64 of the same without its armour.
+    """Read PEM (a public key, a certificate, or a private key for signing), or its base64 without the BEGIN and END lines.
 
-    Returns a key of the package cryptography; ConfigurationError when it is none.
+    Returns a key of the package cryptography; ConfigurationError if the key is not valid.
     """
     need_cryptography()
     if isinstance(text, bytes):
@@ -153,6 +168,23 @@ def read_key(text: str | bytes) -> Any:
     return _from_der(_base64("".join(text.split())))
 
 
+def read_pinned_key(text: str | bytes) -> Any:
+    """Read a key that an operator pins: a public key or a certificate, valid today. ConfigurationError if it is not."""
+    need_cryptography()
+    pem = text.encode() if isinstance(text, str) else text
+    if not pem.strip().startswith(b"-----BEGIN CERTIFICATE"):
+        key = read_key(text)
+        if hasattr(key, "private_bytes"):
+            raise ConfigurationError("the pinned key is a private key: pin the provider's public key or certificate")
+        return key
+    try:
+        certificate = read_certificates(pem)[0]
+        check_dates(certificate, time.time())
+    except (ValueError, UntrustedKeySource) as error:
+        raise ConfigurationError(f"the pinned certificate is not valid: {error}") from None
+    return certificate.public_key()
+
+
 def _base64(text: str) -> bytes:
     stripped = text.rstrip("=")
     try:
@@ -161,7 +193,7 @@ def _base64(text: str) -> bytes:
         return base64.b64decode(stripped + "=" * (-len(stripped) % 4), validate=True)
     except (ValueError, binascii.Error):
         raise ConfigurationError(
-            "the key is no PEM and no base64: copy it whole from the provider's page, with its BEGIN and END lines if it has any"
+            "the key is neither PEM nor base64: copy all of it from the provider's page, with the BEGIN and END lines if any"
         ) from None
 
 
@@ -172,7 +204,7 @@ def _ed25519(raw: bytes, *, private: bool = False) -> Any:
         return ed25519.Ed25519PublicKey.from_public_bytes(raw)
     key = ed25519.Ed25519PrivateKey.from_private_bytes(raw[:32])
     if len(raw) == 64 and key.public_key().public_bytes_raw() != raw[32:]:
-        raise ConfigurationError("the two halves of the whsk_ key do not belong together")
+        raise ConfigurationError("the two halves of the whsk_ key do not fit: copy the whole key once more")
     return key
 
 
@@ -186,8 +218,8 @@ def _from_pem(pem: bytes) -> Any:
         if b"PRIVATE KEY-----" in pem.partition(b"\n")[0]:
             return serialization.load_pem_private_key(pem, None)
         return serialization.load_pem_public_key(pem)
-    except Exception as error:  # what is wrong with a key has many names there
-        raise ConfigurationError(f"the PEM holds no key that can be read ({type(error).__name__})") from None
+    except Exception as error:  # the package raises many kinds of errors
+        raise ConfigurationError(f"the key in the PEM cannot be read ({type(error).__name__})") from None
 
 
 def _from_der(der: bytes) -> Any:
@@ -200,14 +232,14 @@ def _from_der(der: bytes) -> Any:
     try:
         return serialization.load_der_private_key(der, None)
     except Exception as error:
-        raise ConfigurationError(f"the key's bytes are no key that can be read ({type(error).__name__})") from None
+        raise ConfigurationError(f"the key cannot be read ({type(error).__name__}): check that all of it was copied") from None
 
 
 class PublicKeyScheme(TemplateScheme):
     """A signature of ``signed`` that a public key checks, in the ``signature`` header.
 
-    The secret is the provider's public key, as its page or dashboard shows it: see :func:`read_public_key`. With a private key
-    instead the scheme signs as well, for tests and for senders. The template and the places are those of
+    The secret is the provider's public key, as its page or dashboard shows it: see :func:`read_public_key`. A private key makes
+    the scheme sign as well, for tests and for senders. For the other arguments see
     :class:`~hookguard.schemes.template.TemplateScheme`.
     """
 
@@ -216,6 +248,7 @@ class PublicKeyScheme(TemplateScheme):
     secret_fields = ("public_key",)
     extras = ("crypto",)
     signs_privately = True
+    tries_last_match_first = True
 
     def __init__(
         self,
@@ -229,7 +262,7 @@ class PublicKeyScheme(TemplateScheme):
         any_header: bool = False,
     ) -> None:
         if algorithm not in ALGORITHMS:
-            raise ConfigurationError(f"algorithm {algorithm!r} is none of {', '.join(ALGORITHMS)}")
+            raise ConfigurationError(f"algorithm is {algorithm!r}; choose {', '.join(ALGORITHMS)}")
         super().__init__(
             signature=signature,
             signed=signed,
@@ -256,14 +289,17 @@ class PublicKeyScheme(TemplateScheme):
         message = b"".join(self._parts(delivery, stamp))
         signatures = [raw for item in items if (raw := self._layout.decode(item)) is not None]
         if not signatures:
-            raise MalformedSignature(f"the {self.signature[0].name} header does not read as {self._layout.template!r}")
-        for key in keys:
+            raise MalformedSignature(f"the {self.signature[0].name} header does not have the form {self._layout.template!r}")
+        for key in keys if len(signatures) == 1 else in_configured_order(keys):
             for signature in signatures:
                 if key.prepared.verify(signature, message):
                     return key.name, timestamp if self._stamp_in_body is None else self._stamp_from_body(delivery)
         raise SignatureMismatch(
-            f"none of {len(keys)} public keys fits any of the {len(signatures)} signatures over {len(delivery.body)} bytes:"
-            " is it this provider's key, and are these the bytes that came over the wire?"
+            f"signature does not match (public keys tried: {len(keys)}, signatures: {len(signatures)}, body of"
+            f" {len(delivery.body)} bytes). Check that this is the provider's key, and that nothing changed the body on the way.",
+            secrets=len(keys),
+            candidates=len(signatures),
+            size=len(delivery.body),
         )
 
     def _make(self, prepared: PublicKey, parts: tuple[bytes, ...]) -> bytes:

@@ -1,7 +1,7 @@
-"""A plain hash of the secret and three values, sorted by their text, in the URL's query: WeCom's and DingTalk's callbacks.
+"""A plain hash of the secret and three values, sorted as text, in the URL's query: WeCom's and DingTalk's callbacks.
 
-What is hashed is put together without anything between, so the hash alone would leave the borders open. The text that is
-signed is encrypted as well, with a key and an owner that are checked when it is opened.
+The values are joined without a separator, so the hash alone does not protect the borders between them. The signed text is
+also encrypted; its key and owner are checked when it is decrypted.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hmac import compare_digest
-from typing import NamedTuple
-from urllib.parse import quote
 
+from hookguard.bodies import Reading
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading
 from hookguard.errors import (
     ConfigurationError,
     MalformedDelivery,
@@ -24,10 +23,11 @@ from hookguard.errors import (
     MissingTimestamp,
     SignatureMismatch,
 )
-from hookguard.place import FirstOf, InBody, InQuery, InXml, exact_part, in_words
+from hookguard.place import FirstOf, InBody, InQuery, InXml
+from hookguard.record import Record
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
+from hookguard.schemes.timestamp import TimestampUnit, read_timestamp, write_timestamp
 from hookguard.secret import Secret
-from hookguard.timestamp import TimestampUnit, read_timestamp, write_timestamp
 
 __all__ = ["SortedHashScheme", "sorted_hash"]
 
@@ -37,27 +37,29 @@ _NONCE = re.compile(r"[!-~]{1,128}", re.ASCII)
 _TIMESTAMP, _NONCE_PLACE = InQuery("timestamp"), InQuery("nonce")
 
 
-class _Carried(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class _Carried(Record):
     signature: str
     stamp: str
     nonce: str
 
 
 def sorted_hash(*values: str) -> str:
-    """Return the SHA-1, in hex, of the values put together in the order of their text."""
+    """Return the SHA-1, in hex, of the sorted and joined values."""
     return hashlib.sha1("".join(sorted(values)).encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 class SortedHashScheme(Scheme):
     """SHA-1 of token, timestamp, nonce and the text at ``signed``, in the query parameter ``signature``.
 
-    ``fields`` are what the secret holds besides the ``token``, for the envelope. The rest of the body is not signed and is not
-    what the event says either: that is in the envelope.
+    ``fields`` are the secret's fields for the envelope, in addition to ``token``. The rest of the body is not signed, and it is
+    not part of the event: the event is in the envelope.
     """
 
     __slots__ = ("covers", "secret_fields", "signature", "signed", "timestamp_unit")
 
     signs_timestamp = True
+    bare_timestamp = True
 
     def __init__(
         self,
@@ -71,28 +73,28 @@ class SortedHashScheme(Scheme):
         self.signed = signed
         self.secret_fields = ("token", *fields)
         self.timestamp_unit: TimestampUnit = timestamp_unit
-        self.covers = frozenset({"query:timestamp", "query:nonce", str(exact_part(signed))})
+        self.covers = frozenset({"query:timestamp", "query:nonce", str(signed.exact_part())})
 
     @property
     def where(self) -> str:
         """The query parameter."""
-        return in_words(self.signature)
+        return str(self.signature)
 
     @property
     def what(self) -> str:
-        """The hash, and what goes into it."""
-        return f"SHA-1 of the token, the query's timestamp and nonce, and {in_words(self.signed)}, sorted"
+        """The hash and the signed content."""
+        return f"SHA-1 of the token, the query's timestamp and nonce, and {self.signed}, sorted"
 
     def prepare(self, secret: Secret) -> str:
-        """Take the token."""
-        # Short ones are usual, and the key of the envelope is not.
+        """Return the token."""
+        # Tokens may be short; the envelope's key may not.
         return secret.field("token")
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try every token."""
         text = self.signed.find(Reading(delivery))
         if not text:
-            raise MissingSignature(f"nothing is at {in_words(self.signed)}, which is signed")
+            raise MissingSignature(f"the signed value at {self.signed} is missing")
         return self.check(delivery, keys, text)
 
     def check(self, delivery: Delivery, keys: Sequence[Key], text: str) -> Verified:
@@ -103,7 +105,10 @@ class SortedHashScheme(Scheme):
             expected = sorted_hash(key.prepared, carried.stamp, carried.nonce, text)
             if compare_digest(expected, carried.signature):
                 return key.name, timestamp
-        raise SignatureMismatch(f"none of {len(keys)} tokens makes the signature in the URL: is it this endpoint's?")
+        raise SignatureMismatch(
+            f"the signature in the URL does not match (tokens tried: {len(keys)}). Check that this is the endpoint's token.",
+            secrets=len(keys),
+        )
 
     def _carried(self, delivery: Delivery) -> _Carried:
         reading = Reading(delivery)
@@ -116,11 +121,11 @@ class SortedHashScheme(Scheme):
         if not stamp:
             raise MissingTimestamp("no query `timestamp`")
         if not nonce or not _NONCE.fullmatch(nonce):
-            raise MalformedSignature("the query `nonce` is missing, or longer than any that is sent")
+            raise MalformedSignature("the query `nonce` is missing, is longer than 128 characters, or is not printable ASCII")
         return _Carried(signature, stamp, nonce)
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign a body that is in its envelope, and put the signature into the URL's query."""
+        """Sign a body in its envelope, and write the signature into the URL's query."""
         if len(keys) != 1:
             raise ConfigurationError("the URL carries one signature: sign with one secret")
         reading = Reading(Delivery(draft.body, draft.headers, draft.method, draft.url))
@@ -129,17 +134,14 @@ class SortedHashScheme(Scheme):
             stamp = _TIMESTAMP.find(reading) or write_timestamp(draft.timestamp, self.timestamp_unit)
             nonce = _NONCE_PLACE.find(reading) or secrets.token_hex(5)
         except MalformedDelivery as error:
-            raise ConfigurationError(f"this cannot be signed: {error}") from None
+            raise ConfigurationError(f"the body cannot be signed: {error}") from None
         if not text:
-            raise ConfigurationError(f"the body holds nothing at {in_words(self.signed)}: it must be in its envelope first")
-        path, _, query = draft.url.partition("?")
-        first = self.signature.places[0] if isinstance(self.signature, FirstOf) else self.signature
-        name = first.parameter if isinstance(first, InQuery) else "signature"
-        own = (name, "timestamp", "nonce")
-        others = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in own]
-        values = (sorted_hash(keys[0].prepared, stamp, nonce, text), stamp, nonce)
-        pairs = [*others, *(f"{key}={quote(value, safe='')}" for key, value in zip(own, values, strict=True))]
-        return Delivery(draft.body, draft.headers, draft.method, f"{path}?{'&'.join(pairs)}")
+            raise ConfigurationError(f"the body has no value at {self.signed}: seal it in its envelope first")
+        writing = draft.writing()
+        self.signature.put(writing, sorted_hash(keys[0].prepared, stamp, nonce, text))
+        _TIMESTAMP.put(writing, stamp)
+        _NONCE_PLACE.put(writing, nonce)
+        return writing.delivery()
 
     def __repr__(self) -> str:
         return f"SortedHashScheme({self.signature!r}, signed={self.signed!r})"

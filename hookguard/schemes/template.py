@@ -1,7 +1,7 @@
-"""Signatures over a template, in a header: what keyed hashes, plain hashes and public keys have in common.
+"""Signatures over a template, in a header: the common part of keyed hashes, plain hashes and public keys.
 
-The bytes that are signed come from a template such as ``{timestamp}.{body}``. The body is never copied, joined or
-decoded: what stands before it, the body itself and what stands behind it are handed on one after the other.
+A template such as ``{timestamp}.{body}`` describes the signed bytes. The body is never copied, joined or decoded: the text
+before it, the body and the text behind it are passed on as three parts.
 """
 
 from __future__ import annotations
@@ -10,34 +10,29 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Union
 
+from hookguard.bodies import Reading
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading
-from hookguard.errors import (
-    ConfigurationError,
-    MalformedHeader,
-    MalformedSignature,
-    MissingSignature,
-    MissingTimestamp,
-)
+from hookguard.errors import ConfigurationError, MalformedHeader, MalformedSignature, MissingSignature, MissingTimestamp
 from hookguard.headers import Headers
-from hookguard.layout import MAX_CANDIDATES, Layout, Read
 from hookguard.place import InBody, InHeader, need_place
 from hookguard.schemes.base import Draft, Key, Scheme
-from hookguard.timestamp import READERS, TimestampUnit, need_unit, write_timestamp
+from hookguard.schemes.borders import check_url_and_body, fixed_width, need_borders, touching
+from hookguard.schemes.layout import MAX_CANDIDATES, Layout, ParsedHeader
+from hookguard.schemes.timestamp import READERS, TimestampUnit, need_unit, write_timestamp
 
 __all__ = ["SignatureHeader", "TemplateScheme"]
 
-#: Where a timestamp may be that is not in the signature header: a header of its own, or the JSON body.
+#: The place of a timestamp outside the signature header: its own header, or the JSON body.
 StampPlace = Union[InHeader, InBody]
 #: The signed bytes before the body, the body, and the signed bytes behind it; each may be empty.
 Parts = tuple[bytes, bytes, bytes]
 
 
 class SignatureHeader:
-    """A header that carries signatures, and the layout of its value (see :mod:`hookguard.layout`).
+    """A header that carries signatures, and the layout of its value (see :mod:`hookguard.schemes.layout`).
 
-    ``separator`` makes the value a list. ``repeated`` takes the header from several lines, as one list. ``optional_prefix``
-    and ``ignore_case`` are for senders that are known to write both ways.
+    ``separator`` makes the value a list. ``repeated`` joins the header's lines to one list. ``optional_prefix`` and
+    ``ignore_case`` are for senders that are known to write both forms.
     """
 
     __slots__ = ("layout", "lower", "name", "repeated")
@@ -55,19 +50,24 @@ class SignatureHeader:
         if repeated and separator is None:
             # Servers and proxies join repeated lines with a comma.
             separator = ","
-        self.name = InHeader(name).name  # which refuses what is none
+        self.name = InHeader(name).name  # InHeader rejects a name that is not valid
         self.lower = name.lower()
         self.repeated = repeated
         self.layout = Layout(layout, separator=separator, optional_prefix=optional_prefix, ignore_case=ignore_case)
 
     def value(self, headers: Headers) -> str | None:
-        """Return the header's value, its lines joined where there may be several; None when it is not there."""
+        """Return the header's value, or None if it is missing. With ``repeated``, its lines are joined."""
         if not self.repeated:
             return headers.whole(self.lower)
         lines = headers.all(self.lower)
         if len(lines) > MAX_CANDIDATES or sum(map(len, lines)) > MAX_REPEATED:
-            raise MalformedHeader(f"header {self.lower!r} came in {len(lines)} lines; {MAX_CANDIDATES} are read at most")
-        # Whoever joined lines on the way may have put a space behind the comma.
+            raise MalformedHeader(
+                f"header {self.lower!r} came in {len(lines)} lines; at most {MAX_CANDIDATES} are read",
+                header=self.lower,
+                size=len(lines),
+                limit=MAX_CANDIDATES,
+            )
+        # A proxy that joined lines may have put a space behind the comma.
         separator = self.layout.separator or ","
         return separator.join(item.strip(" ") for line in lines for item in line.split(separator)) or None
 
@@ -75,7 +75,7 @@ class SignatureHeader:
         return f"SignatureHeader({self.name!r}, {self.layout.template!r})"
 
 
-#: Characters of a repeated header, all lines together.
+#: The most characters in all lines of a repeated header.
 MAX_REPEATED = 8192
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -84,14 +84,13 @@ _HEADER = "header:"
 
 
 class TemplateScheme(Scheme):
-    """A signature over ``signed``, in the ``signature`` header. :class:`HmacScheme` and its neighbours say how it is made.
+    """A signature over ``signed``, in the ``signature`` header. Subclasses such as :class:`HmacScheme` make the signature.
 
     ``signed`` is a template of ``{body}``, ``{timestamp}``, ``{id}``, ``{url}``, ``{method}``, ``{header:Name}`` and literal
-    text. ``signature`` may be several headers (a provider that rotates may send a second one): a match in any of them counts,
-    and the first is the one that must be there, unless ``any_header`` says that any of them will do (a provider that renamed
-    it). ``timestamp`` and ``id`` name the place that carries the value, where the signature header does not; a timestamp
-    ``InBody`` is read from the JSON body after the signature over it was checked. ConfigurationError when the parts do not
-    fit together.
+    text. ``signature`` may be several headers, for a provider that sends a second one while it rotates secrets. A match in any
+    of them counts. The first header is required, unless ``any_header`` accepts any of them (for a provider that renamed its
+    header). ``timestamp`` and ``id`` name the place of a value that the signature header does not carry. A timestamp ``InBody``
+    is read from the JSON body after the signature was checked. Raises ConfigurationError if the arguments do not fit together.
     """
 
     __slots__ = (
@@ -105,6 +104,7 @@ class TemplateScheme(Scheme):
         "_layout",
         "_moment",
         "_prefix",
+        "_signature_names",
         "_signed_headers",
         "_signs_body",
         "_signs_secret",
@@ -113,6 +113,7 @@ class TemplateScheme(Scheme):
         "_stamp_in_body",
         "_tail",
         "_timestamp_header",
+        "_url_meets_body",
         "any_header",
         "covers",
         "id",
@@ -124,7 +125,7 @@ class TemplateScheme(Scheme):
         "timestamp_unit",
     )
 
-    #: Placeholders a family has besides the usual ones.
+    #: Further placeholders of a subclass.
     _more_fields: tuple[str, ...] = ()
 
     def __init__(
@@ -141,20 +142,23 @@ class TemplateScheme(Scheme):
         _need_kinds(signed, timestamp, timestamp_unit, id)
         literals, names = _PLACEHOLDER.split(signed)[::2], _PLACEHOLDER.split(signed)[1::2]
         self._check(signed, names, timestamp, id)
-        in_body = isinstance(timestamp, InBody)
+        need_borders(signed, literals, names)
+        stamp_header = timestamp.header if timestamp is not None else None
         self.signed = signed
         self.timestamp = timestamp
         self.timestamp_unit: TimestampUnit = timestamp_unit
         self.id = id
         self.any_header = any_header
-        self.signs_timestamp = "timestamp" in names or in_body
+        self.signs_timestamp = "timestamp" in names or timestamp is not None
         self.required_header = None if any_header else self.signature[0].lower
         self._first = self.signature[0].lower
+        # Not made in the property, which each event reads: 1 us.
+        self._signature_names = frozenset(header.lower for header in self.signature)
         self._signs_stamp = "timestamp" in names
         self._stamp_in_body = timestamp if isinstance(timestamp, InBody) else None
-        self._timestamp_header = timestamp.name.lower() if isinstance(timestamp, InHeader) else ""
+        self._timestamp_header = stamp_header.lower() if stamp_header else ""
         self._id_header = id.name.lower() if id else ""
-        # Each with the text that ends it: a sender who may choose the value could move the border to its neighbour with it.
+        # Each with the text that ends it: a sender who chooses the value could put that text in and move the border.
         self._signed_headers = tuple(
             (name, self._id_header if name == "id" else name[len(_HEADER) :].lower(), literals[position + 1])
             for position, name in enumerate(names)
@@ -182,9 +186,11 @@ class TemplateScheme(Scheme):
             self._around = "", literals[0], literals[1]
         elif names == ["id", "timestamp", "body"] and not tail:
             self._around = literals[0], literals[1], literals[2]
-        self._moment = READERS[timestamp_unit]
-        #: Reads the signatures and the timestamp's text out of the headers.
-        self._carried: Callable[[Headers], Read]
+        pairs = touching(literals, names)
+        self._url_meets_body = ("url", "body") in pairs or ("body", "url") in pairs
+        self._moment = fixed_width(timestamp_unit) if any("timestamp" in pair for pair in pairs) else READERS[timestamp_unit]
+        #: Reads the signatures and the timestamp's text from the headers.
+        self._carried: Callable[[Headers], ParsedHeader]
         if len(self.signature) > 1 or any_header or self.signature[0].repeated:
             self._carried = self._in_several
         elif self._layout.compared_whole:
@@ -193,8 +199,13 @@ class TemplateScheme(Scheme):
             self._carried = self._in_one
 
     @property
+    def signature_headers(self) -> frozenset[str]:
+        """Every header that may carry a signature."""
+        return self._signature_names
+
+    @property
     def where(self) -> str:
-        """The headers, the first and the last where there are many."""
+        """The headers, or the first and the last if there are many."""
         names = [f"`{header.name}`" for header in self.signature]
         if len(names) > 3:
             return f"{names[0]} to {names[-1]}"
@@ -209,71 +220,81 @@ class TemplateScheme(Scheme):
         for name in names:
             if name not in known and not (name.startswith(_HEADER) and name != _HEADER):
                 raise ConfigurationError(
-                    f"signed={signed!r}: no placeholder is called {{{name}}}; there are"
-                    f" {', '.join(f'{{{field}}}' for field in known)} and {{header:Name}}"
+                    f"signed={signed!r}: unknown placeholder {{{name}}}; use"
+                    f" {', '.join(f'{{{field}}}' for field in known)} or {{header:Name}}"
                 )
-        if len(set(names)) != len(names):
-            raise ConfigurationError(f"signed={signed!r}: each placeholder may stand once")
         in_layout = [header.layout.has_timestamp for header in self.signature]
-        in_body = isinstance(timestamp, InBody)
-        if "timestamp" in names and not all(in_layout) and not isinstance(timestamp, InHeader):
-            raise ConfigurationError(
-                f"signed={signed!r}: where does {{timestamp}} come from?"
-                " Put {timestamp} into the signature header's layout, or give timestamp=InHeader(…)"
-            )
-        if any(in_layout) and timestamp is not None:
-            raise ConfigurationError("the timestamp is in the signature header's layout: leave timestamp= out")
-        if ("body" not in names) if in_body else ("timestamp" not in names and (any(in_layout) or timestamp is not None)):
-            raise ConfigurationError(f"signed={signed!r}: a timestamp that is not signed proves nothing, so leave it out")
-        if ("id" in names) != (id_header is not None):
-            raise ConfigurationError(f"signed={signed!r}: {{id}} and id=InHeader(…) go together")
+        in_header = timestamp is not None and timestamp.header is not None
+        in_body = timestamp is not None and not in_header
+        stamped, given = any(in_layout) or timestamp is not None, f"signed={signed!r}"
+        unsigned = "body" not in names if in_body else stamped and "timestamp" not in names
+        source = "Put {timestamp} into the signature header's layout, or give timestamp=InHeader(…)"
+        for wrong, why in (
+            (len(set(names)) != len(names), f"{given}: a placeholder is repeated; use each one once"),
+            (
+                "timestamp" in names and not all(in_layout) and not in_header,
+                f"{given}: where does {{timestamp}} come from? {source}",
+            ),
+            (
+                any(in_layout) and timestamp is not None,
+                "the timestamp is in the signature header's layout: remove timestamp=",
+            ),
+            (unsigned, f"{given}: a timestamp that is not signed proves nothing: sign it, or remove it"),
+            (("id" in names) != (id_header is not None), f"{given}: {{id}} and id=InHeader(…) go together"),
+        ):
+            if wrong:
+                raise ConfigurationError(why)
 
-    def _in_one(self, headers: Headers) -> Read:
-        """Read a header that its layout takes apart."""
+    def _in_one(self, headers: Headers) -> ParsedHeader:
+        """Read a header that its layout parses."""
         value = headers.whole(self._first)
         if not value:
-            raise MissingSignature(f"no {self.signature[0].name} header")
-        signatures, stamp = self._layout.read(value)
+            raise MissingSignature(f"no {self.signature[0].name} header", header=self.signature[0].name)
+        signatures, stamp = self._layout.parse_header(value)
         return signatures, self._stamp(headers) if self._timestamp_header else stamp
 
-    def _in_one_whole(self, headers: Headers) -> Read:
-        """Read a header that is one item, compared as it came."""
+    def _in_one_whole(self, headers: Headers) -> ParsedHeader:
+        """Read a header that is one item, which is compared whole."""
         value = headers.whole(self._first)
         if not value:
-            raise MissingSignature(f"no {self.signature[0].name} header")
+            raise MissingSignature(f"no {self.signature[0].name} header", header=self.signature[0].name)
         if not value.isascii():
             raise MalformedSignature("the signature header holds characters that are not ASCII")
         return (value,), self._stamp(headers) if self._timestamp_header else None
 
-    def _in_several(self, headers: Headers) -> Read:
-        """Read several signature headers, or one of several lines."""
+    def _in_several(self, headers: Headers) -> ParsedHeader:
+        """Read several signature headers, or one header with several lines."""
         signatures: list[str] = []
         stamp: str | None = None
         for header in self.signature:
             value = header.value(headers)
             if value:
-                found, own = header.layout.read(value)
+                found, own = header.layout.parse_header(value)
                 if own is not None and stamp is not None and own != stamp:
                     raise MalformedSignature("two signature headers carry different timestamps")
                 signatures += found
                 stamp = own if stamp is None else stamp
             elif header.lower == self.required_header:
-                raise MissingSignature(f"no {header.name} header")
+                raise MissingSignature(f"no {header.name} header", header=header.name)
         if not signatures:
             raise MissingSignature(f"none of the headers {', '.join(header.name for header in self.signature)}")
         if len(signatures) > MAX_CANDIDATES:
-            raise MalformedHeader(f"{len(signatures)} signatures came; {MAX_CANDIDATES} are tried at most")
+            raise MalformedHeader(
+                f"the headers carry {len(signatures)} signatures; at most {MAX_CANDIDATES} are tried",
+                size=len(signatures),
+                limit=MAX_CANDIDATES,
+            )
         return signatures, self._stamp(headers) if self._timestamp_header else stamp
 
     def _stamp(self, headers: Headers) -> str:
-        """The text of the timestamp that has a header of its own."""
+        """Return the text of the timestamp in its own header."""
         stamp = headers.whole(self._timestamp_header)
         if not stamp:
-            raise MissingTimestamp(f"no {self._timestamp_header} header")
+            raise MissingTimestamp(f"no {self._timestamp_header} header", header=self._timestamp_header)
         return stamp
 
     def _stamp_from_body(self, delivery: Delivery) -> float | None:
-        """The timestamp in a body whose signature matched."""
+        """Return the timestamp in a body whose signature matched."""
         place = self._stamp_in_body
         if place is None:
             return None
@@ -283,14 +304,14 @@ class TemplateScheme(Scheme):
         return self._moment(text)
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Sign with every key: several signatures in the header where its layout lists them, else one header for each.
+        """Sign with every key. The signatures go into one header if its layout is a list, else into one header each.
 
-        A signed header that was not given gets the draft's id. A timestamp in the body is the caller's to write.
+        A signed header that the draft lacks gets the draft's id. The caller writes a timestamp in the body.
         """
         headers = dict(draft.headers)
         stamp = write_timestamp(draft.timestamp, self.timestamp_unit) if self._signs_stamp else None
-        if isinstance(self.timestamp, InHeader) and stamp is not None:
-            headers[self.timestamp.name] = stamp
+        if stamp is not None and self.timestamp is not None and self.timestamp.header:
+            headers[self.timestamp.header] = stamp
         if self.id is not None:
             headers[self.id.name] = draft.id
         given = {name.lower() for name in headers}
@@ -304,20 +325,20 @@ class TemplateScheme(Scheme):
         first = self.signature[0]
         names = [key.name for key in keys]
         if first.layout.separator is not None:
-            headers[first.name] = first.layout.write(signatures, stamp, names)
+            headers[first.name] = first.layout.write_header(signatures, stamp, names)
         else:
             if len(signatures) > (1 if self.any_header else len(self.signature)):
                 raise ConfigurationError(f"{first.name} carries one signature: sign with one secret")
             for header, signature, name in zip(self.signature, signatures, names, strict=False):
-                headers[header.name] = header.layout.write([signature], stamp, [name])
+                headers[header.name] = header.layout.write_header([signature], stamp, [name])
         return Delivery(draft.body, headers, draft.method, draft.url)
 
     def _make(self, prepared: Any, parts: Parts) -> bytes:
-        """The signature of the parts, one after the other."""
+        """Return the signature of the joined parts."""
         raise NotImplementedError
 
     def _parts(self, delivery: Delivery, stamp: str | None, prepared: Any = None) -> Parts:
-        """The signed bytes: what is before the body in one piece, the body itself, and what is behind it in one piece."""
+        """Return the signed bytes: the part before the body, the body, and the part behind it."""
         if self._around is not None:
             start, between, end = self._around
             own = _signed_header(delivery.headers, self._id_header, between) if self._id_header else ""
@@ -325,18 +346,20 @@ class TemplateScheme(Scheme):
         values = {"timestamp": stamp}
         for name, header, border in self._signed_headers:
             values[name] = _signed_header(delivery.headers, header, border)
+        if self._url_meets_body:
+            check_url_and_body(delivery.url, delivery.body)
         if self._signs_target:
             values["url"], values["method"] = delivery.url, delivery.method
         if self._signs_secret:
             values["secret"] = prepared.text
-        # A URL may hold anything; what is no text must make another signature, not an error.
+        # A URL may hold any bytes. Bytes that are not text must make a different signature, not an error.
         head = (self._head % values).encode("utf-8", "surrogatepass")
         tail = (self._tail % values).encode("utf-8", "surrogatepass") if self._tail else b""
         return (head, delivery.body if self._signs_body else b"", tail)
 
 
 def _need_kinds(signed: object, timestamp: object, unit: object, id_header: object) -> None:
-    """Raise ConfigurationError for an argument of another kind, before it is used."""
+    """Raise ConfigurationError for an argument of a wrong type, before it is used."""
     if not isinstance(signed, str):
         raise ConfigurationError(f"signed is {signed!r}: give the text that is signed, for example '{{timestamp}}.{{body}}'")
     if timestamp is not None:
@@ -347,7 +370,7 @@ def _need_kinds(signed: object, timestamp: object, unit: object, id_header: obje
 
 
 def _signature_headers(given: Any) -> tuple[SignatureHeader, ...]:
-    """The headers, one at least, all of them SignatureHeaders that write a signature the same way."""
+    """Return the headers as a tuple; ConfigurationError unless they are SignatureHeaders that write a signature the same way."""
     if isinstance(given, SignatureHeader):
         return (given,)
     listed = tuple(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else (given,)
@@ -370,5 +393,5 @@ def _signed_header(headers: Headers, name: str, border: str) -> str:
     if not value or not value.isascii() or not value.isprintable():
         raise MalformedSignature(f"the signed header {name!r} is missing, empty or not printable ASCII")
     if border and border in value:
-        raise MalformedSignature(f"the signed header {name!r} holds {border!r}, which ends it")
+        raise MalformedSignature(f"the signed header {name!r} holds {border!r}, the text that ends it")
     return value

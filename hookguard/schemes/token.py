@@ -1,64 +1,90 @@
-"""A shared token that comes as it is: proves who sent, and nothing about what was sent."""
+"""A shared token in plain text. It authenticates the sender, not the content of the delivery."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Any, Literal, Union
-from urllib.parse import quote
+from typing import Any, ClassVar, Literal, Union
 
+from hookguard.bodies import Reading, read_json
 from hookguard.delivery import Delivery
-from hookguard.documents import Reading, as_text, put_form, put_json, read_json
 from hookguard.errors import ConfigurationError, MalformedSignature, MissingSignature, SignatureMismatch
-from hookguard.place import InBody, InForm, InHeader, InQuery, in_words, need_place
+from hookguard.json_path import Steps, join, read, steps
+from hookguard.place import InBody, InForm, InHeader, InQuery, need_place
 from hookguard.schemes.base import Draft, Key, Scheme, Verified
 from hookguard.secret import Secret
+from hookguard.writing import Writing, as_text
 
 __all__ = ["InEvery", "TokenScheme"]
 
-#: Members of one delivery that may carry a token.
+#: The most members of one delivery that may carry a token.
 MAX_MEMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class InEvery:
-    """A field of every member of a list in the JSON body: ``InEvery("value", "clientState")``. All of them count."""
+    """A field of every member of a list in the JSON body: ``InEvery("value", "clientState")``. Every member must match."""
 
-    items: str  #: the dotted path to the list; empty where the body itself is the list
-    field: str
+    items: str  #: the dotted path to the list; empty if the body itself is the list
+    field: str  #: the dotted path in a member
+    header: ClassVar[None] = None  #: as of a place outside of headers
+    _list: Steps = dataclasses.field(init=False, repr=False, compare=False)
+    _token: Steps = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_list", steps(self.items))
+        object.__setattr__(self, "_token", steps(self.field))
+
+    def listed(self, document: Any) -> list[Any]:
+        """Return the members, or an empty list if the document has no such list."""
+        found = read(document, self._list)
+        return found if isinstance(found, list) else []
 
     def find_all(self, document: Any) -> list[str]:
-        """Return the field of every member; MissingSignature when there is no member or one has no such text."""
-        for step in self.items.split(".") if self.items else ():
-            document = document.get(step) if isinstance(document, dict) else None
-        if not isinstance(document, list) or not document:
+        """Return the field of every member; MissingSignature if there is no member, or if a member lacks the text."""
+        members = self.listed(document)
+        if not members:
             raise MissingSignature(f"the body holds no list {self.items!r} whose members carry {self.field!r}")
-        if len(document) > MAX_MEMBERS:
-            raise MalformedSignature(f"the body lists {len(document)} members; {MAX_MEMBERS} are read at most")
+        if len(members) > MAX_MEMBERS:
+            raise MalformedSignature(
+                f"the body lists {len(members)} members; at most {MAX_MEMBERS} are read", size=len(members), limit=MAX_MEMBERS
+            )
         found: list[str] = []
-        for member in document:
-            token = member.get(self.field) if isinstance(member, dict) else None
+        for member in members:
+            token = read(member, self._token)
             if not isinstance(token, str) or not token:
                 raise MissingSignature(f"a member of {self.items!r} carries no {self.field!r}")
             found.append(token)
         return found
 
+    def put(self, writing: Writing, value: str) -> None:
+        """Write the text into every member; ConfigurationError if the list is missing or empty."""
+        members = self.listed(read_json(writing.body))
+        if not members:
+            raise ConfigurationError(f"the body holds no list {self.items!r} whose members could carry the token")
+        for position in range(len(members)):
+            writing.put_json(join(self.items, position, self.field), value)
 
-#: Where a token may come.
+    def __str__(self) -> str:
+        return f"body `{self.items or 'every item'}[*].{self.field}`"
+
+
+#: The places of a token.
 TokenPlace = Union[InHeader, InQuery, InBody, InForm, InEvery]
 
-#: How it is written there: as it is, behind ``Bearer``, or as the ``user:password`` of HTTP Basic authentication (RFC 7617).
+#: How a header carries it: plain, behind ``Bearer``, or as the ``user:password`` of HTTP Basic authentication (RFC 7617).
 TokenForm = Literal["plain", "bearer", "basic"]
 
 
 class TokenScheme(Scheme):
     """The secret itself in the delivery. Nothing is signed, so anyone who sees one delivery can forge the next: use TLS.
 
-    ``token`` is where it comes: ``InHeader`` (``Authorization`` by default), ``InQuery``, ``InBody``, ``InForm``, or
-    ``InEvery`` for one in each member of a list. ``form`` says how a header carries it: ``"plain"``, ``"bearer"``, or
-    ``"basic"``, for which the secret is ``user:password``.
+    ``token`` is its place: ``InHeader`` (``Authorization`` by default), ``InQuery``, ``InBody``, ``InForm``, or ``InEvery`` for
+    a token in each member of a list. ``form`` is how a header carries it: ``"plain"``, ``"bearer"``, or ``"basic"`` (then the
+    secret is ``user:password``).
     """
 
     __slots__ = ("form", "required_header", "token")
@@ -68,27 +94,25 @@ class TokenScheme(Scheme):
             raise ConfigurationError(f"form is {form!r}; choose 'plain', 'bearer' or 'basic'")
         token = InHeader("Authorization") if token is None else token
         if form != "plain" and not isinstance(token, InHeader):
-            raise ConfigurationError(f"form={form!r} is how a header carries a token: give token=InHeader(…)")
+            raise ConfigurationError(f"form={form!r} works in a header only: give token=InHeader(…)")
         need_place(token, "token", InHeader, InQuery, InBody, InForm, InEvery)
         self.token = token
         self.form = form
-        self.required_header = token.name.lower() if isinstance(token, InHeader) else None
+        self.required_header = token.header.lower() if token.header else None
 
     @property
     def where(self) -> str:
         """The place."""
-        if isinstance(self.token, InEvery):
-            return f"body `{self.token.items or 'every item'}[*].{self.token.field}`"
-        return f"`{self.token.name}`" if isinstance(self.token, InHeader) else in_words(self.token)
+        return f"`{self.token.header}`" if self.token.header else str(self.token)
 
     @property
     def what(self) -> str:
         """Nothing is signed."""
-        how = {"plain": "the secret as it is", "bearer": "Bearer and the secret", "basic": "Basic authentication"}[self.form]
+        how = {"plain": "the plain secret", "bearer": "Bearer and the secret", "basic": "Basic authentication"}[self.form]
         return f"nothing: {how}"
 
     def prepare(self, secret: Secret) -> bytes:
-        """Return the token's bytes as they come over the wire."""
+        """Return the token's bytes as the sender transmits them."""
         key = secret.key(field=self.secret_fields[0])
         if self.form != "basic":
             return key
@@ -97,7 +121,7 @@ class TokenScheme(Scheme):
         return base64.b64encode(key)
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
-        """Compare what came with every token; where several came, each must be one of them."""
+        """Compare the delivery's token with every configured one. Of several tokens in the delivery, each must match."""
         tokens = self._find(delivery)
         matched = ""
         for came in tokens:
@@ -107,67 +131,53 @@ class TokenScheme(Scheme):
                     name = key.name
                     break
             if not name:
-                raise SignatureMismatch(f"{self._where()} is none of {len(keys)} tokens: is it this endpoint's?")
+                raise SignatureMismatch(
+                    f"{self._where()} does not match (tokens tried: {len(keys)}). Check that this is the endpoint's token.",
+                    secrets=len(keys),
+                )
             matched = matched or name
         return matched, None
 
+    def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
+        """Return the token."""
+        return (key.prepared.decode("latin-1"),)
+
     def _find(self, delivery: Delivery) -> list[bytes]:
-        place = self.token
-        if isinstance(place, InHeader):
-            value = delivery.headers.one(place.name.lower())
-            if value and self.form != "plain":
-                word, _, value = value.partition(" ")
-                # The word's case does not matter (RFC 9110 §11.1).
-                if word.lower() != self.form:
-                    raise MalformedSignature(f"the {place.name} header is no {self.form.capitalize()} authentication")
-                value = value.strip(" ")
-            # Headers are latin-1 on the wire, so this gives back the bytes that came; other text cannot come from a server.
-            found = [value.encode("latin-1", "replace")] if value else []
-        elif isinstance(place, InEvery):
-            found = [token.encode("utf-8", "surrogatepass") for token in place.find_all(Reading(delivery).document())]
+        if self.required_header is not None:
+            text = delivery.headers.one(self.required_header)
+            if text and self.form != "plain":
+                text = self._behind_word(text)
+            # Servers decode headers as latin-1, so this restores the transmitted bytes.
+            found = [text.encode("latin-1", "replace")] if text else []
+        elif isinstance(self.token, InEvery):
+            found = [text.encode("utf-8", "surrogatepass") for text in self.token.find_all(Reading(delivery).document())]
         else:
-            token = place.find(Reading(delivery))
-            found = [token.encode("utf-8", "surrogatepass")] if token else []
+            text = self.token.find(Reading(delivery))
+            found = [text.encode("utf-8", "surrogatepass")] if text else []
         if not found:
-            raise MissingSignature(f"no {self._where()}")
+            raise MissingSignature(f"no {self._where()}", header=self.token.header)
         return found
 
+    def _behind_word(self, text: str) -> str:
+        word, _, token = text.partition(" ")
+        # The word's case does not matter (RFC 9110 §11.1).
+        if word.lower() != self.form:
+            raise MalformedSignature(f"the {self.token.header} header does not use {self.form.capitalize()} authentication")
+        return token.strip(" ")
+
     def _where(self) -> str:
-        return f"{self.token.name} header" if isinstance(self.token, InHeader) else self.where
+        return f"{self.token.header} header" if self.token.header else self.where
 
     def sign(self, draft: Draft, keys: Sequence[Key]) -> Delivery:
-        """Put the token where it belongs."""
+        """Write the token to its place."""
         if len(keys) != 1:
             raise ConfigurationError(f"{self._where()} carries one token: sign with one secret")
         token = keys[0].prepared
-        headers, body, url = dict(draft.headers), draft.body, draft.url
-        place = self.token
-        if isinstance(place, InHeader):
-            word = "" if self.form == "plain" else f"{self.form.capitalize()} "
-            headers[place.name] = word + token.decode("latin-1")
-        elif isinstance(place, InQuery):
-            # The same URL again is signed already.
-            item = f"{quote(place.parameter, safe='')}={quote(token, safe='')}"
-            if item not in url.partition("?")[2].split("&"):
-                url = f"{url}{'&' if '?' in url else '?'}{item}"
-        elif isinstance(place, InForm):
-            body = put_form(body, place.field, as_text(token, "the token"))
-        elif isinstance(place, InBody):
-            body = put_json(body, place.path, as_text(token, "the token"))
-        else:
-            members = _members(body, place.items)
-            for position in range(members):
-                body = put_json(body, f"{place.items}.{position}.{place.field}".lstrip("."), as_text(token, "the token"))
-        return Delivery(body, headers, draft.method, url)
+        word = "" if self.form == "plain" else f"{self.form.capitalize()} "
+        text = word + token.decode("latin-1") if self.token.header else as_text(token, "the token")
+        writing = draft.writing()
+        self.token.put(writing, text)
+        return writing.delivery()
 
     def __repr__(self) -> str:
         return f"TokenScheme({self.token!r}{'' if self.form == 'plain' else f', form={self.form!r}'})"
-
-
-def _members(body: bytes, items: str) -> int:
-    document = read_json(body)
-    for step in items.split(".") if items else ():
-        document = document.get(step) if isinstance(document, dict) else None
-    if not isinstance(document, list) or not document:
-        raise ConfigurationError(f"the body holds no list {items!r} whose members could carry the token")
-    return len(document)

@@ -1,4 +1,4 @@
-"""Stores, one backend a file. Each keeps the contract of :mod:`hookguard.store`."""
+"""Stores, one backend per file. Each follows the contract of :mod:`hookguard.store`."""
 
 from hookguard.stores.memory import MemoryStore
 from hookguard.stores.sqlite import SQLiteStore

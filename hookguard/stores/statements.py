@@ -1,13 +1,14 @@
-"""The store contract as SQL, for whoever has a connection: each operation yields statements and is sent what they found.
+"""The store contract as SQL: each operation is a generator that yields statements and receives their results.
 
-The steps do no input or output themselves, so that SQLAlchemy (blocking and not) and Django's ORM run the same ones. An
-event is one row, whose primary key is the SHA-256 of its scope and id: no collation can take two ids for one, no length
-limit cuts them, and the readable columns are for people alone. Instants are seconds since 1970, by the server's clock.
+The generators do no input or output, so that SQLAlchemy (blocking and asynchronous) and Django's ORM run the same statements.
+An event is one row. Its primary key is the SHA-256 of its scope and id: no collation can confuse two ids, and no length limit
+cuts them. The readable columns are for people only. Instants are seconds since 1970, by the server's clock.
 
-- PostgreSQL and SQLite claim by one upsert whose ``WHERE`` says when a claim may be taken.
-- MySQL and MariaDB have no such clause: a look, which locks nothing, then an ``INSERT IGNORE`` or an ``UPDATE`` with the same
-  condition. Each is atomic, and the token in the row decides who took an event over, because counts of changed rows depend
-  on the driver's flags. Columns are assigned from left to right there, so whatever a later column is computed from comes last.
+- PostgreSQL and SQLite claim with one upsert. Its ``WHERE`` says when a claim may be taken.
+- MySQL and MariaDB have no such clause. They read the row without a lock, then run an ``INSERT IGNORE`` or an ``UPDATE`` with
+  the same condition. Each statement is atomic. The token in the row decides which worker took the event over, because counts
+  of changed rows depend on the driver's flags. MySQL assigns columns from left to right, so a column that another one is
+  computed from comes after it.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from typing import Any, Literal, NamedTuple
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Claim, ClaimStatus, StoreKey
 
-__all__ = ["Database", "Statement", "Statements", "Steps", "seen"]
+__all__ = ["Database", "Statement", "Statements", "Steps", "claim_from_row"]
 
 #: The databases whose SQL is known; MariaDB speaks MySQL's.
 Database = Literal["postgresql", "mysql", "sqlite"]
 
 
 class Statement(NamedTuple):
-    """SQL with ``:name`` placeholders. ``fetch``: send back the list of its rows; else the number of rows it touched."""
+    """SQL with ``:name`` placeholders. ``fetch``: the result is the list of rows, otherwise the number of changed rows.
+
+    ``values`` may have more names than the SQL.
+    """
 
     sql: str
     values: dict[str, Any]
@@ -38,9 +42,9 @@ class Statement(NamedTuple):
 Steps = Generator[Statement, Any, Any]
 
 _NOW: dict[str, str] = {
-    # Not now(), which is when the transaction began.
+    # Not now(), which is the start of the transaction.
     "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision)",
-    # In UTC whatever the session's time zone is.
+    # In UTC, independent of the session's time zone.
     "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6)",
     # SQLite is a library: its clock is the process's.
     "sqlite": ":now",
@@ -48,8 +52,8 @@ _NOW: dict[str, str] = {
 
 _GIVEN_NOW: dict[str, str] = {"postgresql": "CAST(:now AS double precision)", "mysql": "(:now + 0e0)", "sqlite": ":now"}
 
-#: PostgreSQL's own clock for a purge: an instant that may change from row to row cannot be looked up in the index, so that
-#: a purge would read every event that lives, to find that none has expired.
+#: PostgreSQL's clock for a purge. An instant that may change from row to row cannot use the index, so a purge would read every
+#: live event to find that none has expired.
 _PURGE_NOW: dict[str, str] = _NOW | {"postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS double precision)"}
 
 _FREE = "{t}.expires_at <= {now} OR {t}.state = 0 OR ({t}.state = 1 AND {t}.lease_until <= {now} AND {t}.token <> :token)"
@@ -107,7 +111,7 @@ WHERE id = :id AND token = :token AND state = 1 AND expires_at > {now}
 """
 
 _PURGE: dict[str, str] = {
-    # Rows that another purge or a claim holds are left for the next time, so that nobody waits for anybody.
+    # Rows that another purge or claim has locked are left for the next purge, so that no worker waits for another.
     "postgresql": """
 DELETE FROM {table} WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED))
@@ -120,7 +124,7 @@ DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE expires_at <= {now
 
 _FORGET = "DELETE FROM {table} WHERE id = :id"
 
-#: What is read off the clock and the size, for a check. The number of rows is the server's own estimate where it has one.
+#: The server's time, the number of rows (its own estimate if it has one), and whether it is writable: for a check.
 _STATE: dict[str, str] = {
     "postgresql": """
 SELECT {now}, GREATEST(reltuples, 0), NOT pg_is_in_recovery() FROM pg_class WHERE oid = CAST(:table AS regclass)
@@ -134,10 +138,10 @@ WHERE table_schema = COALESCE(:schema, DATABASE()) AND table_name = :plain
 
 _EXPIRED = "SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE expires_at <= {now} LIMIT :limit) AS expired"
 
-# No capitals: a database that folds names would look for another table than the one that was made.
+# No capitals: a database that folds names would search for another table than the one that was created.
 _TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?", re.ASCII)
 
-#: How often a claim looks again when the row changes under it; each round means that another worker got on.
+#: How often a claim retries when the row changes meanwhile. In each round another worker made progress.
 _ROUNDS = 4
 
 
@@ -146,10 +150,10 @@ class Statements:
 
     def __init__(self, database: Database, *, table: str = "hookguard_event", clock: Callable[[], float] | None = None) -> None:
         if database not in _NOW:
-            raise ConfigurationError(f"no store for {database!r}: there are {', '.join(_NOW)}")
+            raise ConfigurationError(f"no store for {database!r}: use one of {', '.join(_NOW)}")
         if not _TABLE.fullmatch(table):
             raise ConfigurationError(
-                f"table is {table!r}: give a plain name in small letters, its schema before a dot if it has one"
+                f"table is {table!r}: give a plain name in lower case, with its schema before a dot if it has one"
             )
         self.database: Database = database
         self.table = table
@@ -158,7 +162,7 @@ class Statements:
         now = (_GIVEN_NOW if self._given else _NOW)[database]
 
         def sql(template: str, alias: str = "", t: str = table) -> str:
-            # The condition stands inside other templates, so its own names are put in first.
+            # The condition is part of other templates, so its own names are filled in first.
             return template.replace("{t}", t).format(table=table, alias=alias, now=now)
 
         self._upsert = sql(_UPSERT, "AS held", "held")
@@ -177,7 +181,7 @@ class Statements:
         """Return the Claim."""
         asked = {
             "id": key.idempotency_key,
-            # For people: what is cut off here is not missed, because the id above is made of all of it.
+            # For people. Cutting them loses nothing, because the id above is made of the whole text.
             "scope": key.scope[:255],
             "event_id": key.id[:255],
             "token": token,
@@ -185,12 +189,12 @@ class Statements:
             "lease": lease,
             "retention": retention,
         }
-        at = {"id": asked["id"]}
-        taken = {name: value for name, value in asked.items() if name not in ("scope", "event_id")}
         for _ in range(_ROUNDS):
             if self.database != "mysql" and (won := (yield self._with_now(self._upsert, asked, fetch=True))):
                 return Claim(ClaimStatus.ACQUIRED, won[0][0], 0.0, bool(won[0][1]))
-            if (rows := (yield self._with_now(self._look, at, fetch=True))) and (found := seen(rows[0], token, fingerprint)):
+            if (rows := (yield self._with_now(self._look, asked, fetch=True))) and (
+                found := claim_from_row(rows[0], token, fingerprint)
+            ):
                 return found
             if self.database != "mysql":
                 continue
@@ -198,25 +202,25 @@ class Statements:
                 if (yield self._with_now(self._insert, asked, fetch=False)) == 1:
                     return Claim(ClaimStatus.ACQUIRED)
                 continue
-            yield self._with_now(self._take_over, taken, fetch=False)
-            rows = yield self._with_now(self._look, at, fetch=True)
-            if rows and (found := seen(rows[0], token, fingerprint)):
+            yield self._with_now(self._take_over, asked, fetch=False)
+            rows = yield self._with_now(self._look, asked, fetch=True)
+            if rows and (found := claim_from_row(rows[0], token, fingerprint)):
                 return found
-        raise StoreUnavailable("the event's row changes faster than it can be read: the provider should try again")
+        raise StoreUnavailable("the event's row changes faster than it can be read: the provider's retry settles it")
 
     def complete(self, key: StoreKey, token: bytes, retention: float, reply: bytes | None) -> Steps:
-        """Return whether the claim was the token's, and is done now."""
+        """Return whether the token held the claim; the event is done then."""
         values = {"id": key.idempotency_key, "token": token, "retention": retention, "reply": reply}
         return self._held(self._complete, values, state=2)
 
     def release(self, key: StoreKey, token: bytes) -> Steps:
-        """Return whether the claim was the token's, and is given back now."""
+        """Return whether the token held the claim; it is released then."""
         values = {"id": key.idempotency_key, "token": token}
         changed: int = yield self._with_now(self._release, values, fetch=False)
         return changed > 0
 
     def extend(self, key: StoreKey, token: bytes, lease: float) -> Steps:
-        """Return whether the claim is the token's, and holds for longer now."""
+        """Return whether the token holds the claim; it is extended then."""
         return self._held(self._extend, {"id": key.idempotency_key, "token": token, "lease": lease}, state=1)
 
     def purge(self, limit: int) -> Steps:
@@ -229,9 +233,9 @@ class Statements:
         return changed > 0
 
     def state(self, limit: int) -> Steps:
-        """Return the database's time, about how many events it holds, how many of them have expired, whether it is writable.
+        """Return the database's time, about how many events it holds, how many have expired, and whether it is writable.
 
-        Counts the expired ones up to ``limit``.
+        Expired events are counted up to ``limit``.
         """
         schema, _, plain = self.table.rpartition(".")
         named: dict[str, dict[str, Any]] = {
@@ -245,31 +249,31 @@ class Statements:
         return float(now), int(events), int(expired), bool(writable)
 
     def look(self, key: StoreKey, token: bytes, fingerprint: bytes) -> Steps:
-        """Return the Claim of an event that cannot be taken now, or None; nothing is written and nothing is locked."""
+        """Return the Claim if the event cannot be acquired now, else None. Writes and locks nothing."""
         rows = yield self._with_now(self._look, {"id": key.idempotency_key}, fetch=True)
-        return seen(rows[0], token, fingerprint) if rows else None
+        return claim_from_row(rows[0], token, fingerprint) if rows else None
 
     def lock(self, key: StoreKey) -> Steps:
-        """Return whether nobody else is at this event, without waiting: for a claim that stays uncommitted for long.
+        """Lock the event without waiting, and return whether that worked: for a claim that stays uncommitted for long.
 
-        PostgreSQL frees the lock with the transaction. MySQL's belongs to the connection: :meth:`unlock` it. SQLite has
-        none, and one writer at a time.
+        PostgreSQL frees the lock with the transaction. MySQL's lock belongs to the connection: :meth:`unlock` it. SQLite has
+        no such locks, and one writer at a time.
         """
         if self.database == "postgresql":
             number = int.from_bytes(self._lock_name(key)[:8], "big", signed=True)
             rows = yield Statement("SELECT pg_try_advisory_xact_lock(CAST(:number AS bigint))", {"number": number}, fetch=True)
         elif self.database == "mysql":
-            # MySQL's locks are the whole server's, and their names at most 64 characters long.
+            # MySQL's locks are shared by the whole server, and their names have at most 64 characters.
             sql = "SELECT GET_LOCK(SHA2(CONCAT(COALESCE(DATABASE(), ''), :name), 256), 0)"
             rows = yield Statement(sql, {"name": self._lock_name(key).hex()}, fetch=True)
         else:
             return True
         if rows[0][0] is None:
-            raise StoreUnavailable("the database could not say whether another worker holds the event")
+            raise StoreUnavailable("the database could not report whether another worker holds the event")
         return bool(rows[0][0])
 
     def unlock(self, key: StoreKey) -> Steps:
-        """Free what :meth:`lock` took and the end of the transaction does not free."""
+        """Free the lock of :meth:`lock` if the end of the transaction does not free it."""
         if self.database == "mysql":
             sql = "SELECT RELEASE_LOCK(SHA2(CONCAT(COALESCE(DATABASE(), ''), :name), 256))"
             yield Statement(sql, {"name": self._lock_name(key).hex()}, fetch=True)
@@ -280,7 +284,7 @@ class Statements:
     def _held(self, sql: str, values: dict[str, Any], state: int) -> Steps:
         if (yield self._with_now(sql, values, fetch=False)) > 0:
             return True
-        # Drivers may count only rows that were not so before; who holds the claim is what the row says.
+        # Drivers may not count a row that was updated to the same values, so the row itself is read.
         rows = yield self._with_now(self._look, {"id": values["id"]}, fetch=True)
         if not rows:
             return False
@@ -293,8 +297,8 @@ class Statements:
         return Statement(sql, values, fetch)
 
 
-def seen(row: tuple[Any, ...], token: bytes, fingerprint: bytes) -> Claim | None:
-    """Return the answer for a row that needs no change; None when the claim may be taken.
+def claim_from_row(row: tuple[Any, ...], token: bytes, fingerprint: bytes) -> Claim | None:
+    """Return the answer for a row that stays unchanged, or None if the claim may be taken.
 
     The row is state, token, fingerprint, lease_until, expires_at, attempt, reply, now.
     """

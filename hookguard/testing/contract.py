@@ -1,4 +1,4 @@
-"""The store contract as a test class: subclass it, say how a store is made, and run it with pytest.
+"""The store contract as a test class: subclass it, define how a store is made, and run it with pytest.
 
 ::
 
@@ -6,9 +6,8 @@
         def make_store(self, clock):
             return MyStore(clock=clock)
 
-A store that keeps its own clock overrides ``advance`` to let that much time pass. One that keeps its claims where they can
-be out of reach says by ``outage`` how a test brings that about. Asynchronous stores pass through the same cases: ``do`` runs
-what a store returns to its end.
+A store with its own clock overrides ``advance`` to let that much time pass. A store whose claims can become unreachable
+overrides ``outage`` to make that happen. Asynchronous stores run the same cases: ``do`` runs a coroutine to its end.
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ LEASE, RETENTION = 60.0, 1000.0
 class StoreContract:
     """Every row of the transition table in :mod:`hookguard.store`, and what goes wrong around it."""
 
-    #: Seconds by which the times a store reports may be off, for stores whose clock cannot be frozen.
+    #: The allowed error of a store's times in seconds, for stores whose clock cannot be frozen.
     slack: ClassVar[float] = 0.001
-    #: False for stores whose server deletes what has expired by itself, so that there is nothing left to purge.
+    #: False for stores whose server deletes expired events on its own, so that there is nothing left to purge.
     purges: ClassVar[bool] = True
 
     store: Store | AsyncStore
@@ -46,7 +45,7 @@ class StoreContract:
 
     def make_store(self, clock: FrozenClock) -> Store | AsyncStore:
         """Return an empty store that reads the time from ``clock``."""
-        raise NotImplementedError("say how your store is made: def make_store(self, clock): return MyStore(clock=clock)")
+        raise NotImplementedError("define how your store is made: def make_store(self, clock): return MyStore(clock=clock)")
 
     def setup_method(self) -> None:
         """Make a store for each case."""
@@ -58,7 +57,7 @@ class StoreContract:
         self.clock.advance(seconds)
 
     def outage(self) -> AbstractContextManager[object] | None:
-        """Return a context in which the claims are out of the store's reach; None for a store that has them in itself."""
+        """Return a context in which the store cannot reach its claims; None for a store that holds them itself."""
         return None
 
     def do(self, result: Any) -> Any:
@@ -112,7 +111,7 @@ class StoreContract:
         """Forget."""
         return bool(self.do(self.store.forget(key)))
 
-    # --- what is claimed anew
+    # --- claiming once more
 
     def test_a_new_event_is_acquired_at_its_first_attempt(self) -> None:
         assert self.claim() == Claim(ClaimStatus.ACQUIRED, 1, 0.0, True, None)

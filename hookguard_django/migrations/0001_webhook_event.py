@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ),
                 ("scope", models.CharField(help_text="provider, endpoint and tenant", max_length=255)),
                 ("event_id", models.CharField(max_length=255, verbose_name="event id")),
-                ("state", models.IntegerField(choices=[(0, "given back"), (1, "in progress"), (2, "done")])),
+                ("state", models.IntegerField(choices=[(0, "released"), (1, "in progress"), (2, "done")])),
                 ("token", models.BinaryField()),
                 ("fingerprint", models.BinaryField()),
                 ("claimed_at", models.FloatField()),

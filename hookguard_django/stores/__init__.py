@@ -1,4 +1,4 @@
-"""Stores that Django brings the connection for. Importing them is safe in a settings module."""
+"""Stores that use Django's own connections. A settings module may import them."""
 
 from hookguard_django.stores.cache import CacheStore
 from hookguard_django.stores.orm import ORMStore

@@ -1,10 +1,10 @@
-"""Claims where Django's cache is kept: in Redis or in Memcached, by the servers' own atomic steps.
+"""Claims in the server of Django's cache, Redis or Memcached, with the server's own atomic steps.
 
-The cache API has no step that compares and sets, so claims go past it to the server behind it: in Redis they are the Redis
-store's, by its scripts, on a client of their own; in Memcached every change is a ``cas``, on the cache's client.
+The cache API has no compare-and-set, so claims bypass it. In Redis the Redis store's scripts make them, on a client of their
+own. In Memcached every change is a ``cas`` on the cache's client.
 
-Other backends are refused, because they lose events: the database cache answers "exists" while the database is locked, the
-local-memory and database caches forget beyond 300 entries, and the file cache lets several win.
+Other backends are rejected, because they lose events. The database cache answers "exists" while the database is locked. The
+local-memory and database caches forget beyond 300 entries. The file cache lets several workers claim the same event.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ _Claims = Union["RedisStore", MemcachedClaims]
 
 
 class CacheStore:
-    """Claims in the server of the cache ``alias`` of ``CACHES``. Where it is Redis, ``RedisStore`` with its URL does the same.
+    """Claims in the server of the cache ``alias`` of ``CACHES``. For Redis, ``RedisStore`` with its URL does the same.
 
-    ``timeout`` is how many seconds an answer of Redis may take; Memcached's is set in CACHES. Emptying the cache forgets
-    every claim. Operations raise StoreMisconfigured, with the reason, for a backend that loses events. ``clock`` is for tests.
+    ``timeout`` is how many seconds an answer of Redis may take; Memcached's timeout is set in CACHES. Clearing the cache
+    forgets every claim. For a backend that loses events, operations raise StoreMisconfigured with the reason. ``clock`` is for
+    tests.
     """
 
     def __init__(self, alias: str = "default", *, timeout: float = 1.0, clock: Callable[[], float] | None = None) -> None:
@@ -47,44 +48,44 @@ class CacheStore:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this store promises."""
+        """The promises of this store."""
         return self.claims.capabilities
 
     @property
     def claims(self) -> _Claims:
-        """The store that does the work; nothing is connected. Raises StoreMisconfigured for a backend that loses events."""
+        """The store that does the work, not yet connected. Raises StoreMisconfigured for a backend that loses events."""
         if self._made is None:
             self._made = self._make()
         return self._made
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
-        """Ask for the event."""
+        """Claim the event."""
         return self.claims.claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        """Remember the event as done; True only for the holder of the claim."""
+        """Mark the event as done. Returns True only for the holder of the claim."""
         return self.claims.complete(key, token=token, retention=retention, reply=reply)
 
     def release(self, key: StoreKey, *, token: bytes) -> bool:
-        """Give the event back."""
+        """Release the claim: the next delivery runs the event."""
         return self.claims.release(key, token=token)
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        """Hold the claim for ``lease`` seconds from now."""
+        """Extend the claim to ``lease`` seconds from now."""
         return self.claims.extend(key, token=token, lease=lease)
 
     def purge(self, *, limit: int) -> int:
-        """Do nothing: the server itself deletes what expires."""
+        """Do nothing: the server itself deletes expired events."""
         return 0
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event, whatever its state."""
+        """Forget an event in any state, so that it may run again."""
         return self.claims.forget(key)
 
     def check(self) -> list[str]:
-        """Look whether the server answers and keeps what it is given; return what is worth knowing.
+        """Check that the server answers and keeps its data; return remarks.
 
-        Raises StoreUnavailable when it cannot be reached, and StoreMisconfigured when it must not be used as it is.
+        Raises StoreUnavailable if it cannot be reached, and StoreMisconfigured if it must not be used as it is.
         """
         return self.claims.check()
 
@@ -100,23 +101,23 @@ class CacheStore:
             return self._redis(cache, django_redis=_DJANGO_REDIS in kinds)
         if any(kind.startswith("django.core.cache.backends.memcached.") for kind in kinds):
             raise StoreMisconfigured(
-                f"the cache {self.alias!r} is a {type(cache).__name__}, through which nobody has tried to claim: use"
-                " PyMemcacheCache"
+                f"the cache {self.alias!r} is a {type(cache).__name__}, which is not tested for claims: use PyMemcacheCache"
             )
         raise StoreMisconfigured(
             f"the cache {self.alias!r} is a {type(cache).__name__}, which loses events: the database cache answers 'exists'"
-            " while its database is locked, the local-memory and database caches forget beyond MAX_ENTRIES (300), and the"
-            " file cache lets several workers win. Use Django's RedisCache or PyMemcacheCache, or leave STORE out"
+            " while its database is locked, the local-memory and database caches forget beyond MAX_ENTRIES (300), and the file"
+            " cache lets several workers claim an event. Use Django's RedisCache or PyMemcacheCache, or leave STORE out",
+            check="M6",
         )
 
     def _redis(self, cache: Any, *, django_redis: bool) -> RedisStore:
-        # What needs a package that may not be there is imported when it is asked for.
-        from redis import ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection  # noqa: PLC0415
+        # Imported here, because redis-py is an extra.
+        from redis import Redis, SSLConnection, UnixDomainSocketConnection  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
         from redis.retry import Retry  # noqa: PLC0415
 
         from hookguard.stores.redis import RedisStore  # noqa: PLC0415
-        from hookguard.stores.redis.in_time import connection_class  # noqa: PLC0415
+        from hookguard.stores.redis.connections import Pool, connection_class  # noqa: PLC0415
 
         try:
             theirs = cache.client.get_client(write=True) if django_redis else cache._cache.get_client(write=True)
@@ -126,12 +127,14 @@ class CacheStore:
                 f"the cache {self.alias!r} is spread over several Redis servers in a way that claims cannot follow"
                 f' ({type(error).__name__}): give a Redis of its own, "STORE": "redis://…"'
             ) from error
-        # A cache's client may wait for ever and try again by itself, which a web worker must not: a client of our own.
+        # The cache's client may wait for ever and retry on its own. A web worker must not, so the store has its own client.
         own = {"socket_timeout": self._timeout / 2, "socket_connect_timeout": self._timeout / 2, "decode_responses": False}
         options = {**pool.connection_kwargs, **own, "retry": Retry(NoBackoff(), 0), "retry_on_timeout": False}
         schemes = {SSLConnection: "rediss", UnixDomainSocketConnection: "unix"}
         scheme = next((name for kind, name in schemes.items() if issubclass(pool.connection_class, kind)), "redis")
-        client = Redis(connection_pool=ConnectionPool(connection_class=connection_class(f"{scheme}://"), **options))
+        kind = connection_class(f"{scheme}://")
+        lending = Pool(timeout=self._timeout, connection_class=kind, **options)  # type: ignore[no-untyped-call]
+        client = Redis.from_pool(lending)
         return RedisStore(client, timeout=self._timeout, prefix=_prefix(cache), clock=self._clock)
 
     def __repr__(self) -> str:
@@ -139,6 +142,6 @@ class CacheStore:
 
 
 def _prefix(cache: BaseCache) -> str:
-    """A name among the cache's own, so that two projects in one server do not meet."""
+    """Return a prefix under the cache's own, so that two projects can share one server."""
     name: str = cache.make_key("hookguard")
     return name

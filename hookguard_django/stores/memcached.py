@@ -1,8 +1,8 @@
-"""Claims in Memcached through the client of Django's PyMemcacheCache: ``add`` for what is new, ``cas`` for every change.
+"""Claims in Memcached through the client of Django's PyMemcacheCache: ``add`` for a new entry, ``cas`` for every change.
 
-``cas`` writes only what nobody changed since it was read, so that each operation is one atomic step, asked again when another
-worker's came in between. An entry is JSON, not a pickle. Memcached keeps nothing on disk and deletes what was not used for
-long when it is full: an event may be forgotten, and then runs again; it is never lost.
+``cas`` writes only if the entry has not changed since it was read. So each operation is one atomic step, and is retried if
+another worker's step came in between. An entry is JSON, not a pickle. Memcached keeps nothing on disk, and a full server
+evicts entries that were not used for long. A forgotten event may run again, but none is lost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from django.core.cache import caches
 
 from hookguard.errors import StoreError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.statements import seen
+from hookguard.stores.fitness import Problem
+from hookguard.stores.statements import claim_from_row
 
 __all__ = ["MemcachedClaims"]
 
@@ -25,7 +26,7 @@ _ROUNDS = 100
 
 
 class _Entry(NamedTuple):
-    """What the cache holds for an event."""
+    """The cache's entry of an event."""
 
     state: int
     token: bytes
@@ -47,7 +48,7 @@ class _Entry(NamedTuple):
 
 
 class MemcachedClaims:
-    """Claims in the Memcached of the cache ``alias``; ``clock`` is the host's, which judges leases."""
+    """Claims in the Memcached of the cache ``alias``; ``clock`` is the host's, which decides when leases end."""
 
     capabilities = Capabilities(durable=False, shared=True, transactional=False, may_forget=True, clock="client", blocking=True)
 
@@ -56,7 +57,7 @@ class MemcachedClaims:
         self._clock = clock
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
-        """Ask for the event."""
+        """Claim the event."""
 
         def attempt(at: _At) -> Claim | None:
             now = self._clock()
@@ -65,8 +66,8 @@ class MemcachedClaims:
                 return Claim(ClaimStatus.ACQUIRED)
             entry = at.get()
             if entry is None:
-                return None  # gone in between
-            if found := seen((*entry, now), token, fingerprint):
+                return None  # the entry expired in between
+            if found := claim_from_row((*entry, now), token, fingerprint):
                 return found
             if entry.expires_at > now:
                 first = first._replace(fingerprint=entry.fingerprint, attempt=entry.attempt + 1)
@@ -77,7 +78,7 @@ class MemcachedClaims:
         return self._tried(key, attempt)  # type: ignore[no-any-return]
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        """Remember the event as done; True only for the holder of the claim."""
+        """Mark the event as done. Returns True only for the holder of the claim."""
 
         def attempt(at: _At) -> bool | None:
             entry, now = at.get(), self._clock()
@@ -88,7 +89,7 @@ class MemcachedClaims:
         return bool(self._tried(key, attempt))
 
     def release(self, key: StoreKey, *, token: bytes) -> bool:
-        """Give the event back."""
+        """Release the claim: the next delivery runs the event."""
 
         def attempt(at: _At) -> bool | None:
             entry, now = at.get(), self._clock()
@@ -99,7 +100,7 @@ class MemcachedClaims:
         return bool(self._tried(key, attempt))
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        """Hold the claim for ``lease`` seconds from now."""
+        """Extend the claim to ``lease`` seconds from now."""
 
         def attempt(at: _At) -> bool | None:
             entry, now = at.get(), self._clock()
@@ -111,43 +112,44 @@ class MemcachedClaims:
         return bool(self._tried(key, attempt))
 
     def purge(self, *, limit: int) -> int:
-        """Do nothing: the server lets entries expire."""
+        """Do nothing: entries expire in the server."""
         return 0
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event, whatever its state."""
+        """Forget an event in any state, so that it may run again."""
 
         def attempt(at: _At) -> bool | None:
-            # A server that does not answer is told from an event that is not there by the reading, not by the deletion.
+            # Read first: a deletion cannot distinguish a server that does not answer from a missing event.
             return False if at.get() is None else at.delete() or None
 
         return bool(self._tried(key, attempt))
 
     def check(self) -> list[str]:
-        """Look whether every server answers, and whether it has forgotten anything already."""
-        remarks = []
+        """Check that every server answers and has evicted nothing; return remarks."""
+        remarks: list[str] = []
         try:
             cache: Any = caches[self._alias]
             client = cache._cache
             options = client.default_kwargs
             if not options.get("timeout") or not options.get("connect_timeout"):
                 remarks.append(
-                    f"the cache {self._alias!r} may wait for ever for a server that hangs: give"
+                    f"the cache {self._alias!r} has no timeout, so a server that hangs blocks the worker for ever: set"
                     ' "OPTIONS": {"timeout": 1, "connect_timeout": 1}'
                 )
             for name, server in client.clients.items():
                 evictions = int(server.stats().get(b"evictions", 0))
                 if evictions:
-                    remarks.append(
-                        f"the Memcached {name} has evicted {evictions} entries: events that were handled may be among them, and"
-                        " would run again. Give it more memory, or use another store"
+                    evicted = (
+                        f"the Memcached {name} has evicted {evictions} entries: handled events may be among them, and would run"
+                        " again. Give it more memory, or use another store"
                     )
-        except Exception as error:  # whatever the client raises
+                    remarks.append(Problem(evicted, "M6"))
+        except Exception as error:  # the client raises errors of many kinds
             raise self._unavailable(error) from error
         return remarks
 
     def _tried(self, key: StoreKey, attempt: Callable[[_At], Any]) -> Any:
-        """Attempt until it goes through; None means that another worker's change came in between."""
+        """Repeat ``attempt`` while it returns None, which means that another worker's change came in between."""
         try:
             at = _At(caches[self._alias], f"hookguard:{key.idempotency_key}")
             for _ in range(_ROUNDS):
@@ -156,16 +158,16 @@ class MemcachedClaims:
                     return found
         except StoreError:
             raise
-        except Exception as error:  # whatever the client raises
+        except Exception as error:  # the client raises errors of many kinds
             raise self._unavailable(error) from error
-        raise StoreUnavailable(f"the cache {self._alias!r} neither keeps the event nor says that it does")
+        raise StoreUnavailable(f"the cache {self._alias!r} neither stores the event nor reports that it has it")
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(f"the cache {self._alias!r} cannot answer ({type(error).__name__}: {error})")
 
 
 class _At:
-    """One event's place in the cache, and the version that was read of it last."""
+    """One event's key in the cache, and the version of the last read."""
 
     def __init__(self, cache: Any, name: str) -> None:
         self._cache = cache
@@ -179,7 +181,7 @@ class _At:
     def get(self) -> _Entry | None:
         answer = self._client.gets(self._name)
         if answer is None:
-            # Not an event that is not there, which is (None, None): what pymemcache says of a server that it has given up.
+            # pymemcache has given the server up. A missing event is (None, None).
             raise StoreUnavailable("the Memcached that holds this event does not answer")
         found, self._version = answer
         if found is None:
@@ -187,7 +189,7 @@ class _At:
         try:
             return _Entry.from_bytes(found)
         except (ValueError, TypeError) as error:
-            raise StoreUnavailable("another program keeps something else under the event's key") from error
+            raise StoreUnavailable("another program uses the event's key for other data") from error
 
     def change(self, entry: _Entry, now: float) -> bool:
         return self._client.cas(self._name, entry.to_bytes(), self._version, self._keep(entry, now), noreply=False) is True
@@ -196,7 +198,7 @@ class _At:
         return self._client.delete(self._name, noreply=False) is True
 
     def _keep(self, entry: _Entry, now: float) -> int:
-        # More than 30 days is a date to Memcached; Django knows.
+        # Memcached reads more than 30 days as a date. Django's method converts it.
         keep: int = self._cache.get_backend_timeout(max(1, math.ceil(entry.expires_at - now) + 1))
         return keep
 

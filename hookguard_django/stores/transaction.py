@@ -1,33 +1,45 @@
 """Transactional mode: claim, the view's writes and completion are ONE transaction, so that each effect happens once.
 
-``claim`` opens ``atomic(durable=True)`` and its first statement is the claim; whatever the view writes to the same database
-by the ORM is part of it; ``complete`` marks the event as done by the *last* statement and commits. That statement is the
-proof that the transaction is still whole: after a database error that the view swallowed it cannot run, and after a
-rollback it finds no claim. Only when the commit has returned is there a reply.
+``claim`` opens ``atomic(durable=True)``, and its first statement is the claim. All writes of the view to the same database by
+the ORM are part of it. ``complete`` marks the event as done with the *last* statement, and commits. That statement proves that
+the transaction is still whole: it cannot run after a database error that the view swallowed, and it finds no claim after a
+rollback. The reply is sent only after the commit has returned.
 
-While the view runs, its statements are watched (see :mod:`~hookguard_django.stores.watching`), because some of what Django
-lets a view do would part its writes from the claim without an error.
+While the view runs, its statements are watched (see :mod:`~hookguard_django.stores.watch`), because Django allows some actions
+that would separate its writes from the claim without an error.
 
-Another delivery of the same event must not wait for the first one's view, as a plain insert would. PostgreSQL and MySQL are
-asked for a lock without waiting; with SQLite this process knows what it is doing, and other processes wait for the file like
-every writer, except for events that are done.
+Another delivery of the same event must not wait for the first view, as a plain insert would. So the store asks PostgreSQL and
+MySQL for a lock without waiting. With SQLite this process remembers its events in progress. Other processes wait for the file
+like every writer, except for events that are done.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import suppress
+from typing import Any
 
 from django.db import Error, InterfaceError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hookguard.errors import HookguardError, StoreMisconfigured, StoreUnavailable, TransactionEscaped, TransactionFailed
+from hookguard.process.locks import Lock
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
+from hookguard.stores.driver_errors import is_demoted
 from hookguard.stores.statements import Statements
+from hookguard_django.stores.connection import (
+    TABLE,
+    capabilities_of,
+    connection_to,
+    database_of,
+    driver_error,
+    drop,
+    is_disconnected,
+    run,
+    unavailable,
+)
 from hookguard_django.stores.orm import PURGE_BATCH, PURGE_EVERY, ORMStore
-from hookguard_django.stores.running import TABLE, capabilities_of, connection_to, database_of, lost, run, unavailable
-from hookguard_django.stores.watching import Watch
+from hookguard_django.stores.watch import Watch
 
 __all__ = ["ORMTransactionStore"]
 
@@ -47,7 +59,7 @@ class _Running:
         self.watch = Watch(connection)
         self.atomic = transaction.atomic(using=connection.alias, durable=True)
         self.atomic.__enter__()
-        # The first of all callbacks: whatever a later one raises, the commit is done.
+        # The first callback: if a later one raises, the commit has still happened.
         transaction.on_commit(self._note, using=connection.alias)
 
     def _note(self) -> None:
@@ -72,7 +84,7 @@ class ORMTransactionStore:
 
     The view must leave the transaction to hookguard: a ``COMMIT`` or ``ROLLBACK`` of its own, and a write to another database,
     raise TransactionEscaped. Blocks of ``transaction.atomic()`` in it are savepoints. Effects elsewhere (mail, another
-    service) are not part of it: ``transaction.on_commit`` and ``event.idempotency_key`` are for those.
+    service) are not part of it: write a row for another process to work off, and pass ``event.idempotency_key`` on.
     """
 
     def __init__(self, using: str | None = None) -> None:
@@ -80,13 +92,13 @@ class ORMTransactionStore:
         self._aside = ORMStore(using)
         self._steps: dict[str, Statements] = {}
         self._running: dict[bytes, _Running] = {}
-        self._busy: set[StoreKey] = set()  # with SQLite, which has no locks to ask for
-        self._entering = threading.Lock()
+        self._busy: set[StoreKey] = set()  # for SQLite, which has no named locks
+        self._entering = Lock()
         self._won = 0
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this store promises."""
+        """The promises of this store."""
         return capabilities_of(self.using, transactional=True)
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
@@ -96,19 +108,29 @@ class ORMTransactionStore:
         try:
             try:
                 return self._claim(connection, key, token, fingerprint, lease, retention)
-            except (OperationalError, InterfaceError):
-                # Where it broke, Django has made a new one while it rolled back.
-                broke = connection.connection is not used or lost(connection)
-                if used is None or not broke or connection.in_atomic_block:
+            except Error as error:
+                if connection.in_atomic_block or not self._broke(error, connection, used):
                     raise
-                # A persistent connection that broke since the last request; nothing was claimed by it.
-                connection.close()
+                # A persistent connection broke since the last request, or its server was demoted. It claimed nothing.
                 return self._claim(connection, key, token, fingerprint, lease, retention)
         except (Error, OSError) as error:
             raise unavailable(error, connection) from error
 
+    @staticmethod
+    def _broke(error: Error, connection: BaseDatabaseWrapper, used: Any) -> bool:
+        if is_demoted(driver_error(error)):
+            drop(connection)
+            return True
+        if used is None or not isinstance(error, (OperationalError, InterfaceError)):
+            return False
+        # After a break, Django may have opened a new connection for the rollback.
+        if connection.connection is used and not is_disconnected(connection):
+            return False
+        connection.close()
+        return True
+
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        """End it with the completion, and commit. Raises TransactionFailed or StoreUnavailable, and nothing happened."""
+        """Mark the event as done and commit. After TransactionFailed or StoreUnavailable nothing was written."""
         running = self._running.pop(token, None)
         if running is None:
             return False
@@ -118,7 +140,7 @@ class ORMTransactionStore:
             try:
                 running.watch.end()
                 if running.watch.escaped is not None:
-                    # Refused, and the view went on: nobody knows what it takes for written.
+                    # The view went on after the error, so what it counts as written is unknown.
                     raise running.watch.escaped
                 done = run(connection, self._statements(connection).complete(key, token, retention, reply))
             finally:
@@ -126,12 +148,14 @@ class ORMTransactionStore:
                     running.roll_back()
             if not done:
                 raise TransactionEscaped(
-                    "the transaction that the claim was part of is gone: the view rolled it back, and still answered 2xx"
+                    "the transaction that the claim was part of is gone: the view rolled it back, but answered 2xx"
                 )
             running.commit()
         except HookguardError:
             raise
         except (Error, OSError) as error:
+            if is_demoted(driver_error(error)):
+                drop(connection)
             raise _translated(error, connection) from error
         finally:
             self._leave(running)
@@ -142,7 +166,7 @@ class ORMTransactionStore:
         return True
 
     def release(self, key: StoreKey, *, token: bytes) -> bool:
-        """Roll back: what the view wrote is gone, and so is the claim."""
+        """Roll back the view's writes and the claim."""
         running = self._running.pop(token, None)
         if running is None:
             return False
@@ -152,7 +176,7 @@ class ORMTransactionStore:
         return True
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        """Whether the transaction is open: it holds the event for as long as its connection lives."""
+        """Return whether the transaction is open. It holds the event as long as its connection lives."""
         return token in self._running
 
     def purge(self, *, limit: int) -> int:
@@ -160,10 +184,10 @@ class ORMTransactionStore:
         return self._aside.purge(limit=limit)
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event; StoreUnavailable while it is being handled."""
+        """Forget an event. Raises StoreUnavailable while it is being handled."""
         connection = connection_to(self.using)
         steps = self._statements(connection)
-        busy = StoreUnavailable("the event is being handled: it can be forgotten when that is over")
+        busy = StoreUnavailable("the event is being handled: forget it when the handler is done")
         if key in self._busy:
             raise busy
         locked = False
@@ -179,7 +203,7 @@ class ORMTransactionStore:
                 self._unlock(connection, key)
 
     def check(self) -> list[str]:
-        """Look over the table, as :meth:`ORMStore.check` does."""
+        """Check the table; see :meth:`ORMStore.check`."""
         return self._aside.check()
 
     def _claim(
@@ -198,7 +222,7 @@ class ORMTransactionStore:
         running: _Running | None = None
         try:
             if connection.vendor == "sqlite":
-                # A duplicate of what is done need not wait for whoever writes.
+                # A duplicate of a completed event need not wait for another writer.
                 found: Claim | None = run(connection, steps.look(key, token, fingerprint))
                 if found is not None and found.status != ClaimStatus.ACQUIRED:
                     return found
@@ -246,7 +270,7 @@ class ORMTransactionStore:
 
     def _unlock(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
         if connection.vendor == "mysql" and connection.connection is not None:
-            # MySQL's lock belongs to the connection, which Django keeps.
+            # MySQL's lock belongs to the connection, which Django keeps open.
             try:
                 run(connection, self._statements(connection).unlock(key))
             except (Error, OSError):
@@ -257,8 +281,8 @@ class ORMTransactionStore:
 
 
 def _translated(error: Error | OSError, connection: BaseDatabaseWrapper) -> StoreUnavailable | TransactionFailed:
-    if isinstance(error, (OperationalError, InterfaceError, OSError)):
-        # A lost connection, a deadlock, a serialization failure: the redelivery finds out, or does it again.
+    if isinstance(error, (OperationalError, InterfaceError, OSError)) or is_demoted(driver_error(error)):
+        # A lost connection, a deadlock, a serialization failure: the provider's retry settles it.
         return unavailable(error, connection)
     reason = str(error).partition("\n")[0]
     swallowed = isinstance(error, transaction.TransactionManagementError) or "transaction is aborted" in reason

@@ -1,6 +1,6 @@
 """Known attacks on webhook receivers, one test a row; each says what must happen and where the row comes from.
 
-The rows that concern schemes and stores that are not built yet are named at the end with the reason.
+Rows whose tests stand elsewhere are named at the end, and are missed when such a test is gone.
 """
 
 import ast
@@ -28,7 +28,7 @@ ROWS: dict[int, list[str]] = {}
 
 
 def row(*numbers):
-    """Say which rows of the list a test stands for."""
+    """Mark the rows of the list that a test stands for."""
 
     def mark(test):
         for number in numbers:
@@ -39,7 +39,7 @@ def row(*numbers):
 
 
 class Store(MemoryStore):
-    """A real store that counts who asks."""
+    """A real store that counts the calls."""
 
     def __init__(self):
         super().__init__()
@@ -57,7 +57,7 @@ def store():
 
 @pytest.fixture
 def attack(store):
-    """Send a delivery to an endpoint; say what error and status it got, and that the store was left alone."""
+    """Send a delivery to an endpoint; check its error and status, and that the store was left alone."""
 
     def send(delivery, error, status, preset="stripe", secrets=SECRET, **options):
         guard = Guard(Endpoint(Verifier(preset, secrets, clock=FrozenClock(NOW)), **options), store)
@@ -86,12 +86,17 @@ def with_header(delivery, name, value):
 PRESETS = SHAPES
 
 
+def carrier(preset):
+    """The header that carries the signature; the first of several that may."""
+    return preset.scheme.required_header or preset.scheme.signature[0].lower
+
+
 @row(1)
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("value", [None, "", "   "])
-def test_no_signature(attack, name, value):
+def test_a_missing_signature_is_rejected(attack, name, value):
     preset = presets.get(name)
-    header = preset.scheme.required_header
+    header = carrier(preset)
     headers = {key: text for key, text in signed(name, id="1").headers.items() if key != header}
     if value is not None:
         headers[header] = value
@@ -123,7 +128,7 @@ def test_text_where_base64_belongs_is_not_decoded_into_some_other_key(secret):
 
 @row(5)
 @pytest.mark.parametrize("cut", [0, 1, 8, 43])
-def test_a_signature_that_is_a_beginning_of_the_right_one(attack, cut):
+def test_a_prefix_of_the_right_signature_is_rejected(attack, cut):
     genuine = signed("standard-webhooks", id="msg_1")
     text = genuine.headers["webhook-signature"]
     attack(with_header(genuine, "webhook-signature", text[: 3 + cut]), errors.MalformedSignature, 401, "standard-webhooks", WHSEC)
@@ -159,7 +164,7 @@ def test_every_comparison_of_secrets_takes_constant_time():
 
 @row(8)
 @pytest.mark.parametrize("value", ["t=1700000000,v1=é", "\u20ac", "t=1700000000,v1=" + "é" * 64, "ё" * 64])
-def test_a_signature_that_is_not_ascii(attack, value):
+def test_a_signature_beyond_ascii_is_rejected(attack, value):
     attack(with_header(signed(), "stripe-signature", value), errors.MalformedSignature, 401)
 
 
@@ -167,7 +172,7 @@ def test_a_signature_that_is_not_ascii(attack, value):
 @pytest.mark.parametrize(
     "value", ["v1", "v1,", ",", "v1,a,b", " ", "v1 v1 v1", "v1,====", "v1,Zm9v!", "v1,\u00a0", "zzz", "v1;abc", "=", "v1,a=b=c"]
 )
-def test_lists_that_make_parsers_stumble(attack, value):
+def test_hostile_lists_are_rejected(attack, value):
     genuine = signed("standard-webhooks", id="msg_1")
     attack(with_header(genuine, "webhook-signature", value), errors.MalformedSignature, 401, "standard-webhooks", WHSEC)
 
@@ -176,7 +181,7 @@ def test_lists_that_make_parsers_stumble(attack, value):
 @pytest.mark.parametrize(
     "spoil", ["stray bits", "line break", "garbage", "no padding", "padding in the middle", "url alphabet", "space"]
 )
-def test_other_spellings_of_the_same_base64(attack, spoil):
+def test_other_spellings_of_the_same_base64_are_rejected(attack, spoil):
     for number in range(200):  # until one holds what is to be spoilt
         genuine = signed("shopify", BODY + b" " * number, id="1", type="orders/create")
         text = genuine.headers["x-shopify-hmac-sha256"]
@@ -194,7 +199,7 @@ def test_other_spellings_of_the_same_base64(attack, spoil):
             break
     if spoil == "stray bits":
         assert base64.b64decode(wrong) == base64.b64decode(text)
-    # What cannot be a digest at all is malformed; an odd spelling of one is another signature.
+    # A text that cannot be a digest is malformed; an odd spelling of a digest is another signature.
     error = (
         errors.SignatureMismatch
         if spoil == "stray bits"
@@ -221,7 +226,7 @@ def test_other_spellings_of_the_same_base64(attack, spoil):
         lambda text: "0x" + text,
     ],
 )
-def test_other_spellings_of_the_same_hex(attack, change):
+def test_other_spellings_of_the_same_hex_are_rejected(attack, change):
     genuine = signed("razorpay", id="1")
     wrong = change(genuine.headers["x-razorpay-signature"])
     attack(with_header(genuine, "x-razorpay-signature", wrong), errors.MalformedSignature, 401, "razorpay")
@@ -236,7 +241,7 @@ def test_thousands_of_signatures_in_a_header(attack, count):
 
 @row(14, 15)
 @pytest.mark.parametrize("prefix", ["sha1=", "md5=", "none=", "SHA256=", "sha256 =", "sha256:", ""])
-def test_a_weaker_algorithm_is_no_substitute(attack, prefix):
+def test_a_weaker_algorithm_is_rejected(attack, prefix):
     sha1 = "sha1=" + hmac.digest(SECRET.encode(), BODY, "sha1").hex()
     attack(Delivery(BODY, {"X-Hub-Signature": sha1, "X-GitHub-Delivery": "1"}), errors.MissingSignature, 401, "github")
     right = hmac.digest(SECRET.encode(), BODY, "sha256").hex()
@@ -255,7 +260,7 @@ def test_stripes_test_scheme_alone(attack):
 
 
 @row(22)
-def test_a_key_that_cannot_be_had_is_no_verdict(attack):
+def test_an_unavailable_key_is_not_a_verdict(attack):
     def lookup(path, headers):
         raise ConnectionError("the vault does not answer")
 
@@ -277,9 +282,10 @@ def test_a_replay_within_the_tolerance_runs_nothing(store):
 
 
 @row(25, 26)
-@pytest.mark.parametrize("off", [-301, 301, -365 * 86400, 365 * 86400])
+@pytest.mark.parametrize("times", [-365, -1, 1, 365])
 @pytest.mark.parametrize("name", [name for name in PRESETS if presets.get(name).scheme.signs_timestamp])
-def test_a_replay_after_it_and_a_date_in_the_future(attack, name, off):
+def test_a_replay_after_it_and_a_date_in_the_future(attack, name, times):
+    off = times * int(presets.get(name).tolerance + 1)
     secret = WHSEC if presets.get(name).scheme.secret_format == "whsec" else SECRET
     attack(signed(name, timestamp=NOW + off, id="1"), errors.TimestampOutOfTolerance, 401, name, secret)
 
@@ -291,7 +297,7 @@ TIMESTAMPS = ["１７０００００００００", "٣", " 12 ", "+1700000000", 
 @row(27, 28)
 @pytest.mark.parametrize("text", TIMESTAMPS)
 def test_timestamps_that_int_and_float_would_read(attack, text):
-    """Signed by whoever knows the secret, so that nothing but the timestamp can be the reason."""
+    """Signed with the right secret, so that nothing but the timestamp can be the reason."""
     mac = hmac.digest(SECRET.encode(), text.encode() + b"." + BODY, "sha256").hex()
     # Characters that no header has are the header's fault.
     error = errors.MalformedTimestamp if text.isascii() else errors.MalformedSignature
@@ -318,9 +324,9 @@ def test_the_border_between_signed_fields_cannot_be_moved(attack):
 
 @row(31)
 @pytest.mark.parametrize("name", PRESETS)
-def test_two_signature_headers(attack, name):
+def test_two_signature_headers_are_rejected(attack, name):
     genuine = signed(name, id="1")
-    header = presets.get(name).scheme.required_header
+    header = carrier(presets.get(name))
     secret = WHSEC if presets.get(name).scheme.secret_format == "whsec" else SECRET
     twice = Delivery(BODY, [*genuine.headers.items(), (header, "evil")])
     attack(twice, errors.AmbiguousHeader, 400, name, secret)
@@ -341,7 +347,7 @@ LISTS = {"stripe": "v1=" + "0" * 64, "convoy-advanced": "v1=" + "0" * 64, "pager
 def test_two_lines_of_a_list_that_a_wsgi_server_joined_are_one_longer_list(attack, name):
     body = json.dumps({"id": "1", "type": "t", "event": {"id": "1"}}).encode()
     genuine = signed(name, body, id="1")
-    header = presets.get(name).scheme.required_header
+    header = carrier(presets.get(name))
     forged, value = LISTS[name], genuine.headers[header]
     first = f"{value},{forged}"
     for joined in [first] if name == "recurly" else [first, f"{forged},{value}"]:  # the timestamp comes first there
@@ -395,14 +401,14 @@ def test_lengths_that_lie(attack, headers, body, error, status):
 
 
 @row(34)
-def test_two_lengths(attack):
+def test_two_different_lengths_are_rejected(attack):
     genuine = signed("github", id="1")
     twice = Delivery(BODY, [*genuine.headers.items(), ("Content-Length", "39"), ("content-length", "40")])
     attack(twice, errors.AmbiguousHeader, 400, "github")
 
 
 @row(35)
-def test_a_body_over_the_limit_is_refused_before_it_is_hashed(attack):
+def test_a_body_over_the_limit_is_rejected_before_it_is_hashed(attack):
     attack(signed("github", b"x" * 101, id="1"), errors.BodyTooLarge, 413, "github", max_body=100)
     announced = with_header(signed("github", b"", id="1"), "content-length", "9" * 18)
     attack(announced, errors.BodyTooLarge, 413, "github")
@@ -425,13 +431,13 @@ def test_a_compressed_body_is_not_inflated(attack, encoding):
         BODY.replace(b" ", b""),
     ],
 )
-def test_a_body_that_was_written_anew(attack, body):
+def test_a_rewritten_body_is_rejected(attack, body):
     attack(signed()._replace(body=body), errors.SignatureMismatch, 401)
 
 
 @row(38)
 @pytest.mark.parametrize("body", [b"\xff\xfe\x00\xd8", b"\xef\xbb\xbf{}", b"\x80"])
-def test_bytes_that_are_no_text_verify_as_bytes_and_are_no_json(store, body):
+def test_undecodable_bytes_verify_as_bytes_and_are_not_json(store, body):
     guard = Guard(Endpoint(Verifier("github", SECRET)), store)
     receipt = guard.open(signed("github", body, id="1"))
     assert receipt.event.body == body
@@ -464,7 +470,7 @@ def test_a_header_does_not_change_where_a_delivery_comes_from(attack, header):
 
 @row(40)
 @pytest.mark.parametrize("header", ["X-Forwarded-Proto", "X-Forwarded-Ssl", "Front-End-Https", "X-Url-Scheme", "Forwarded"])
-def test_nor_whether_it_came_over_https(attack, header):
+def test_a_header_does_not_change_whether_a_delivery_came_over_https(attack, header):
     claimed = with_header(signed("github", id="1"), header, "https")._replace(secure=False)
     attack(claimed, errors.InsecureTransport, 403, "github", require_https=True)
 
@@ -484,9 +490,6 @@ def test_no_argument_switches_verification_off():
 
 @row(43)
 def test_a_captured_body_under_a_fresh_id_is_the_same_event_where_content_is_the_identity(store):
-    guard = Guard(Endpoint(Verifier("github", SECRET)), store)
-    guard.settle(guard.open(signed("github", id="1")), status=200)
-    assert guard.open(signed("github", id="2")).reply.status == 200
     strict = Guard(Endpoint(Verifier("razorpay", SECRET), identity="content"), store)
     strict.settle(strict.open(signed("razorpay", id="1")), status=200)
     assert strict.open(signed("razorpay", id="2")).reply.status == 200
@@ -544,7 +547,7 @@ def test_no_secret_or_signature_in_any_error_or_repr(name):
     secret = WHSEC if presets.get(name).scheme.secret_format == "whsec" else SECRET
     genuine = signed(name, b"another body", id="1")
     verifier = Verifier(name, Secret(secret))
-    header = presets.get(name).scheme.required_header
+    header = carrier(presets.get(name))
     told = [repr(verifier), repr(genuine), repr(verifier._keys), repr(presets.get(name))]
     for value in (genuine.headers[header][:-1] + "0", "x", genuine.headers[header] + ",é"):
         with pytest.raises(errors.Rejected) as raised:
@@ -556,7 +559,7 @@ def test_no_secret_or_signature_in_any_error_or_repr(name):
 
 
 @row(48)
-def test_secrets_that_hmac_cannot_tell_apart():
+def test_secrets_that_hmac_takes_for_equal_are_rejected():
     for padded in (SECRET + "\0", SECRET.encode() + b"\0\0"):
         with pytest.raises(ConfigurationError, match="NUL"):
             Verifier("stripe", padded)
@@ -564,25 +567,61 @@ def test_secrets_that_hmac_cannot_tell_apart():
 
 @row(49)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "post", "", "POST\r\n"])
-def test_other_methods(attack, method):
+def test_other_methods_are_rejected(attack, method):
     receipt = attack(signed()._replace(method=method), errors.MethodNotAllowed, 405)
     assert dict(receipt.reply.headers)["Allow"] == "POST"
     override = with_header(signed()._replace(method="GET"), "x-http-method-override", "POST")
     attack(override, errors.MethodNotAllowed, 405)
 
 
-#: Rows that nothing built so far can be attacked by, and the one that is answered elsewhere.
+#: Rows whose tests are beside the code that they attack.
 ELSEWHERE = {
-    17: "no scheme reads JSON Web Tokens yet",
-    18: "no asymmetric scheme yet",
-    19: "no scheme fetches certificates yet",
-    20: "no preset has a URL to confirm yet",
-    21: "no scheme fetches certificates yet",
-    36: "in each plugin's own tests: the raw body is read before any form",
-    50: "documentation: genuine does not mean allowed (docs/security.md)",
+    17: (
+        "core/test_jwt.py::test_the_header_chooses_no_algorithm",
+        "core/test_jwt.py::test_a_public_key_is_never_a_shared_secret",
+    ),
+    18: (
+        "core/test_public_key.py::test_every_flipped_bit_of_a_signature_is_rejected",
+        "vectors/test_wycheproof.py::test_public_keys_match_wycheproof",
+    ),
+    19: (
+        "presets/test_aws_sns_scheme.py::test_a_certificate_elsewhere_is_not_asked_for",
+        "core/test_keys.py::test_addresses_that_are_not_allowed_are_rejected",
+        "core/test_keys.py::test_no_redirect_is_followed",
+    ),
+    20: (
+        "core/test_confirmation.py::test_by_default_it_is_answered_and_nothing_is_fetched",
+        "core/test_confirmation.py::test_any_other_address_is_rejected_unfetched",
+        "presets/test_aws_sns_scheme.py::test_an_address_to_confirm_at_that_is_not_snss",
+    ),
+    21: (
+        "presets/test_paypal_scheme.py::test_no_other_address_is_asked_or_believed",
+        "presets/test_paypal_scheme.py::test_hostile_headers_are_rejected",
+    ),
+    36: (
+        "plugins/flask/test_flask_bodies.py::test_an_endless_body_is_read_to_the_limit_and_no_further",
+        "plugins/starlette/test_asgi_bodies.py::test_an_endless_body_is_read_to_the_limit_and_one_chunk_more",
+        "plugins/django/test_django_transport.py::test_a_huge_announced_body_is_rejected_unread",
+    ),
 }
 
+#: The row that no code can answer: the page, and a phrase of it.
+DOCUMENTED = {50: ("docs/security.md", "Authentic is not authorised")}
 
-def test_every_row_is_a_test_or_has_a_reason():
-    assert sorted({*ROWS, *ELSEWHERE}) == list(range(1, 51))
-    assert not set(ROWS) & set(ELSEWHERE)
+TESTS = Path(__file__).parents[1]
+
+
+def test_every_row_has_a_test_or_a_page():
+    assert sorted([*ROWS, *ELSEWHERE, *DOCUMENTED]) == list(range(1, 51))
+
+
+@pytest.mark.parametrize(("number", "name"), [(number, name) for number, names in ELSEWHERE.items() for name in names])
+def test_the_test_that_stands_for_a_row_is_there(number, name):
+    path, _, function = name.partition("::")
+    tree = ast.parse((TESTS / path).read_text())
+    assert function in {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+
+
+@pytest.mark.parametrize(("page", "phrase"), DOCUMENTED.values())
+def test_the_page_that_stands_for_a_row_says_it(page, phrase):
+    assert phrase in (TESTS.parent / page).read_text()

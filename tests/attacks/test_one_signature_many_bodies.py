@@ -1,4 +1,4 @@
-"""Where the signature covers a form's fields and not its bytes, a captured delivery can be written anew; it stays the same event."""
+"""Where the signature covers a form's fields and not its bytes, a captured delivery can be rewritten; it stays the same event."""
 
 import pytest
 from example_secrets import private_side, public_side
@@ -45,20 +45,21 @@ def captured(preset, body=b"MessageSid=SM1&Body=hello&From=%2B1&app_id=2&notify_
 
 
 @pytest.mark.parametrize("name", ["twilio", "plivo", "mandrill", "alipay", "paytm"])
-def test_written_anew_it_is_a_duplicate(name):
+def test_a_rewritten_form_is_a_duplicate(name):
     if name in ("alipay", "paytm"):
         pytest.importorskip("cryptography")
     preset = presets.get(name)
-    body = b"mandrill_events=%5B%7B%22hello%22%3A1%7D%5D&more=1" if name == "mandrill" else None
+    # Mandrill's form is one field.
+    body = b"mandrill_events=%5B%7B%22hello%22%3A1%7D%5D" if name == "mandrill" else None
     guard, delivery = captured(preset, *([body] if body else []))
     assert run(guard, delivery) == "ran"
-    for change in (reordered, escaped, with_an_empty_end):
+    for change in (escaped, with_an_empty_end, *([] if body else [reordered])):
         again = delivery._replace(body=change(delivery.body))
         assert again.body != delivery.body
         assert run(guard, again) == 200, change.__name__
 
 
-def test_what_is_moved_from_twilios_form_into_the_query_is_a_duplicate():
+def test_a_field_moved_from_twilios_form_into_the_query_is_a_duplicate():
     guard, delivery = captured(presets.TWILIO)
     assert run(guard, delivery) == "ran"
     assert run(guard, moved_into_the_query(delivery)) == 200

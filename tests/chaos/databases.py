@@ -59,7 +59,7 @@ def looking(url):
     others = {
         "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
         "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
-        "sqlite": "SELECT 0",  # the system frees a dead process's locks at once
+        "sqlite": "SELECT 0",  # the system frees a dead process's locks immediately
     }[engine.dialect.name]
     deadline = time.monotonic() + 30
     while True:
@@ -74,7 +74,7 @@ def looking(url):
 
 
 def make_tables(url):
-    """What the handlers write, and what the wrong ways mark; no key stands in the way of a double."""
+    """The handlers' rows and the wrong ways' marks; no key prevents a double."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE effect (event_id VARCHAR(40) NOT NULL, worker INTEGER NOT NULL)"))
@@ -96,7 +96,7 @@ def effects(url, file):
 def not_done(url):
     """How many events a store's table in this database does not hold as done; None where there is no such table.
 
-    A worker that is killed while it looks whether its store is well leaves the row that it tried out, until that expires.
+    A worker that is killed while it checks its store leaves the row of that check, until the row expires.
     """
     if url.startswith("redis"):
         return None

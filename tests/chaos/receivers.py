@@ -1,4 +1,4 @@
-"""What the workers of the rig serve: hookguard in each of its modes, and the well-known wrong ways.
+"""The applications of the rig's workers: hookguard in each of its modes, and the well-known wrong ways.
 
 A receiver is prepared once, before the workers are forked, and makes in each worker what handles one delivery: headers and
 body in, status out. It says where it is by :func:`Worker.at`, so that kills can be aimed and counted.
@@ -42,7 +42,7 @@ class Worker:
         self.outcome = f"{outcome.outcome}: {outcome.reason}" if outcome.reason else outcome.outcome
 
     def at(self, phase):
-        """Say where it is, and stay there for a moment now and then, so that a kill finds it there."""
+        """Report the phase, and stay there for a moment now and then, so that a kill finds it there."""
         self._phases[self._slot] = phase
         if phase != RECEIVING and random.random() < 0.2:
             time.sleep(random.uniform(0, 0.0006))
@@ -57,7 +57,7 @@ class Worker:
         self.at(HANDLED)
 
     def watch(self, store):
-        """Have a store say when it claims and completes. What it does stays its own."""
+        """Have a store report when it claims and completes. Its work stays the same."""
         claim, complete = store.claim, store.complete
         if asyncio.iscoroutinefunction(claim):
 
@@ -319,7 +319,7 @@ class MarkFirst(Wrong):
 
 
 class CheckRunMark(Wrong):
-    """Look, run, remember: two at once both run, and a kill before the mark runs it again."""
+    """Look, run, remember: two concurrent duplicates both run, and a kill before the mark runs the event again."""
 
     def handle(self, event, engine, worker):
         worker.at(CLAIMING)

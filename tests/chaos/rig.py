@@ -1,6 +1,6 @@
 """A provider, eight workers, and who kills them. Run as a program, for it forks; prints its figures as JSON.
 
-The provider sends each event until it hears 2xx, signed anew each time, and about 15 % of them twice: at once to two workers,
+The provider sends each event until it hears 2xx, signed again each time, and about 15 % of them twice: concurrently to two workers,
 or again some time after the first was acknowledged. Workers serve one delivery at a time, each over a socket of its own. A
 kill is a SIGKILL to a worker that has a delivery in its hands and has not answered it; most are aimed at a phase of the work,
 the others at any. The phase is read after the worker is dead, from memory that outlives it.
@@ -27,7 +27,7 @@ from receivers import ANSWERING, PHASES, RECEIVERS, RECEIVING, SECRET, VERIFYING
 from hookguard import presets
 
 WORKERS = 8
-PATIENCE = 0.1  # seconds until a kill that finds nobody in its phase takes whoever is at work
+PATIENCE = 0.1  # seconds until a kill that finds nobody in its phase takes any busy worker
 STALLED = 60  # seconds without a single acknowledgement, after which it is over
 RETRY = 0.03  # seconds until the provider tries again; real ones take their time
 
@@ -57,7 +57,7 @@ class Rig:
         self.killed = set()  # (worker, event): killed with this event in its hands
         self.by_phase = Counter()
         self.outcomes = Counter()
-        self.refused = {}  # by event, why it was turned away last
+        self.rejected = {}  # by event, the reason of its last rejection
         self.deliveries = self.duplicates = self.missed = 0
         self.heard = 0.0
         self.next_kill = 0.0
@@ -124,7 +124,7 @@ class Rig:
         heapq.heappush(self.due, (time.monotonic() + seconds, next(self.order), event))
 
     def hear(self, slot):
-        """Take a worker's answer; False when there is none, for it is dead."""
+        """Take a worker's answer; False if the worker is dead."""
         try:
             answer = slot.socket.recv(1024)
         except ConnectionResetError:
@@ -136,10 +136,10 @@ class Rig:
         self.outcomes[said.partition(":")[0]] += 1
         if not status.startswith("2"):
             assert status in ("500", "503"), f"the provider would give up at {status}: {said}"
-            self.refused[event] = said
+            self.rejected[event] = said
             self.again(event, RETRY)
             return True
-        self.refused.pop(event, None)
+        self.rejected.pop(event, None)
         self.heard = time.monotonic()
         if event not in self.acknowledged:
             self.acknowledged.add(event)
@@ -198,7 +198,7 @@ class Rig:
             busy = [slot for slot in self.slots if slot.event is not None]
             if not busy and not self.due:
                 break
-            assert time.monotonic() < self.heard + STALLED, f"turned away for ever: {self.refused}; {self.outcomes}"
+            assert time.monotonic() < self.heard + STALLED, f"turned away for ever: {self.rejected}; {self.outcomes}"
             wait = 0.0002 if self.aim is not None else 0.01
             for heard in select.select([slot.socket for slot in busy], [], [], wait)[0]:
                 slot = next(slot for slot in self.slots if slot.socket is heard)

@@ -34,7 +34,9 @@ def run(receiver, url, events=EVENTS, kills=KILLS, file=None, seed=SEED):
     """Let the rig loose in a process of its own, without coverage's hooks, which would be what is measured."""
     given = {"receiver": receiver, "url": url, "events": events, "kills": kills, "file": file and str(file), "seed": seed}
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(HERE), str(HERE.parent / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
     command = [sys.executable, HERE / "rig.py", json.dumps(given)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -45,7 +47,7 @@ def run(receiver, url, events=EVENTS, kills=KILLS, file=None, seed=SEED):
 
 
 def complaints(figures, mode):
-    """What is wrong, in words; nothing for a receiver that keeps its promise."""
+    """The faults in words; empty for a receiver that keeps its promise."""
     found = [f"{figures[what]} {what}" for what in ("lost", "unexplained") if figures[what]]
     if mode == "transactional" and figures["doubled"]:
         found.append(f"{figures['doubled']} doubled")
@@ -83,7 +85,7 @@ def test_in_transactional_mode_nothing_is_lost_and_nothing_happens_twice(receive
     check_that_kills_were_real(figures)
 
 
-def test_an_asynchronous_session_is_no_different(tell):
+def test_an_asynchronous_session_keeps_the_same_promise(tell):
     pytest.importorskip("asyncpg")
     with databases.own_database("postgresql") as url:
         databases.make_tables(url)
@@ -125,7 +127,7 @@ def test_the_rig_finds_that_marking_first_loses_events(tell, tmp_path):
 
 
 def test_the_rig_finds_that_marking_last_runs_events_twice(tell, tmp_path):
-    # Two at once, and nobody was killed; and a kill between the effect and its mark.
+    # Two concurrent runs, and nobody was killed; and a kill between the effect and its mark.
     figures = find_out("check-run-mark", ["unexplained", "doubled"], tell, tmp_path)
     assert figures["lost"] == 0
     assert figures["doubled"] > figures["unexplained"]

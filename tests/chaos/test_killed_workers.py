@@ -1,4 +1,4 @@
-"""Workers of a real server are killed with SIGKILL at random while 600 events come in over HTTP, some of them twice at once.
+"""Workers of a real server are killed with SIGKILL at random while 600 events come in over HTTP, some of them twice, concurrently.
 
 The sender does what providers do: it sends again until it hears 2xx. Then every event that was acknowledged must have had
 its effect, and every effect beyond the first must follow one whose worker was killed. The rig of ``test_chaos`` does without
@@ -49,7 +49,7 @@ class Receiver:
 
     def __enter__(self):
         environment = {
-            # Without coverage's hooks, which would take longer than what they look at.
+            # Without coverage's hooks, which would take longer than the code they measure.
             **{name: value for name, value in os.environ.items() if not name.startswith("COV")},
             "CHAOS_FOLDER": str(self.folder),
             "CHAOS_SECRET": SECRET,
@@ -102,13 +102,13 @@ class Receiver:
 
 
 def deliver_until_acknowledged(client, url, event_id):
-    """What a provider does, in a hurry."""
+    """Act as a provider in a hurry."""
     body = json.dumps({"id": event_id}).encode()
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        delivery = presets.STRIPE.sign(body, SECRET)  # signed anew for each try, as Stripe does
+        delivery = presets.STRIPE.sign(body, SECRET)  # signed again for each try, as Stripe does
         try:
-            headers = {**dict(delivery.headers.items()), "Content-Type": "application/json"}
+            headers = dict(delivery.headers.items())
             answer = client.post(f"{url}/guarded", content=body, headers=headers)
         except httpx.TransportError:
             continue  # the worker died in the middle

@@ -1,5 +1,7 @@
 import base64
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -39,7 +41,7 @@ def test_presets_lists_every_preset(run):
 def test_presets_as_json_has_the_facts(run):
     rows = {row["name"]: row for row in json.loads(run("presets", "--json").output)}
     assert rows["stripe"]["id_signed"] == "yes"
-    assert rows["github"]["identity"] == "content"
+    assert rows["github"]["identity"] == "id+content"
     assert rows["slack"]["challenge"] == "yes"
 
 
@@ -47,9 +49,9 @@ def test_presets_as_json_has_durations_as_numbers_and_says_which_are_assumed(run
     rows = {row["name"]: row for row in json.loads(run("presets", "--json").output)}
     assert (rows["stripe"]["tolerance_seconds"], rows["github"]["tolerance_seconds"]) == (300, None)
     assert (rows["stripe"]["horizon_seconds"], rows["stripe"]["horizon_assumed"]) == (3 * 86400, False)
-    assumed = next(preset for preset in presets.BUILT_IN if preset.profile and not preset.profile.horizon.confirmed)
+    assumed = next(preset for preset in presets.BUILT_IN if preset.facts and not preset.facts.horizon.confirmed)
     row = rows[assumed.name]
-    assert (row["horizon_seconds"], row["horizon_assumed"]) == (assumed.profile.horizon.value, True)
+    assert (row["horizon_seconds"], row["horizon_assumed"]) == (assumed.facts.horizon.value, True)
     assert (rows["twilio"]["timeout_seconds"], rows["twilio"]["timeout_assumed"]) == (15, False)
     assert (rows["stripe"]["timeout_seconds"], rows["stripe"]["timeout_assumed"]) == (None, False)
     assert (rows["signed-url"]["horizon_seconds"], rows["signed-url"]["horizon_assumed"]) == (None, False)
@@ -114,14 +116,14 @@ def test_a_package_that_is_broken_breaks_nothing_else(run):
     assert "cannot be loaded" in rows["acme"]["error"]
     assert "error" not in rows["stripe"]
     assert "## stripe" in run("presets", "--markdown").stdout
-    refused = run("verify", "stripe", "-", "--secret", SECRET, stdin=dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
-    assert refused.exit_code == 1
-    assert "signature header of github" in refused.output
+    rejected = run("verify", "stripe", "-", "--secret", SECRET, stdin=dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
+    assert rejected.exit_code == 1
+    assert "other_preset (proved)" in rejected.output
 
 
 @pytest.mark.usefixtures("broken")
 @pytest.mark.parametrize("words", [["presets", "acme"], ["sign", "acme", "--secret", SECRET, "--body", "{}"]])
-def test_a_preset_of_a_broken_package_is_refused_in_a_sentence(run, words):
+def test_a_preset_of_a_broken_package_is_rejected_in_a_sentence(run, words):
     result = run(*words)
     assert result.exit_code == 2
     assert "acme-hooks's entry point acme = acme_hooks:ACME raised AttributeError" in result.output
@@ -156,11 +158,11 @@ KINDS = ["github", "stripe", "slack", "shopify", "gitlab-token", "square", "twit
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_what_sign_saves_verify_finds_genuine(run, tmp_path, name):
+def test_verify_accepts_a_delivery_that_sign_saved(run, tmp_path, name):
     body = '{"id":"evt_1","event_id":"evt_1","type":"t","entry":[{"id":"evt_1"}]}'
-    signed = run(
-        "sign", name, "--secret", SECRET, "--body", body, "--id", "evt_1", "--type", "t", "--format", "json", "--url", "/x"
-    )
+    named = ("--id", "evt_1") if name in ("github", "shopify", "gitlab-token", "twitch") else ()
+    named += ("--type", "t") if name in ("github", "shopify", "gitlab-token") else ()
+    signed = run("sign", name, "--secret", SECRET, "--body", body, *named, "--format", "json", "--url", "/x")
     assert signed.exit_code == 0, signed.output
     (tmp_path / "saved.json").write_text(signed.output)
     result = run("verify", name, "saved.json", "--secret", SECRET)
@@ -168,7 +170,7 @@ def test_what_sign_saves_verify_finds_genuine(run, tmp_path, name):
     assert result.output.startswith("genuine")
 
 
-def test_verify_says_why_it_refuses_and_exits_with_1(run, tmp_path):
+def test_verify_says_why_it_rejects_and_exits_with_1(run, tmp_path):
     delivery = presets.STRIPE.sign(b'{"id":"evt_1"}\n', SECRET, timestamp=1_700_000_000)
     (tmp_path / "saved.json").write_text(dump_delivery(delivery))
     stale = run("verify", "stripe", "saved.json", "--secret", SECRET)
@@ -180,14 +182,17 @@ def test_verify_says_why_it_refuses_and_exits_with_1(run, tmp_path):
     wrong = run("verify", "stripe", "saved.json", "--secret", "another-secret-of-20-chars")
     assert wrong.exit_code == 1
     assert "SignatureMismatch" in wrong.output
-    assert "line break" in wrong.output
+    assert "line break" not in wrong.output
+    added = dump_delivery(delivery._replace(body=delivery.body + b"\n"))
+    assert "body_whitespace_added (proved)" in run("verify", "stripe", "-", "--secret", SECRET, "--any-age", stdin=added).output
 
 
 def test_verify_names_the_provider_whose_header_is_there(run, tmp_path):
-    (tmp_path / "saved.json").write_text(dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
+    (tmp_path / "saved.json").write_text(dump_delivery(presets.GITHUB.sign(b"{}", "a secret of github only")))
     result = run("verify", "stripe", "saved.json", "--secret", SECRET)
     assert result.exit_code == 1
-    assert "signature header of github" in result.output
+    assert "other_provider (fact)" in result.output
+    assert "github" in result.output
 
 
 def test_verify_reads_standard_input(run):
@@ -204,7 +209,7 @@ def test_verify_names_every_event_of_a_delivery(run):
     assert result.exit_code == 0, result.output
     assert [line.split()[-1] for line in result.output.splitlines() if line.startswith("genuine")] == ["EV1", "EV2"]
     assert "genuine" in verified([]).output
-    assert "MissingEventId" in verified([{"id": "EV1"}, {}]).output
+    assert "genuine: event sha256:" in verified([{"id": "EV1"}, {}]).output
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,7 @@ def test_verify_names_every_event_of_a_delivery(run):
         '{"headers": {}, "body_base64": "!"}',
     ],
 )
-def test_a_file_that_is_no_delivery_gets_a_sentence(run, text):
+def test_a_file_without_a_delivery_gets_a_sentence(run, text):
     result = run("verify", "github", "-", "--secret", SECRET, stdin=text)
     assert result.exit_code == 2
     assert "saved delivery" in result.output
@@ -236,6 +241,29 @@ def test_secrets_can_come_from_the_environment(run, monkeypatch):
     assert given == run("sign", "github", "--secret", SECRET, "--body", "{}").output
     assert "x-hub-signature-256" in given
     assert run("sign", "github", "--secret-env", "NOT_THERE", "--body", "{}").exit_code == 2
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_secrets_can_come_from_a_file_or_standard_input(run, tmp_path, ending):
+    (tmp_path / "secret.txt").write_bytes(f"{SECRET}{ending}".encode())
+    expected = run("sign", "github", "--secret", SECRET, "--body", "{}").output
+    assert run("sign", "github", "--secret-file", "secret.txt", "--body", "{}").output == expected
+    assert run("sign", "github", "--secret-file", "-", "--body", "{}", stdin=f"{SECRET}{ending}").output == expected
+    (tmp_path / "saved.json").write_text(dump_delivery(presets.GITHUB.sign(b"{}", SECRET)))
+    assert run("verify", "github", "saved.json", "--secret-file", "-", stdin=SECRET).exit_code == 0
+
+
+def test_a_secret_file_that_cannot_be_read_is_a_usage_error(run, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for file in ("missing", "binary"):
+        assert run("sign", "github", "--secret-file", file, "--body", "{}").exit_code == 2
+
+
+def test_a_secret_and_a_body_cannot_both_come_by_standard_input(run):
+    for arguments in (["sign", "github", "--secret-file", "-"], ["verify", "github", "-", "--secret-file", "-"]):
+        result = run(*arguments, stdin=SECRET)
+        assert result.exit_code == 2
+        assert "both read standard input" in result.output
 
 
 def test_sign_takes_the_body_from_a_file_or_standard_input(run, tmp_path):
@@ -264,9 +292,9 @@ def test_sign_writes_a_curl_command(run):
         ("stripe", "no json", "application/json"),  # sends none but JSON, so that this is a mistake to be seen
     ],
 )
-def test_a_body_that_is_no_json_is_a_form_where_the_provider_sends_forms(run, name, body, content_type):
+def test_a_body_without_json_is_a_form_where_the_provider_sends_forms(run, name, body, content_type):
     lines = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/").output.splitlines()
-    assert f"content-type: {content_type}" in lines
+    assert f"Content-Type: {content_type}" in lines
     own = run("sign", name, "--secret", SECRET, "--body", body, "--url", "https://x/", "--header", "Content-Type: text/plain")
     assert "content-type: text/plain" in own.output.splitlines()
 
@@ -284,7 +312,7 @@ def test_a_form_has_one_content_type(run):
     assert output.lower().count("content-type") == 1
 
 
-def test_a_timestamp_that_has_no_effect_is_refused(run):
+def test_a_timestamp_that_has_no_effect_is_rejected(run):
     def sign(name, body="{}", at="1700000000"):
         return run("sign", name, "--secret", SECRET, "--body", body, "--timestamp", at)
 
@@ -314,7 +342,7 @@ def test_a_timestamp_goes_into_a_token_that_says_only_until_when_it_holds(run):
     from hookguard import Secret
 
     secret = Secret.of(audience="a", email="e", private_key=rsa_pair()[0])
-    signed = sign.signed("google-pubsub", b"{}", [secret], "", "", 1_700_000_000.0, (), "")
+    signed = sign.signed(presets.GOOGLE_PUBSUB, b"{}", [secret], "", "", 1_700_000_000.0, (), "")
     middle = signed.headers["authorization"].split(".")[1]
     assert json.loads(base64.urlsafe_b64decode(middle + "=="))["iat"] == 1_700_000_000
 
@@ -329,14 +357,14 @@ def test_a_timestamp_goes_into_a_token_that_says_only_until_when_it_holds(run):
         (["sign", "github", "--secret", SECRET, "--secret", "another-secret-of-20-chars", "--body", "{}"], "one signature"),
     ],
 )
-def test_mistakes_are_told_in_a_sentence(run, words, says):
+def test_mistakes_are_reported_in_a_sentence(run, words, says):
     result = run(*words)
     assert result.exit_code == 2
     assert says in result.output
     assert "Traceback" not in result.output
 
 
-def test_version(run):
+def test_the_version_option_prints_the_version(run):
     from hookguard.version import __version__
 
     assert __version__ in run("--version").output
@@ -347,3 +375,111 @@ def test_without_the_extra_the_command_says_how_to_install_it():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "pip install 'hookguard-webhooks[cli]'" in result.stderr
+
+
+@pytest.mark.parametrize("word", ["pay", "PAYPAL", "forms"])
+def test_presets_with_a_word_lists_those_that_have_it(run, word):
+    rows = [line.split()[1] for line in run("presets", word).stdout.splitlines() if line.startswith("│")]
+    assert bool(rows) == (word != "forms")
+    for name in rows:
+        assert word.lower() in name or word.lower() in presets.get(name).title.lower()
+
+
+def test_the_table_fits_a_terminal_of_80_columns(run, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", run("presets").stdout)
+    assert max(map(len, plain.splitlines())) <= 80
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module in the working directory that holds a preset."""
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "shop_hooks.py").write_text(
+        "from hookguard import *\n"
+        "ACME = Preset(name='acme', title='Acme', scheme=HmacScheme(signature=SignatureHeader('Acme-Signature', '{hex}')),\n"
+        "    event_id=InBody('id'))\n"
+    )
+    yield "shop_hooks.ACME"
+    sys.modules.pop("shop_hooks", None)
+
+
+def test_every_command_takes_the_dotted_path_of_a_preset(run, own):
+    assert run("presets", own).output.startswith("acme: Acme")
+    saved = run("sign", own, "--secret", SECRET, "--body", '{"id": "1"}', "--format", "json")
+    assert saved.exit_code == 0, saved.output
+    assert run("verify", own, "-", "--secret", SECRET, stdin=saved.stdout).output.startswith("genuine: event 1")
+    assert "a restart forgets every event" in run("store", "check", "memory://", "--preset", own).output
+    sent = run("send", "http://127.0.0.1:1/", own, "--secret", SECRET, "--body", "{}")
+    assert "did not answer" in sent.output
+    for command in (["presets"], ["sign", "--body", "{}"], ["listen"], ["verify"]):
+        wrong = run(command[0], "shop_hooks.GONE", *command[1:], *(["-"] if command[0] == "verify" else []))
+        assert (wrong.exit_code, "shop_hooks.GONE" in wrong.output) == (2, True), wrong.output
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["stripe", "--id", "evt_1"], "--id has no effect: stripe finds it at body `id`: write it there"),
+        (["stripe", "--type", "t"], "--type has no effect: stripe finds it at body `type`"),
+        (["dropbox", "--id", "1"], "--id has no effect: dropbox looks for none: leave it out"),
+        (["twilio"], "twilio signs the URL that it is sent to: give it with --url"),
+        (["square"], "give it with --url"),
+        (["plivo"], "give it with --url"),
+    ],
+)
+def test_an_option_without_effect_or_a_missing_one_is_a_usage_error(run, words, says):
+    result = run("sign", *words, "--secret", SECRET, "--body", "{}")
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_an_id_that_a_header_carries_is_taken(run):
+    whsec = "whsec_" + base64.b64encode(bytes(32)).decode()
+    signed = run("sign", "standard-webhooks", "--secret", whsec, "--body", "{}", "--id", "msg_1")
+    assert "webhook-id: msg_1" in signed.output
+
+
+def test_verify_as_json_says_the_same(run):
+    saved = dump_delivery(presets.STRIPE.sign(b'{"id": "evt_1", "type": "paid"}', SECRET))
+    good = run("verify", "stripe", "-", "--secret", SECRET, "--json", stdin=saved)
+    found = json.loads(good.stdout)
+    assert (good.exit_code, found["genuine"], found["events"]) == (0, True, [{"type": "paid", "id": "evt_1"}])
+    bad = run("verify", "stripe", "-", "--secret", "another-secret-of-20-chars", "--json", stdin=saved)
+    found = json.loads(bad.stdout)
+    assert (bad.exit_code, found["genuine"], found["code"], found["status"]) == (1, False, "signature_mismatch", 401)
+    assert SECRET not in bad.stdout
+
+
+def test_every_command_has_an_example_in_its_help(run):
+    for command in ("demo", "explain", "listen", "presets", "send", "sign", "verify"):
+        assert f"Example:\n    hookguard {command}" in run(command, "--help").output
+    assert "Example:\n    hookguard store check" in run("store", "check", "--help").output
+
+
+@pytest.mark.parametrize("url", ["nohost", "ftp://x/", "http://[::1"])
+def test_a_url_that_nothing_can_be_sent_to_is_a_usage_error(run, url):
+    pytest.importorskip("httpx")
+    result = run("send", url, "github", "--secret", SECRET, "--body", "{}")
+    assert result.exit_code == 2
+    assert "is not a URL to send to" in result.output
+
+
+def test_a_long_answer_is_cut_to_its_first_lines():
+    from hookguard.cli.send import _beginning
+
+    shown = _beginning("\n".join(f"line {number}" for number in range(5000)) + "x" * 5000)
+    assert shown.splitlines()[0] == "line 0"
+    assert shown.endswith("… and 4988 more lines; --json prints them all")
+    assert len(_beginning("x" * 100_000)) < 1000
+    assert _beginning("short") == "short"
+
+
+def test_shell_completion_is_there_as_the_page_says():
+    result = subprocess.run(
+        [sys.executable, "-c", "from hookguard.cli import main; main()"],
+        env={**os.environ, "_HOOKGUARD_COMPLETE": "bash_source"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "complete -o nosort -F _hookguard_completion hookguard" in result.stdout

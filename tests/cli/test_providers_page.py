@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hookguard import presets
 from hookguard.cli.app import hookguard
 from hookguard.cli.providers_page import duration, page
-from hookguard.profile import DAY, Profile, Source
+from hookguard.facts import DAY, Facts, Source
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 
@@ -32,18 +32,21 @@ def test_every_fact_is_there_with_its_source_and_day():
     for name in presets.names():
         preset = presets.get(name)
         text = page([preset])
-        for field in fields(Profile) if preset.profile else ():
-            fact = getattr(preset.profile, field.name)
+        for field in fields(Facts) if preset.facts else ():
+            fact = getattr(preset.facts, field.name)
             word = "source" if fact.confirmed else "looked here"
             assert f"([{word}]({fact.source}), {fact.checked})" in text, field.name
+        if preset.batch is not None:
+            assert "Most events in one delivery: " in text
+            assert f"({preset.batch.largest.source}), {preset.batch.largest.checked})" in text
         assert preset.note in text
         assert preset.docs in text
 
 
-def test_what_no_page_says_is_marked():
+def test_facts_that_no_page_states_are_marked():
     silent = Source("https://example.com/docs", "2026-11-25")
-    profile = replace(presets.HEROKU.profile, horizon=silent.silent(3 * DAY), timeout=silent.silent(None))
-    text = page([replace(presets.HEROKU, profile=profile)])
+    profile = replace(presets.HEROKU.facts, horizon=silent.silent(3 * DAY), timeout=silent.silent(None))
+    text = page([replace(presets.HEROKU, facts=profile)])
     assert "- Last automatic try after: *not stated*; assumed: 3 d (" in text
     assert "- Waits for the answer: *not stated* (" in text
 
@@ -57,13 +60,13 @@ def test_lease_and_retention_are_there(name, derived):
 
 
 def test_a_changed_fact_shows():
-    longer = replace(presets.STRIPE.profile, horizon=Source("https://example.com/", "2026-11-24").says(30 * DAY))
-    changed = page([replace(presets.STRIPE, profile=longer)])
+    longer = replace(presets.STRIPE.facts, horizon=Source("https://example.com/", "2026-11-24").says(30 * DAY))
+    changed = page([replace(presets.STRIPE, facts=longer)])
     assert "- Last automatic try after: 30 d ([source](https://example.com/), 2026-11-24)" in changed
     assert "a retention of 38.5 d" in changed
 
 
-def test_the_same_facts_are_told_once():
+def test_equal_facts_are_printed_once():
     text = page([presets.GITLAB, presets.GITLAB_TOKEN])
     assert text.count("- Waits for the answer") == 1
     assert "It delivers as [gitlab](#gitlab) does." in text

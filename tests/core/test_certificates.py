@@ -6,8 +6,8 @@ pytest.importorskip("cryptography", reason="the extra crypto is not installed")
 
 from key_server import Authority, pem
 
-from hookguard.certificates import MAX_CHAIN, check_dates, read_certificates
 from hookguard.errors import UntrustedKeySource
+from hookguard.schemes.certificates import MAX_CHAIN, check_dates, read_certificates
 
 ROOT = Authority()
 NOW = datetime.now(timezone.utc).timestamp()

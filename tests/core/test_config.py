@@ -14,7 +14,7 @@ def settings(given, **options):
     return Settings(given, **{"where": "HOOKS", "default_store": MemoryStore, **options})
 
 
-def test_every_endpoint_that_is_wrong_is_told_at_once():
+def test_all_wrong_endpoints_are_reported_together():
     given = {"stripe": {"secrets": [None]}, "slack": {"secrets": [SECRET]}, "github": {}, "strpe": {"secrets": [SECRET]}}
     with pytest.raises(ConfigurationError) as raised:
         settings({"endpoints": given})
@@ -29,7 +29,7 @@ def test_names_are_presets_unless_they_say_otherwise():
     assert made.endpoint("shop").name == "shop"
 
 
-def test_what_stands_at_the_top_holds_for_all_that_say_nothing():
+def test_a_setting_at_the_top_is_the_default_of_every_endpoint():
     made = settings(
         {
             "endpoints": {"stripe": {"secrets": [SECRET]}, "github": {"secrets": [SECRET], "max_body": 9}},
@@ -45,8 +45,8 @@ def test_what_stands_at_the_top_holds_for_all_that_say_nothing():
     ("given", "why"),
     [
         ([], "HOOKS must be a mapping"),
-        ({"endpoint": {}}, "HOOKS: no setting is called 'endpoint'; did you mean 'endpoints'"),
-        ({"zzz": 1}, "there are"),
+        ({"endpoint": {}}, "HOOKS: unknown setting 'endpoint'; did you mean 'endpoints'"),
+        ({"zzz": 1}, "the settings are"),
         ({"endpoints": ["stripe"]}, "must map names"),
         ({"endpoints": {"stripe": SECRET}}, "HOOKS endpoint 'stripe' must be a mapping"),
         ({"endpoints": {"stripe": {}}}, "HOOKS endpoint 'stripe': secrets are missing"),
@@ -69,9 +69,38 @@ def test_mistakes_say_where_they_are_and_what_to_do(given, why):
 
 
 @pytest.mark.parametrize(
+    "switch", ["allow_stale", "confirm_subscription", "heartbeat", "require_https", "store_reply", "verify_provider"]
+)
+@pytest.mark.parametrize("value", ["no", "False", "", 0, 1, None])
+def test_a_switch_is_true_or_false(switch, value):
+    with pytest.raises(ConfigurationError, match=f"{switch} is {value!r}; choose True or False"):
+        settings({"endpoints": {"stripe": {"secrets": [SECRET], switch: value}}})
+    if switch in ("heartbeat", "require_https"):
+        with pytest.raises(ConfigurationError, match=f"{switch} is {value!r}; choose True or False"):
+            settings({"endpoints": {"stripe": {"secrets": [SECRET]}}, switch: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"observers": "builtins.print"}, "observers is str; give a list"),
+        ({"observers": ["os.name"]}, "observers: 'os.name' is str, not a function"),
+        ({"observers": [5]}, "observers: 5 is int, not a function"),
+        ({"endpoints": {"asana": {"secrets": [SECRET], "accept_secret": "os.name"}}}, "accept_secret: 'os.name' is str"),
+        ({"endpoints": {"asana": {"secrets": [SECRET], "accept_secret": 5}}}, "accept_secret: 5 is int"),
+        ({"endpoints": {"asana": {"secrets": [SECRET], "allow_from": 5}}}, "give a list of networks, not the int 5"),
+        ({"endpoints": {"asana": {"secrets": [SECRET], "public_url": 5}}}, "public_url is '5'; give the whole URL"),
+    ],
+)
+def test_values_of_another_kind_are_rejected_at_the_start(given, why):
+    with pytest.raises(ConfigurationError, match=why):
+        settings(given)
+
+
+@pytest.mark.parametrize(
     ("words", "why"),
     [
-        ({"layot": "{hex}"}, "preset: no setting is called 'layot'; did you mean 'layout'"),
+        ({"layot": "{hex}"}, "preset: unknown setting 'layot'; did you mean 'layout'"),
         ({"name": None}, "preset name None"),
         ({"header": 5}, "5 is not a header name"),
         ({"layout": 5}, "layout is 5: give the text"),
@@ -94,8 +123,8 @@ def test_mistakes_in_plain_words_say_where_they_are_and_what_to_do(words, why):
 
 
 @pytest.mark.parametrize(("given", "missing"), [({"header": "X-Acme"}, "name"), ({"name": "acme"}, "header"), ({}, "name")])
-def test_what_plain_words_cannot_do_without(given, missing):
-    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': preset: {missing} is missing: write"):
+def test_settings_in_plain_words_without_a_needed_key_are_rejected(given, missing):
+    with pytest.raises(ConfigurationError, match=f"^HOOKS endpoint 'acme': preset: {missing} is missing: add"):
         settings({"endpoints": {"acme": {"preset": given, "secrets": [SECRET]}}})
 
 
@@ -103,7 +132,7 @@ def test_an_unknown_endpoint():
     made = settings({"endpoints": {"stripe": {"secrets": [SECRET]}}})
     with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
         made.endpoint("strpe")
-    with pytest.raises(ConfigurationError, match=r"there are \['stripe'\]"):
+    with pytest.raises(ConfigurationError, match=r"the endpoints are \['stripe'\]"):
         made.endpoint("zzz")
 
 
@@ -114,7 +143,7 @@ def test_secrets_with_names_and_dates():
     assert made.endpoint("stripe").verifier.verify(presets.STRIPE.sign(b"{}", SECRET)).secret == "new"
 
 
-def test_a_lookup_by_itself_or_by_its_path(monkeypatch):
+def test_a_lookup_is_given_as_a_function_or_by_its_path(monkeypatch):
     module = types.ModuleType("shop_secrets")
     module.find = lambda path, headers: Tenant("acme", [SECRET])
     monkeypatch.setitem(__import__("sys").modules, "shop_secrets", module)
@@ -184,7 +213,7 @@ def test_a_published_list_of_networks(tmp_path):
     assert "192.0.2.1" in made.endpoint("github").allow_from
 
 
-def test_observers_of_the_settings_and_of_the_plugin_are_told():
+def test_observers_of_the_settings_and_of_the_plugin_are_called():
     def one(outcome):
         pass
 
@@ -205,7 +234,7 @@ def test_the_default_store_is_made_when_it_is_asked_for_and_once():
     assert made == [1]
 
 
-def test_stores(tmp_path, monkeypatch):
+def test_stores_are_made_from_settings(tmp_path, monkeypatch):
     own = MemoryStore()
     assert store_from(own) is own
     assert isinstance(store_from("memory://"), MemoryStore)
@@ -223,7 +252,7 @@ def test_stores(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("given", ["mongodb://host", "sqlite://", "sqlite:///", "sqlite://host/path", "nowhere", 7, object()])
-def test_what_is_no_store(given):
+def test_an_invalid_store_is_rejected(given):
     with pytest.raises(ConfigurationError):
         store_from(given)
 
@@ -255,7 +284,25 @@ def test_a_store_may_be_named_by_its_class():
 
 @pytest.mark.parametrize("url", ["redis://u:s3cr\u2100et@h/0", "redis://u:s3cr[et@h/0", "postgresql://u:s3cr[et@h/db"])
 def test_nothing_of_a_url_that_cannot_be_read_is_shown(url):
-    with pytest.raises(ConfigurationError, match="percent-encode") as refused:
+    with pytest.raises(ConfigurationError, match="percent-encode") as rejected:
         store_from(url)
-    assert "s3cr" not in str(refused.value)
-    assert refused.value.__suppress_context__
+    assert "s3cr" not in str(rejected.value)
+    assert rejected.value.__suppress_context__
+
+
+def test_a_store_with_options_is_a_mapping(tmp_path):
+    store = store_from({"URL": f"sqlite:///{tmp_path}/claims.db", "timeout": 7.0})
+    assert (type(store), store._timeout) == (SQLiteStore, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"timeout": 2}, "needs the store's URL as url"),
+        ({"url": "memory"}, "needs the store's URL as url"),
+        ({"url": "memory://", "pool_sise": 2}, "pool_sise"),
+    ],
+)
+def test_a_store_mapping_that_is_wrong_says_what_to_write(given, says):
+    with pytest.raises(ConfigurationError, match=says):
+        store_from(given)

@@ -1,4 +1,4 @@
-"""Amazon SNS asks for its SubscribeURL to be fetched: only when the endpoint says so, and never any other address."""
+"""Amazon SNS asks for its SubscribeURL to be fetched: only if the endpoint is set to, and never any other address."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ URL = f"https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn
 
 
 class Source:
-    """Serves the certificate's key, and notes what else is fetched."""
+    """Serves the certificate's key, and notes every other fetch."""
 
     def __init__(self, fails=False):
         self.key = read_key(rsa_pair()[1])
@@ -41,7 +41,7 @@ def confirmation(url=URL, kind="SubscriptionConfirmation"):
     delivery = PRESET.sign(body.encode(), private_side(PRESET), timestamp=NOW)
     if url == URL:
         return delivery
-    # The preset signs no such address; whoever had the provider's key could.
+    # The preset signs no such address; an attacker with the provider's key could.
     message = {**json.loads(delivery.body), "SubscribeURL": url}
     signature = PublicKey(read_key(rsa_pair()[0]), "rsa-sha256").sign(_canonical(message))
     return delivery._replace(body=json.dumps({**message, "Signature": base64.b64encode(signature).decode()}).encode())
@@ -65,14 +65,14 @@ def test_by_default_it_is_answered_and_nothing_is_fetched(make):
     assert make(source, outcomes).open(confirmation()).reply.status == 200
     assert source.visited == []
     assert outcomes[-1].outcome == "challenge"
-    assert "say confirm_subscription=True" in outcomes[-1].reason
+    assert "set confirm_subscription=True" in outcomes[-1].reason
 
 
-def test_it_is_fetched_when_the_endpoint_says_so(make):
+def test_the_address_is_fetched_when_the_endpoint_is_set_to(make):
     source, outcomes = Source(), []
     assert make(source, outcomes, confirm_subscription=True).open(confirmation()).reply.status == 200
     assert source.visited == [URL]
-    assert (outcomes[-1].outcome, outcomes[-1].reason) == ("challenge", "a subscription was confirmed")
+    assert (outcomes[-1].outcome, outcomes[-1].reason) == ("challenge", "the subscription was confirmed")
 
 
 def test_sns_tries_again_when_it_could_not_be_fetched(make):
@@ -96,13 +96,13 @@ def test_sns_tries_again_when_it_could_not_be_fetched(make):
         "https://s3.us-east-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=a&Token=b",
     ],
 )
-def test_any_other_address_is_refused_unfetched(make, url):
+def test_any_other_address_is_rejected_unfetched(make, url):
     source, outcomes = Source(), []
     reply = make(source, outcomes, confirm_subscription=True).open(confirmation(url)).reply
     assert (reply.status, source.visited, outcomes[-1].reason_code) == (401, [], "untrusted_key_source")
 
 
-def test_what_is_not_genuine_is_not_confirmed(make):
+def test_a_forged_confirmation_is_not_fetched(make):
     source = Source()
     delivery = confirmation()
     forged = delivery._replace(body=delivery.body.replace(b"orders", b"others"))
@@ -117,5 +117,5 @@ def test_the_end_of_a_subscription_is_an_event(make):
 
 
 def test_a_provider_that_asks_for_nothing_takes_no_such_setting():
-    with pytest.raises(ConfigurationError, match="asks for no confirmation: leave confirm_subscription out"):
+    with pytest.raises(ConfigurationError, match="never asks for that: leave confirm_subscription out"):
         Endpoint(Verifier("stripe", "a-secret-that-is-long-enough"), confirm_subscription=True)

@@ -7,7 +7,7 @@ import json
 import pytest
 from example_secrets import public_side
 
-from hookguard import ConfigurationError, Delivery, Secret, Verifier, presets
+from hookguard import ConfigurationError, Delivery, Endpoint, Guard, MemoryStore, Secret, Verifier, presets
 from hookguard.errors import (
     MalformedBody,
     MalformedDelivery,
@@ -46,7 +46,7 @@ def with_query(delivery, **parameters):
 
 
 @pytest.mark.parametrize(("preset", "body"), SORTED, ids=["wecom", "dingtalk"])
-def test_what_is_sealed_and_signed_is_opened(preset, body):
+def test_a_sealed_and_signed_body_is_opened(preset, body):
     delivery = signed(preset, body)
     assert delivery.url.startswith("/hooks?tenant=1&msg_signature=")
     assert body not in delivery.body
@@ -95,15 +95,15 @@ def test_each_field_of_the_secret_counts(preset, body, change):
     ],
 )
 @pytest.mark.parametrize(("preset", "body"), SORTED, ids=["wecom", "dingtalk"])
-def test_hostile_queries(preset, body, parameters, error):
+def test_hostile_queries_are_rejected(preset, body, parameters, error):
     with pytest.raises(error):
         verifier(preset).verify(with_query(signed(preset, body), **parameters))
 
 
 @pytest.mark.parametrize("preset", [presets.WECOM, presets.DINGTALK], ids=["wecom", "dingtalk"])
 @pytest.mark.parametrize("text", ["", "%%%", "AAAA", "A" * 64, "A" * 10_000])
-def test_what_is_signed_and_cannot_be_opened(preset, text):
-    # Only who has the token gets as far as this.
+def test_a_signed_body_that_cannot_be_opened_is_rejected(preset, text):
+    # Only a sender with the token gets as far as this.
     body = f"<xml><Encrypt>{text}</Encrypt></xml>".encode() if preset is presets.WECOM else json.dumps({"encrypt": text}).encode()
     stamp = "1700000000" if preset is presets.WECOM else "1700000000000"
     signature = sorted_hash("a-token", stamp, "n", text)
@@ -125,8 +125,8 @@ def test_wecom_s_handshake_is_answered_in_plain_text():
     assert (reply.status, reply.body) == (200, b"1616140317555161061")
 
 
-def test_wecom_s_handshake_is_no_way_to_have_a_message_decrypted():
-    with pytest.raises(MalformedDelivery, match="no token"):
+def test_wecom_s_handshake_does_not_decrypt_a_message():
+    with pytest.raises(MalformedDelivery, match="a token's form"):
         presets.WECOM.challenge.unsigned(echo(XML), keys(presets.WECOM))
     with pytest.raises(MalformedBody):
         presets.WECOM.challenge.unsigned(echo(b"\xff"), keys(presets.WECOM))
@@ -151,7 +151,7 @@ def test_dingtalk_is_answered_with_the_encrypted_word():
     assert presets.DINGTALK.challenge.signed(verifier(presets.DINGTALK).verify(signed(presets.DINGTALK, b"x")), key) is None
 
 
-def test_what_cannot_be_signed():
+def test_a_delivery_that_cannot_be_signed_raises():
     scheme, made = presets.DINGTALK.scheme, keys(presets.DINGTALK)
     from hookguard.schemes import Draft
 
@@ -193,15 +193,45 @@ def test_lark_s_handshake_is_encrypted():
         presets.LARK.challenge.unsigned(handshake({**asked, "token": "another"}), made)
     with pytest.raises(MalformedDelivery):
         presets.LARK.challenge.unsigned(handshake({**asked, "challenge": "<b>"}), made)
+
+
+def test_lark_s_handshake_is_not_decrypted_for_strangers():
+    """Nothing vouches for the ciphertext but the token in it: without one to compare, our answers would decrypt anything."""
+    asked = {"type": "url_verification", "challenge": "abc-1", "token": "a-verification-token"}
     key_alone = Secret.of(encrypt_key="an-encrypt-key-of-lark")
-    assert presets.LARK.challenge.unsigned(handshake({**asked, "token": "x"}, key_alone), keys(presets.LARK, key_alone))
+    for document in (asked, {**asked, "token": "x"}, {"type": "url_verification", "challenge": "abc-1"}):
+        with pytest.raises(SignatureMismatch, match="no verification_token"):
+            presets.LARK.challenge.unsigned(handshake(document, key_alone), keys(presets.LARK, key_alone))
+    made = keys(presets.LARK, LARK_SECRET)
+    for token in (None, 1, True, "", "a-verification-toke", "\ud800"):
+        with pytest.raises(SignatureMismatch):
+            presets.LARK.challenge.unsigned(handshake({**asked, "token": token}), made)
+
+
+def test_a_changed_handshake_of_lark_reveals_nothing():
+    asked = {"challenge": "b0ea4c3a-4b1e-4b9e-9b1e-0123456789ab", "token": "a-verification-token", "type": "url_verification"}
+    sealed = json.loads(handshake(asked).body)["encrypt"]
+    raw = base64.b64decode(sealed)
+    guard = Guard(Endpoint(Verifier("lark", LARK_SECRET)), MemoryStore())
+    honest = guard.open(Delivery(json.dumps({"encrypt": sealed}).encode(), {})).reply
+    assert json.loads(honest.body) == {"challenge": asked["challenge"]}
+    # Cut to begin at another block, as an attacker after the token would do; and one bit changed anywhere.
+    cut = [raw[start:] for start in range(16, len(raw) - 16, 16)]
+    flipped = [raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :] for at in range(len(raw))]
+    for changed in (*cut, *flipped):
+        reply = guard.open(Delivery(json.dumps({"encrypt": base64.b64encode(changed).decode()}).encode(), {})).reply
+        assert b"verification" not in reply.body
+        assert reply.status in (200, 400, 401)
+        if reply.status == 200:
+            # A bit of the challenge itself, in the first block: its plain text is known already.
+            assert changed[16:] == raw[16:]
 
 
 @pytest.mark.parametrize(
     "body",
     [b"", b"{}", b'{"encrypt":""}', b'{"encrypt":"%"}', b'{"encrypt":"AAAA"}', json.dumps({"type": "url_verification"}).encode()],
 )
-def test_what_is_no_handshake_of_lark_is_left_to_the_signature(body):
+def test_any_other_body_than_larks_handshake_is_left_to_the_signature(body):
     made = keys(presets.LARK, LARK_SECRET)
     assert presets.LARK.challenge.unsigned(Delivery(body, {}), made) is None
     assert presets.LARK.challenge.unsigned(handshake({"type": "other"}), made) is None
@@ -209,7 +239,7 @@ def test_what_is_no_handshake_of_lark_is_left_to_the_signature(body):
         verifier(presets.LARK, LARK_SECRET).verify(Delivery(body, {}))
 
 
-def test_lark_s_handshake_under_another_key_is_none():
+def test_lark_s_handshake_under_another_key_is_not_answered():
     forged = Secret.of(encrypt_key="a-key-of-someone-else")
     delivery = handshake({"type": "url_verification", "challenge": "abc"}, forged)
     assert presets.LARK.challenge.unsigned(delivery, keys(presets.LARK, LARK_SECRET)) is None

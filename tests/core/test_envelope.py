@@ -1,4 +1,4 @@
-"""Encrypted and wrapped bodies: opened once they are verified, sealed when they are signed, refused when they are not whole."""
+"""Encrypted and wrapped bodies: opened once they are verified, sealed when they are signed, rejected when they are not whole."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ from hookguard import (
 )
 from hookguard.batch import Batch
 from hookguard.challenge import Echo
-from hookguard.envelope import FramedAes, HashedKeyAes, InBase64, SealedResource
+from hookguard.envelope import Base64Envelope, FramedAes, HashedKeyAes, SealedResource
 from hookguard.errors import MalformedBody
 from hookguard.schemes.base import Draft, Key
 from hookguard.testing import FrozenClock
@@ -121,12 +121,12 @@ def test_published_containers_open(aes_key, owner, text, message):
     held = secret(aes_key=aes_key, owner=owner)
     assert FRAMED.decrypt(text, held) == message
     assert FRAMED.decrypt(FRAMED.encrypt(message, held), held) == message
-    with pytest.raises(MalformedBody, match="another owner's"):
+    with pytest.raises(MalformedBody, match="belongs to another owner"):
         FRAMED.decrypt(text, secret(aes_key=aes_key, owner=owner + "x"))
 
 
 @given(st.binary(max_size=200), st.text("abcdef0123456789", min_size=1, max_size=40))
-def test_what_is_encrypted_opens_and_is_what_others_make(message, owner):
+def test_an_encrypted_envelope_opens_and_equals_the_published_one(message, owner):
     held = secret(aes_key=AES_KEY, owner=owner)
     assert FRAMED.decrypt(FRAMED.encrypt(message, held), held) == message
     assert FRAMED.decrypt(framed(message, owner.encode()), held) == message
@@ -154,13 +154,13 @@ def test_what_is_encrypted_opens_and_is_what_others_make(message, owner):
         framed(b"x", aes_key="kWxPEV2UEDyxWpmPdKC3F4dgPDmOvfKX1HGnEUDS1aR"),
     ],
 )
-def test_what_is_not_whole_is_refused(text):
+def test_an_incomplete_envelope_is_rejected(text):
     with pytest.raises(MalformedBody):
         FRAMED.decrypt(text, secret(aes_key=AES_KEY, owner="corp"))
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_anything_but_a_refusal(data):
+def test_no_bytes_make_anything_but_a_rejection(data):
     body = json.dumps({"encrypt": base64.b64encode(data).decode()}).encode()
     with pytest.raises(MalformedBody):
         FRAMED.open(Delivery(body, {}), key(aes_key=AES_KEY, owner="corp"))
@@ -169,8 +169,8 @@ def test_no_bytes_make_anything_but_a_refusal(data):
 
 
 @pytest.mark.parametrize("aes_key", ["short", AES_KEY + "=", AES_KEY[:-1], AES_KEY[:-1] + "-"])
-def test_a_wrong_aes_key_is_found_at_once(aes_key):
-    with pytest.raises(ConfigurationError, match="aes_key must be the 43"):
+def test_a_wrong_aes_key_is_rejected_at_the_start(aes_key):
+    with pytest.raises(ConfigurationError, match="aes_key is not valid: give the 43"):
         Verifier(preset(FRAMED), secret(aes_key=aes_key, owner="corp"))
     with pytest.raises(ConfigurationError, match="'owner' was not given"):
         Verifier(preset(FRAMED), secret(aes_key=AES_KEY))
@@ -180,7 +180,8 @@ def test_a_wrong_aes_key_is_found_at_once(aes_key):
 
 
 def lark(message, encrypt_key="lark-key"):
-    vector = os.urandom(16)
+    # Not random: under another key, one in 256 happens to end in what looks like padding.
+    vector = bytes(range(16))
     missing = 16 - len(message) % 16
     data = vector + cbc(hashlib.sha256(encrypt_key.encode()).digest(), vector, message + bytes([missing]) * missing)
     return json.dumps({"encrypt": base64.b64encode(data).decode()}).encode()
@@ -193,7 +194,7 @@ def test_a_hashed_key_opens_what_others_make(message):
     assert HASHED.open(Delivery(HASHED.seal(Draft(message, {}), held).body, {}), held) == message
 
 
-def test_a_body_is_encrypted_just_where_the_secret_says_so():
+def test_a_body_is_encrypted_exactly_if_the_secret_has_a_key_for_it():
     assert HASHED.open(Delivery(b'{"id": 1}', {}), key()) == b'{"id": 1}'
     for body, held in (
         (b'{"id": 1}', key(encrypt_key="lark-key")),
@@ -279,7 +280,7 @@ def test_a_published_resource_opens():
         sealed(b'{"a": 1, "a": 2}'),
     ],
 )
-def test_a_resource_that_does_not_open_is_refused(body):
+def test_a_resource_that_does_not_open_is_rejected(body):
     with pytest.raises(MalformedBody):
         RESOURCE.open(Delivery(body, {}), key(api_v3_key=WECHAT))
 
@@ -292,7 +293,7 @@ def test_a_nonce_has_twelve_bytes(nonce):
         RESOURCE.open(Delivery(json.dumps(body).encode(), {}), key(api_v3_key=WECHAT))
 
 
-def test_a_wrong_api_v3_key_is_found_at_once():
+def test_a_wrong_api_v3_key_is_rejected_at_the_start():
     with pytest.raises(ConfigurationError, match="the 32 characters"):
         Verifier(preset(RESOURCE), secret(api_v3_key="too-short"))
 
@@ -323,7 +324,7 @@ def test_an_event_is_what_is_inside(case):
 
 
 @pytest.mark.parametrize("kind", [Sync, Async], ids=lambda kind: kind.name)
-def test_a_retry_that_is_encrypted_anew_is_the_same_event(kind):
+def test_a_retry_that_is_encrypted_once_more_is_the_same_event(kind):
     acme = preset(FRAMED, event_id=None, identity="content", acknowledge=Reply.text(200, "success"))
     held = secret(aes_key=AES_KEY, owner="corp")
     guard = kind(Endpoint(Verifier(acme, held)), MemoryStore())
@@ -387,7 +388,7 @@ def test_a_forged_body_is_never_decrypted():
     guard = Sync(Endpoint(Verifier(acme, held)), MemoryStore())
     assert guard.open(Delivery(delivery.body + b" ", delivery.headers)).reply.status == 401
     assert seen == []
-    # Signed and not to be opened: refused as malformed, and nothing is run.
+    # Signed and not to be opened: rejected as malformed, and nothing is run.
     bad = SCHEME.sign(Draft(b'{"encrypt": "AAAA"}', {}), [_ready(held)])
     assert guard.open(bad).reply.status == 400
 
@@ -404,7 +405,7 @@ def test_a_challenge_inside_is_found():
 
 
 def test_a_document_in_a_form_field():
-    acme = preset(InBase64(InForm("bt_payload")), event_id=InXml("subject/id"), event_type=InXml("kind"))
+    acme = preset(Base64Envelope(InForm("bt_payload")), event_id=InXml("subject/id"), event_type=InXml("kind"))
     xml = b"<notification><kind>check</kind><subject><id>7</id></subject></notification>"
     body = b"bt_signature=x&bt_payload=" + base64.encodebytes(xml).replace(b"\n", b"%0A").replace(b"+", b"%2B").replace(
         b"=", b"%3D"
@@ -463,22 +464,19 @@ def test_an_element_is_found(body, found):
         b"<xml/><xml/>",
     ],
 )
-def test_xml_that_is_not_plain_is_refused(body):
+def test_xml_that_is_not_plain_is_rejected(body):
     with pytest.raises(MalformedBody):
         _ = place("Id", body).id
 
 
 @pytest.mark.parametrize("body", [b"<xml/>", b"<xml><Id/></xml>", b"<xml><Id><b>7</b></Id></xml>", b"<Id>7</Id>"])
-def test_what_is_not_there_is_missing(body):
-    from hookguard.errors import MissingEventId
-
-    with pytest.raises(MissingEventId):
-        _ = place("Id", body).id
+def test_an_absent_envelope_is_reported_as_missing(body):
+    assert place("Id", body).lacks_id
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_read_or_refused(body):
-    from hookguard.documents import read_xml
+def test_any_bytes_are_read_or_rejected(body):
+    from hookguard.bodies import read_xml
 
     with suppress(MalformedBody):
         read_xml(body)

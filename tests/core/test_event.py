@@ -17,7 +17,7 @@ from hookguard import (
     SignatureHeader,
     Verifier,
 )
-from hookguard.errors import AmbiguousHeader, MalformedBody, MalformedHeader, MissingEventId
+from hookguard.errors import AmbiguousHeader, MalformedBody, MalformedHeader
 
 SECRET = "a-secret-that-is-long-enough"
 FORM = "application/x-www-form-urlencoded"
@@ -99,16 +99,9 @@ def test_ids_in_the_body(body, place, found):
     "body",
     [b"{}", b'{"id": ""}', b'{"id": null}', b'{"id": true}', b'{"id": 1.5}', b'{"id": {}}', b'{"id": []}', b"[]", b'"id"', b"1"],
 )
-def test_an_id_that_is_not_there(body):
-    with pytest.raises(MissingEventId, match="carries no id"):
-        _ = verified(body, event_id=InBody("id"), identity="id").id
-
-
-def test_where_an_id_should_be_is_said_in_words():
-    place = FirstOf(InBody("event_id"), Joined(InHeader("X-Id"), InForm("number")))
-    with pytest.raises(MissingEventId) as raised:
-        _ = verified(b"{}", event_id=place, identity="id").id
-    assert "carries no id: look at body `event_id`, else header `X-Id` with form `number` of the delivery" in str(raised.value)
+def test_without_the_id_the_content_is_the_identity(body):
+    event = verified(body, event_id=InBody("id"), identity="id")
+    assert (event.id, event.lacks_id) == ("sha256:" + hashlib.sha256(body).hexdigest(), True)
 
 
 def test_an_id_in_a_body_that_cannot_be_read():
@@ -119,12 +112,11 @@ def test_an_id_in_a_body_that_cannot_be_read():
 def test_headers_as_ids():
     place = InHeader("X-Id")
     assert verified(b"", {"X-Id": "abc"}, event_id=place, identity="id+content").id == "abc"
-    with pytest.raises(MissingEventId):
-        _ = verified(b"", {"X-Id": "  "}, event_id=place, identity="id+content").id
+    assert not verified(b"", {"X-Id": "abc"}, event_id=place, identity="id+content").lacks_id
+    assert verified(b"", {"X-Id": "  "}, event_id=place, identity="id+content").lacks_id
     with pytest.raises(MalformedHeader):
         _ = verified(b"", {"X-Id": "a\0"}, event_id=place, identity="id+content").id
-    with pytest.raises(MissingEventId):
-        _ = verified(b"{}", event_id=Joined(place, InBody("id")), identity="id+content").id
+    assert verified(b"{}", event_id=Joined(place, InBody("id")), identity="id+content").lacks_id
 
 
 def test_a_repeated_id_header_is_ambiguous():
@@ -134,9 +126,18 @@ def test_a_repeated_id_header_is_ambiguous():
         _ = event.id
 
 
-def test_without_an_id_the_content_is_the_identity():
+def test_a_provider_without_ids_lacks_none():
     event = verified(b"anything", event_id=None)
+    assert not event.lacks_id
     assert event.id == "sha256:" + hashlib.sha256(b"anything").hexdigest()
+
+
+def test_joined_ids_of_other_parts_are_never_equal():
+    place = Joined(InBody("a"), InBody("b"))
+    texts = [("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("a%252Fb", "c")]
+    ids = {verified(json.dumps({"a": a, "b": b}).encode(), event_id=place, identity="id").id for a, b in texts}
+    assert len(ids) == len(texts)
+    assert verified(b'{"a": "a", "b": "b/c"}', event_id=place, identity="id").id == "a/b/c"
 
 
 @pytest.mark.parametrize("odd", ["ä", "a b", "a\nb", "x" * 256, "\ud800", "x" * 100_000])
@@ -160,30 +161,29 @@ def form(body, **options):
     return verified(body, {"Content-Type": options.pop("content_type", FORM)}, **options)
 
 
-def test_forms():
+def test_forms_are_read_into_fields():
     event = form(b"command=%2Fweather&text=a+b&empty=", event_id=InForm("command"), event_type=InForm("text"))
     assert dict(event.form) == {"command": "/weather", "text": "a b", "empty": ""}
     assert (event.id, event.type) == ("/weather", "a b")
     assert event.form is event.form
     assert form(b"empty=", event_id=InForm("empty"), event_type=None).type == ""
-    with pytest.raises(MissingEventId):
-        _ = form(b"a=1", event_id=InForm("b"), identity="id").id
+    assert form(b"a=1", event_id=InForm("b"), identity="id").lacks_id
     with pytest.raises(TypeError):
         event.form["command"] = "x"
 
 
 @pytest.mark.parametrize("content_type", [FORM, FORM.upper(), f"{FORM}; charset=utf-8"])
-def test_what_a_form_is(content_type):
+def test_a_form_is_read_under_its_content_types(content_type):
     assert dict(form(b"a=1", content_type=content_type).form) == {"a": "1"}
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", "", "text/plain"])
-def test_what_no_form_is(content_type):
+def test_a_body_under_another_content_type_has_no_form(content_type):
     assert dict(form(b"a=1", content_type=content_type).form) == {}
 
 
 @pytest.mark.parametrize("body", [b"a=1&a=2", b"a=%ff", b"\xff=1", b"&".join(b"a%d=1" % n for n in range(1001))])
-def test_bad_forms(body):
+def test_malformed_forms_are_rejected(body):
     with pytest.raises(MalformedBody):
         _ = form(body).form
 
@@ -197,6 +197,36 @@ def test_json_in_a_form_field():
         form(b"payload=%7B", json_field="payload").json()
     with pytest.raises(MalformedBody, match=r"event\.form"):
         form(b"a=1", json_field="payload").json()
+
+
+STRANGER = "&payload=%7B%22id%22%3A%22evil%22%7D&id=evil&"
+
+
+@pytest.mark.parametrize("body", [{"id": "1", "text": STRANGER}, [{"id": "1", "text": STRANGER}], STRANGER])
+@pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", "text/plain", "", "application/json"])
+def test_json_is_json_under_any_content_type(body, content_type):
+    event = form(json.dumps(body).encode(), content_type=content_type, json_field="payload", event_id=InForm("id"))
+    assert event.json() == body
+    assert event.form == {}
+
+
+def test_json_in_a_form_field_counts_only_if_it_is_the_only_field():
+    for body in (b"payload=%7B%7D&x=1", b"x=1&payload=%7B%7D", b"payload=%7B%7D&x", b"text" + STRANGER.encode()):
+        event = form(body, json_field="payload")
+        assert "payload" in event.form
+        with pytest.raises(MalformedBody, match=r"event\.form"):
+            event.json()
+    with pytest.raises(MalformedBody):
+        form(b"", json_field="payload").json()
+    assert form(b"payload=null", json_field="payload").json() is None
+
+
+@pytest.mark.parametrize("content_type", [FORM, "application/json", "text/plain", "multipart/form-data; boundary=x", ""])
+def test_where_forms_are_sent_no_content_type_hides_one(content_type):
+    event = form(b"id=7&text=x", content_type=content_type, event_id=InForm("id"), identity="id")
+    assert (event.form, event.id) == ({"id": "7", "text": "x"}, "7")
+    event = form(b"payload=%7B%22id%22%3A+1%7D", content_type=content_type, json_field="payload")
+    assert event.json() == {"id": 1}
 
 
 def test_places_say_what_they_read():

@@ -30,6 +30,7 @@ from hookguard.errors import (
     SignatureMismatch,
     TimestampOutOfTolerance,
 )
+from hookguard.place import InXml
 from hookguard.schemes import FieldsScheme, IfPresent, InSignature
 from hookguard.schemes.sorted_hash import SortedHashScheme
 from hookguard.testing import FrozenClock
@@ -106,10 +107,57 @@ def test_a_timestamp_is_read_strictly(stamp):
 
 
 def test_a_border_that_moves_makes_a_stale_timestamp():
-    # The two are joined without a border: digits may move from the token to the time, and only the time's size tells.
+    # The two are joined without a border: digits may move from the token to the time, and only the time's size shows it.
     body = json.dumps({"signature": {"timestamp": f"{NOW}1", "token": "2", "signature": mac(f"{NOW}12").hex()}}).encode()
     with pytest.raises(TimestampOutOfTolerance):
         verify(IN_BODY, body)
+
+
+@pytest.mark.parametrize(("stamp", "token"), [("170000000", "01"), (f"{NOW}1", "2"), ("1", "7000000001")])
+def test_a_border_that_moves_is_rejected_though_no_age_is_checked(stamp, token):
+    body = json.dumps({"signature": {"timestamp": stamp, "token": token, "signature": mac(stamp + token).hex()}}).encode()
+    verifier = Verifier(preset(IN_BODY), SECRET, tolerance=None, allow_stale=True)
+    with pytest.raises(TimestampOutOfTolerance, match="digits"):
+        verifier.verify(Delivery(body, {}))
+
+
+REFUND = FieldsScheme(signature=InBody("sig"), signed=(InBody("id"), ":", IfPresent(InBody("refund")), ":", InBody("status")))
+
+
+@pytest.mark.parametrize("added", [True, False, 1.5, 0.0, ["all"], [], {"amount": 1}, {}, [None]])
+def test_a_field_that_may_be_missing_cannot_be_added(added):
+    signed = preset(REFUND, InBody("id")).sign(b'{"id": "1", "status": "paid"}', SECRET)
+    body = json.dumps({**json.loads(signed.body), "refund": added}).encode()
+    with pytest.raises(MalformedSignature, match="not text"):
+        verify(REFUND, body)
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_a_field_that_may_be_missing_may_be_empty(empty):
+    signed = preset(REFUND, InBody("id")).sign(b'{"id": "1", "status": "paid"}', SECRET)
+    assert verify(REFUND, json.dumps({**json.loads(signed.body), "refund": empty}).encode())
+    with pytest.raises(SignatureMismatch):
+        verify(REFUND, json.dumps({**json.loads(signed.body), "refund": 0}).encode())
+
+
+def test_an_earlier_place_than_the_signed_one_holds_text_or_is_missing():
+    scheme = FieldsScheme(signature=InBody("s"), signed=(FirstOf(InBody("new"), InBody("old")), ":", InBody("id")))
+    body = {"old": "a", "id": "7", "s": mac("a:7").hex()}
+    assert verify(scheme, json.dumps(body).encode())
+    for added in (True, ["b"], {"b": 1}):
+        with pytest.raises(MalformedSignature):
+            verify(scheme, json.dumps({**body, "new": added}).encode())
+
+
+def test_an_element_that_may_be_missing_cannot_be_added():
+    scheme = FieldsScheme(
+        signature=SignatureHeader("X-Sig", "{hex}"), signed=(InXml("id"), ":", IfPresent(InXml("refund")), ":", InXml("status"))
+    )
+    headers = {"X-Sig": mac("1::paid").hex()}
+    assert verify(scheme, b"<x><id>1</id><status>paid</status></x>", headers)
+    assert verify(scheme, b"<x><id>1</id><refund/><status>paid</status></x>", headers)
+    with pytest.raises(MalformedSignature):
+        verify(scheme, b"<x><id>1</id><refund><all>1</all></refund><status>paid</status></x>", headers)
 
 
 def test_json_in_a_form_field():
@@ -159,7 +207,7 @@ def test_a_manifest_leaves_out_what_is_missing():
 def test_a_value_cannot_hold_the_text_that_ends_it():
     # One manifest, two readings: the id with all of the rest in it, or two fields.
     headers = {"X-Signature": f"ts={NOW},v1={mac(f'id:42;request-id:r1;ts:{NOW};').hex()}"}
-    with pytest.raises(MalformedSignature, match="which ends it"):
+    with pytest.raises(MalformedSignature, match="the text that ends it"):
         verify(MANIFEST, b"{}", headers, url="/hook?data.id=42%3Brequest-id%3Ar1")
     with pytest.raises(MalformedDelivery):
         verify(MANIFEST, b"{}", headers, url="/hook?data.id=42&data.id=43")
@@ -174,7 +222,7 @@ def test_the_manifest_is_signed_the_same_way():
     assert Verifier(made, SECRET, clock=FrozenClock(NOW)).verify(signed).id == "42"
 
 
-def test_what_is_signed_may_be_the_events_id():
+def test_a_signed_field_may_be_the_events_id():
     assert preset(MANIFEST, InQuery("data.id")).id_covered
     assert preset(MANIFEST, Joined(InQuery("data.id"), InHeader("X-Request-Id"))).id_covered
     with pytest.raises(ConfigurationError, match="does not cover the event id"):
@@ -183,7 +231,7 @@ def test_what_is_signed_may_be_the_events_id():
         preset(IN_BODY, InBody("signature.token"))
 
 
-def test_what_is_signed_at_the_first_of_several_places_may_be_the_events_id():
+def test_the_first_of_several_signed_places_may_be_the_events_id():
     token = FirstOf(InBody("token"), InForm("token"))
     scheme = FieldsScheme(signature=InBody("sig"), signed=(InBody("time"), ":", token))
     assert preset(scheme, FirstOf(InBody("token"), InForm("token"))).id_covered
@@ -198,7 +246,7 @@ def test_what_is_signed_at_the_first_of_several_places_may_be_the_events_id():
         Preset(name="acme", scheme=scheme, event_id=token, json_field="payload")
 
 
-def test_what_is_signed_in_every_member_is_the_id_of_members_alone():
+def test_a_field_signed_in_every_member_is_the_id_of_members_alone():
     def made(event_id, batch):
         return Preset(name="acme", scheme=MEMBERS, event_id=event_id, batch=batch)
 
@@ -213,7 +261,7 @@ def test_what_is_signed_in_every_member_is_the_id_of_members_alone():
             made(event_id, batch)
 
 
-def test_what_an_envelope_holds_is_signed_where_the_envelope_is():
+def test_the_fields_of_a_signed_envelope_are_signed():
     def made(place):
         scheme = SortedHashScheme(signature=InQuery("signature"), signed=InBody("encrypt"), fields=("aes_key", "owner"))
         return Preset(name="acme", scheme=scheme, event_id=InBody("id"), envelope=FramedAes(place, "owner"))
@@ -235,7 +283,7 @@ def test_a_timestamp_in_a_header_of_its_own():
             verify(scheme, signed.body, {"X-Sig": value, "X-Time": str(NOW)})
 
 
-# --- members that are signed each by itself: as Adyen does ---
+# --- members that each have their own signature, as Adyen does ---
 
 MEMBERS = FieldsScheme(
     signature=InBody("data.sig"),
@@ -286,7 +334,7 @@ def test_every_member_is_signed():
     ("parts", "why"),
     [
         ({"signed": ("x",)}, "at least one field"),
-        ({"signed": (InBody("a"),), "timestamp": InBody("t")}, "not among what is signed"),
+        ({"signed": (InBody("a"),), "timestamp": InBody("t")}, "is not signed and proves nothing"),
         ({"signed": (InBody("a"),), "digest": "md5"}, "digest 'md5'"),
         ({"signed": (InBody("a"),), "each": "x", "signature": SignatureHeader("X", "{hex}")}, "its own signature"),
         ({"signed": (InSignature(),), "timestamp": InSignature()}, "go together"),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from hookguard import ConfigurationError, Delivery, presets
+from hookguard import ConfigurationError, Delivery, Endpoint, Guard, MemoryStore, Verifier, presets
 from hookguard.errors import (
     MalformedBody,
     MalformedDelivery,
@@ -63,7 +63,7 @@ def test_the_order_of_fields_does_not_count(preset):
 
 
 @pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
-def test_a_body_that_is_no_form_is_not_taken_for_one(preset):
+def test_another_body_is_not_taken_for_a_form(preset):
     delivery = signed(preset)
     with pytest.raises(MalformedSignature):
         verify(preset, changed(delivery, headers={"Content-Type": "application/json"}))
@@ -73,7 +73,7 @@ def test_a_body_that_is_no_form_is_not_taken_for_one(preset):
 
 @pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
 @pytest.mark.parametrize("body", [b"a=%ff", b"a=\xc3\xa9", b"a=%c3%a9", b"&".join([b"a=1"] * 1001), b"a=%e4%b8"])
-def test_hostile_forms(preset, body):
+def test_hostile_forms_are_rejected(preset, body):
     delivery = changed(signed(preset), body=body)
     with pytest.raises(MalformedBody):
         verify(preset, delivery)
@@ -81,7 +81,7 @@ def test_hostile_forms(preset, body):
 
 @pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
 @pytest.mark.parametrize("value", ["", "é", "%", " ", "A" * 8000, "\x00", "===="])
-def test_hostile_signatures(preset, value):
+def test_hostile_signatures_are_rejected(preset, value):
     delivery = signed(preset)
     with pytest.raises((MissingSignature, MalformedSignature, MalformedDelivery, SignatureMismatch)):
         verify(preset, changed(delivery, headers={preset.scheme.header: value}))
@@ -91,7 +91,7 @@ def test_hostile_signatures(preset, value):
     "url", ["", "/hooks", "https://[", "http://[::1", "https://user:pa:ss@host:99999999/x?", "\ud800", "://"]
 )
 @pytest.mark.parametrize("preset", FORMS, ids=lambda preset: preset.name)
-def test_hostile_urls(preset, url):
+def test_hostile_urls_are_rejected(preset, url):
     with pytest.raises((SignatureMismatch, MalformedDelivery)):
         verify(preset, changed(signed(preset), url=url))
 
@@ -112,11 +112,44 @@ def test_twilio_signs_the_hash_of_any_other_body():
     delivery = signed(presets.TWILIO, body, {"Content-Type": "application/json"})
     assert delivery.url == f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
     assert verify(presets.TWILIO, delivery) == ("#1", None)
-    with pytest.raises(SignatureMismatch, match="bodySHA256 is not the body's"):
+    with pytest.raises(SignatureMismatch, match="bodySHA256 does not match the body"):
         verify(presets.TWILIO, changed(delivery, body=b'{"a": 2}'))
     # The same URL without the hash, signed for an empty body: the body would be anyone's.
     with pytest.raises(MalformedSignature, match="nothing signs the body"):
         verify(presets.TWILIO, changed(signed(presets.TWILIO, b"", {}), body=body))
+
+
+@pytest.mark.parametrize("body", [BODY, b'{"a": 1}', b""])
+@pytest.mark.parametrize(
+    "configured",
+    [
+        "https://hooks:s3cret@example.com/hooks",
+        "https://hooks:s3cret@example.com:443/hooks#rc=2&rp=all",
+        "https://hooks@example.com/hooks#",
+        "https://example.com/hooks#rc=2",
+    ],
+)
+def test_twilio_signs_no_user_no_password_and_no_fragment(configured, body):
+    headers = FORM if body == BODY else {"Content-Type": "application/json"}
+    delivery = signed(presets.TWILIO, body, headers, "https://example.com/hooks")
+    query = delivery.url.partition("?")[2]
+    endpoint = Endpoint(Verifier("twilio", SECRET), public_url=configured)
+    received = delivery._replace(url=endpoint.url(f"/hooks?{query}" if query else "/hooks"))
+    assert Guard(endpoint, MemoryStore()).open(received).reply is None
+    forged = received._replace(url=received.url.replace("example.com", "example.net"))
+    with pytest.raises(SignatureMismatch):
+        verify(presets.TWILIO, forged)
+
+
+def test_a_fragment_does_not_make_a_field_s_text_the_hash_of_another_body():
+    evil = b'{"a": 2}'
+    text = f"?bodySHA256={hashlib.sha256(evil).hexdigest()}#"
+    delivery = signed(presets.TWILIO, urlencode({"Body": text, "To": "+1800"}).encode())
+    moved = changed(delivery, url=f"{URL}Body{text}To+1800", body=evil)._replace(
+        headers={"x-twilio-signature": delivery.headers["x-twilio-signature"], "content-type": "application/json"}
+    )
+    with pytest.raises(SignatureRejected):
+        verify(presets.TWILIO, moved)
 
 
 def test_twilio_with_a_shared_key():
@@ -145,7 +178,7 @@ def test_twilio_adds_and_leaves_out_ports(ours, theirs):
 
 
 @pytest.mark.parametrize("theirs", ["https://example.com:8080/x", "http://example.com/x", "https://example.org/x"])
-def test_but_no_other_port_scheme_or_host(theirs):
+def test_another_port_scheme_or_host_is_rejected(theirs):
     with pytest.raises(SignatureMismatch):
         verify(presets.TWILIO, changed(signed(presets.TWILIO, url=theirs), url="https://example.com/x"))
 

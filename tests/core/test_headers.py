@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import pytest
 
 from hookguard import Headers
@@ -32,7 +34,7 @@ def test_names_are_found_in_any_case(headers):
     assert headers.all("X-Signature") == ("sha256=ab",)
 
 
-def test_what_is_not_there_is_none_and_no_error(headers):
+def test_an_absent_header_returns_none_and_no_error(headers):
     assert headers.one("x-other") is None
     assert headers.whole("x-other") is None
     assert headers.get("X-Other") is None
@@ -73,7 +75,7 @@ def test_a_header_that_comes_twice_is_ambiguous_and_both_values_are_kept():
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\0", "a\tb", "\x7f", "a\x85b"])
-def test_control_characters_are_refused(value):
+def test_control_characters_are_rejected(value):
     with pytest.raises(MalformedHeader, match="control character"):
         Headers({"x-id": value}).one("x-id")
 
@@ -110,3 +112,19 @@ def test_an_environ_may_have_empty_or_missing_content_headers():
 def test_an_environs_underscore_names_cannot_be_asked_for():
     # PEP 3333 has turned hyphens into underscores, so a name with an underscore is nothing one may trust.
     assert Headers.from_wsgi({"HTTP_X_A": "1"}).get("x_a") is None
+
+
+def test_headers_are_a_mapping_whose_items_keep_every_value():
+    headers = Headers([("X-A", "1"), ("x-a", "2"), ("X-B", "3")])
+    assert isinstance(headers, Mapping)
+    assert headers.items() == [("x-a", "1"), ("x-a", "2"), ("x-b", "3")]
+    assert dict(headers) == {"x-a": "1", "x-b": "3"}
+    assert (list(headers.keys()), list(headers.values())) == (["x-a", "x-b"], ["1", "3"])
+
+
+def test_every_way_to_read_a_header_ignores_case():
+    for headers in (Headers({"x-aCME-Seal": "abc"}), Headers.from_wsgi({"HTTP_X_ACME_SEAL": "abc"})):
+        for name in ("X-Acme-Seal", "x-acme-seal", "X-ACME-SEAL"):
+            read = [headers[name], headers.get(name), headers.one(name), headers.whole(name), *headers.all(name)]
+            assert read == ["abc"] * 5
+            assert name in headers

@@ -1,4 +1,4 @@
-"""Real time and short leases: what is tested is that something happens by itself."""
+"""Real time and short leases: the tests check what happens without a call."""
 
 import asyncio
 import json
@@ -11,7 +11,8 @@ import pytest
 from hookguard import AsyncGuard, Endpoint, Guard, MemoryStore, SQLiteStore, StoreUnavailable, Verifier, presets
 
 SECRET = "a-secret-that-is-long-enough"
-LEASE = 0.6
+#: Long enough that a busy machine does not keep the heartbeat's thread waiting until its end.
+LEASE = 1.2
 
 
 def stripe(event_id="evt_1"):
@@ -22,7 +23,7 @@ def endpoint(**options):
     return Endpoint(Verifier("stripe", SECRET), lease=LEASE, **options)
 
 
-class Awaited:
+class BlockingStoreAdapter:
     """A store that is awaited, over a real one."""
 
     def __init__(self, store):
@@ -52,7 +53,7 @@ def beats():
 
 
 def wait_until_silent():
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while beats():
         assert time.monotonic() < deadline, "the heartbeat goes on with nothing to extend"
         time.sleep(0.01)
@@ -61,14 +62,14 @@ def wait_until_silent():
 def test_a_long_handler_keeps_its_claim(store):
     guard = Guard(endpoint(heartbeat=True), store)
     receipt = guard.open(stripe())
-    time.sleep(3 * LEASE)
+    time.sleep(1.5 * LEASE)
     assert guard.open(stripe()).reply.status == 503
     assert guard.settle(receipt, status=200) is None
     assert guard.open(stripe()).reply.status == 200
     wait_until_silent()
 
 
-def test_without_one_it_is_taken_over(store):
+def test_a_claim_without_a_heartbeat_is_taken_over(store):
     """The negative control: a heartbeat that did nothing would pass the test above only if this one failed."""
     guard = Guard(endpoint(), store)
     receipt = guard.open(stripe())
@@ -81,7 +82,7 @@ def test_without_one_it_is_taken_over(store):
 def test_a_worker_that_stops_beating_is_taken_over_one_lease_later(store):
     guard = Guard(endpoint(heartbeat=True), store)
     receipt = guard.open(stripe())
-    time.sleep(2 * LEASE)
+    time.sleep(1.5 * LEASE)
     guard.settle(receipt, error=SystemExit())
     assert guard.open(stripe()).reply.status == 503
     time.sleep(1.5 * LEASE)
@@ -102,12 +103,12 @@ def test_one_thread_serves_many_and_another_begins_when_it_has_ended():
         wait_until_silent()
 
 
-@pytest.mark.parametrize("wrap", [lambda store: store, Awaited], ids=["plain store", "awaited store"])
+@pytest.mark.parametrize("wrap", [lambda store: store, BlockingStoreAdapter], ids=["plain store", "awaited store"])
 def test_an_async_guard_beats_too(wrap):
     async def handle():
         guard = AsyncGuard(endpoint(heartbeat=True), wrap(MemoryStore()))
         receipt = await guard.open(stripe())
-        await asyncio.sleep(3 * LEASE)
+        await asyncio.sleep(1.5 * LEASE)
         assert (await guard.open(stripe())).reply.status == 503
         assert await guard.settle(receipt, status=200) is None
         await asyncio.sleep(0)
@@ -138,7 +139,7 @@ def test_a_claim_that_cannot_be_kept_is_logged_and_given_up(kind, caplog):
     store = Failing()
 
     async def handle():
-        guard = AsyncGuard(endpoint(heartbeat=True), Awaited(store) if "awaited" in kind else store)
+        guard = AsyncGuard(endpoint(heartbeat=True), BlockingStoreAdapter(store) if "awaited" in kind else store)
         receipt = await guard.open(stripe())
         await asyncio.sleep(1.5 * LEASE)
         await guard.settle(receipt, status=500)
@@ -151,6 +152,6 @@ def test_a_claim_that_cannot_be_kept_is_logged_and_given_up(kind, caplog):
     else:
         asyncio.run(handle())
     messages = [record.getMessage() for record in caplog.records]
-    assert any("will be tried again: down" in message for message in messages)
+    assert any("the next heartbeat retries it: down" in message for message in messages)
     assert any("was lost" in message for message in messages)
     assert store.extended == 2

@@ -1,4 +1,4 @@
-"""What was asked of a store is finished and given back, also when the one who asked is cancelled."""
+"""A call to a store is finished and its claim released, also when the caller is cancelled."""
 
 import asyncio
 from contextlib import suppress
@@ -55,7 +55,7 @@ async def cancelled_while_it_asks(store, steps):
         await asyncio.sleep(0)
 
 
-def test_a_claim_whose_asker_is_gone_is_given_back():
+def test_a_claim_whose_caller_is_gone_is_released():
     async def scenario():
         store = Slow()
         guard = AsyncGuard(Verifier("stripe", SECRET), store)
@@ -67,7 +67,7 @@ def test_a_claim_whose_asker_is_gone_is_given_back():
     asyncio.run(scenario())
 
 
-def test_what_was_handled_is_completed_although_the_sender_hung_up():
+def test_a_handled_event_is_completed_although_the_sender_hung_up():
     async def scenario():
         store = Slow()
         store.gate.set()
@@ -99,10 +99,10 @@ class CannotRelease(MemoryStore):
 
 
 @pytest.mark.parametrize("error", [StoreMisconfigured("the password was changed"), RuntimeError("a bug")])
-def test_an_event_of_a_batch_that_could_not_be_given_back_is_not_answered_2xx(error):
+def test_an_event_of_a_batch_that_could_not_be_released_is_not_answered_2xx(error):
     guard = Guard(Verifier(ACME, SECRET), CannotRelease(error))
     receipt = guard.open(ACME.sign(b'[{"id": "1"}, {"id": "2"}]', SECRET))
-    with suppress(RuntimeError):  # what is no error of ours goes the framework's way
+    with suppress(RuntimeError):  # an error that is not ours goes the framework's way
         guard.settle(receipt, error=OSError("the handler's"))
     following = guard.next(receipt)
     assert following.event.id == "2"

@@ -26,12 +26,12 @@ from hookguard import ConfigurationError, Networks
         ("fe80::1%eth0", False),
     ],
 )
-def test_addresses(address, inside):
+def test_addresses_are_matched_with_networks(address, inside):
     assert (address in Networks(["192.0.2.0/24", "198.51.100.1", "2001:db8::/32"])) is inside
 
 
 @pytest.mark.parametrize("given", [[], "192.0.2.0/24", ["192.0.2.1/24"], ["everyone"], [""], [None]])
-def test_what_is_no_list_of_networks(given):
+def test_an_invalid_list_of_networks_is_rejected(given):
     with pytest.raises(ConfigurationError):
         Networks(given)
 
@@ -56,7 +56,7 @@ def test_a_published_list(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"# nothing\n", b"{", b"[" * 100_000, b'{"hooks": 7}', b'{"hooks": [7]}', b"\xff\xfe", b"[1]"]
 )
-def test_a_list_that_is_none(tmp_path, content):
+def test_an_invalid_list_in_a_file_is_rejected(tmp_path, content):
     path = tmp_path / "list"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError):

@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from hookguard import ConfigurationError, HmacScheme, Preset, SignatureHeader, presets, registry
+from hookguard import ConfigurationError, HmacScheme, Preset, SignatureHeader, presets
+from hookguard.presets import registry
 
 ACME = """
 from hookguard import HmacScheme, Preset, SignatureHeader
@@ -21,7 +22,7 @@ def own(name="acme", header="X-Acme"):
 
 
 @pytest.mark.usefixtures("known")
-def test_register():
+def test_registered_presets_are_found_by_name():
     preset = presets.register(own())
     assert presets.get("acme") is preset
     assert "acme" in presets.names()
@@ -31,7 +32,7 @@ def test_register():
 
 
 def test_every_preset_here_is_known_by_its_name():
-    exported = [getattr(presets, name) for name in presets.__all__ if isinstance(getattr(presets, name), Preset)]
+    exported = [getattr(presets, name) for name in dir(presets) if isinstance(getattr(presets, name), Preset)]
     assert all(presets.get(preset.name) is preset for preset in exported)
     assert presets.names() == sorted(presets.names())
 
@@ -39,7 +40,7 @@ def test_every_preset_here_is_known_by_its_name():
 def test_an_unknown_name():
     with pytest.raises(ConfigurationError, match="did you mean 'github'"):
         presets.get("gihtub")
-    with pytest.raises(ConfigurationError, match="there are .*stripe"):
+    with pytest.raises(ConfigurationError, match="`hookguard presets` lists them all"):
         presets.get("zzz")
 
 
@@ -86,7 +87,7 @@ def test_an_entry_point_that_cannot_be_loaded_is_named_with_its_package(name, va
 
 
 @pytest.mark.usefixtures("installed")
-def test_what_can_be_loaded_is_listed_beside_what_cannot():
+def test_loadable_presets_are_listed_beside_broken_ones():
     found, broken = registry.loaded()
     assert {preset.name for preset in found} == {preset.name for preset in presets.BUILT_IN} | {"acme-pay"}
     assert set(broken) == {"wrong-name", "not-one", "gone", "missing"}

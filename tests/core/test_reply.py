@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hookguard import Claim, ClaimStatus, Endpoint, MemoryStore, Reply, Verifier, presets
-from hookguard.receipt import reply_to_claim
+from hookguard.guard.replies import reply_to_claim
 from hookguard.reply import LARGEST_STORED
 from hookguard.testing import FrozenClock
 
@@ -19,13 +19,13 @@ PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size
 # As bytes and back
 
 
-def test_what_is_stored_is_plain_to_see():
+def test_a_stored_reply_has_a_plain_format():
     assert TWIML.to_bytes() == b"\x01200 text/xml; charset=utf-8\n<Response/>"
     assert Reply(204).to_bytes() == b"\x01204 \n"
 
 
 @given(st.integers(200, 299), PRINTABLE, st.binary(max_size=2000))
-def test_what_is_stored_comes_back(status, content_type, body):
+def test_a_stored_reply_is_read_back(status, content_type, body):
     reply = Reply(status, (("Content-Type", content_type),) if content_type else (), body)
     assert Reply.from_bytes(reply.to_bytes()) == reply
 
@@ -58,7 +58,7 @@ def test_no_other_header_is_stored(headers, body):
         (Reply(200, (), b"x" * (LARGEST_STORED + 1)), "reply of 65537 bytes is over 64 KiB and was not stored"),
     ],
 )
-def test_what_is_not_stored_and_why(reply, why):
+def test_a_reply_that_is_not_stored_has_a_reason(reply, why):
     with pytest.raises(ValueError, match=why):
         reply.to_bytes()
 
@@ -91,13 +91,13 @@ def test_64_kib_are_stored():
         b'{"status": 200}',
     ],
 )
-def test_bytes_that_are_none_of_ours_are_refused(data):
+def test_foreign_bytes_are_rejected(data):
     with pytest.raises(ValueError, match="another version"):
         Reply.from_bytes(data)
 
 
 @given(st.one_of(st.binary(max_size=400), st.binary(max_size=400).map(lambda tail: b"\x01200 " + tail)))
-def test_any_bytes_are_a_reply_that_can_be_sent_or_refused(data):
+def test_any_bytes_are_a_reply_that_can_be_sent_or_rejected(data):
     try:
         reply = Reply.from_bytes(data)
     except ValueError:
@@ -120,7 +120,7 @@ def test_one_that_cannot_be_read_is_a_plain_200_and_a_warning(data, caplog):
     assert reply_to_claim(Claim(ClaimStatus.DONE, reply=data)) == Reply(200, (("Hookguard-Duplicate", "1"),))
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "plain 200: the stored reply is of another version" in record.getMessage()
+    assert "plain 200: the stored reply comes from another version" in record.getMessage()
 
 
 # Through the guards
@@ -181,7 +181,7 @@ def test_nothing_is_stored_by_default(make, store):
     assert make(store_reply=True).open(stripe()).reply == PLAIN
 
 
-def test_and_what_was_stored_rests_while_it_is_off(make):
+def test_a_stored_reply_is_unused_while_the_setting_is_off(make):
     guard = make(store_reply=True)
     guard.settle(guard.open(stripe()), status=200, reply=TWIML)
     assert make().open(stripe()).reply == PLAIN
@@ -197,7 +197,7 @@ def test_and_what_was_stored_rests_while_it_is_off(make):
         (Reply(500), "status 500"),
     ],
 )
-def test_what_cannot_be_stored_completes_the_event_all_the_same(make, outcomes, reply, why):
+def test_a_reply_that_cannot_be_stored_still_completes_the_event(make, outcomes, reply, why):
     guard = make(store_reply=True)
     assert guard.settle(guard.open(stripe()), status=200, reply=reply) is None
     assert (outcomes[-1].outcome, outcomes[-1].status) == ("handled", 200)
@@ -238,14 +238,14 @@ def test_a_block_says_its_answer_whole(make):
         assert receipt.reply == TWIML._replace(headers=(*TWIML.headers, ("Hookguard-Duplicate", "1")))
 
 
-def test_or_its_status_alone(make):
+def test_a_reply_may_be_a_status_alone(make):
     guard = make(store_reply=True)
     with guard.receive(stripe()) as receipt:
         receipt.answered(204)
     assert guard.open(stripe()).reply == Reply(204, (("Hookguard-Duplicate", "1"),))
 
 
-def test_a_body_that_is_no_bytes_is_the_blocks_own_mistake(make):
+def test_a_body_of_another_type_than_bytes_is_the_blocks_own_mistake(make):
     guard = make(store_reply=True)
     with pytest.raises(TypeError, match="body is str"), guard.receive(stripe()) as receipt:
         receipt.answered(200, body="<Response/>")

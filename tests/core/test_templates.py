@@ -1,4 +1,4 @@
-"""What signatures over templates can do beyond the usual: see test_schemes.py for that."""
+"""Signatures over templates beyond the usual cases, which are in test_schemes.py."""
 
 import base64
 import hashlib
@@ -19,8 +19,8 @@ from hookguard.errors import (
     SignatureMismatch,
     TimestampOutOfTolerance,
 )
-from hookguard.layout import Layout
 from hookguard.schemes import Draft, Key
+from hookguard.schemes.layout import Layout
 from hookguard.secret import Secret
 from hookguard.testing import FrozenClock
 
@@ -41,7 +41,7 @@ def check(scheme, headers, body=BODY, secrets=(SECRET,), **more):
     return scheme.verify(Delivery(body, headers, **more), keys(scheme, *secrets))
 
 
-# --- headers among what is signed ---
+# --- signed headers ---
 
 
 def test_any_header_may_be_signed():
@@ -72,11 +72,11 @@ def test_a_signed_header_that_is_not_given_gets_the_id():
 
 @pytest.mark.parametrize("signed", ["{header:}{body}", "{header}{body}", "{secrets}{body}"])
 def test_placeholders_that_do_not_exist(signed):
-    with pytest.raises(ConfigurationError, match="no placeholder is called"):
+    with pytest.raises(ConfigurationError, match="unknown placeholder"):
         HmacScheme(signature=SignatureHeader("X-Sig", "{hex}"), signed=signed)
 
 
-# --- the secret among what is signed ---
+# --- the secret in the signed text ---
 
 
 def test_the_secret_may_be_part_of_what_is_signed():
@@ -125,7 +125,7 @@ def test_a_timestamp_may_be_in_the_signed_body():
         HmacScheme(signature=SignatureHeader("X-Sig", "{hex}"), signed="{timestamp}{body}", timestamp=InBody("at"))
 
 
-def test_a_timestamp_in_the_body_is_judged_like_any():
+def test_a_timestamp_in_the_body_is_checked_like_any_other():
     scheme = HmacScheme(signature=SignatureHeader("X-Sig", "{hex}"), timestamp=InBody("at"))
     preset = Preset(name="x", scheme=scheme, event_id=InBody("id"), tolerance=60.0)
     verifier = Verifier(preset, SECRET, clock=FrozenClock(1_700_000_000))
@@ -146,7 +146,7 @@ def test_a_timestamp_in_the_body_is_judged_like_any():
         ("rfc3339", "2023-11-14T22:13:20.250000000Z", 1_700_000_000.25),
     ],
 )
-def test_units(unit, stamp, seconds):
+def test_timestamps_are_read_in_each_unit(unit, stamp, seconds):
     scheme = HmacScheme(
         signature=SignatureHeader("X-Sig", "{hex}"),
         signed="{timestamp}{body}",
@@ -181,7 +181,7 @@ def test_a_header_that_was_renamed_may_come_under_either_name():
         scheme.sign(Draft(BODY, {}), keys(scheme, SECRET, OTHER))
 
 
-def test_numbered_headers():
+def test_numbered_headers_hold_one_signature_each():
     scheme = HmacScheme(signature=[SignatureHeader(f"X-Sig-{number}", "{base64}") for number in range(1, 17)])
     made = scheme.sign(Draft(BODY, {}), keys(scheme, *[f"{SECRET}-{number}" for number in range(16)]))
     assert len(made.headers) == 16
@@ -219,14 +219,14 @@ def test_a_header_of_several_lines(joined):
 # --- layouts ---
 
 
-def test_positional_items():
+def test_positional_items_are_read_by_their_number():
     layout = Layout("{timestamp},{hex}")
-    assert layout.read("12,ab,cd") == (["ab", "cd"], "12")
-    assert layout.read("12,ab") == (("ab",), "12")
-    assert layout.write(["ab", "cd"], "12") == "12,ab,cd"
+    assert layout.parse_header("12,ab,cd") == (["ab", "cd"], "12")
+    assert layout.parse_header("12,ab") == (("ab",), "12")
+    assert layout.write_header(["ab", "cd"], "12") == "12,ab,cd"
     for wrong in ("12", "", "ab"):
         with pytest.raises(MalformedSignature):
-            layout.read(wrong)
+            layout.parse_header(wrong)
     scheme = HmacScheme(signature=SignatureHeader("X-Sig", "{timestamp},{hex}"), signed="{timestamp}.{body}", timestamp_unit="ms")
     stamp = "1700000000123"
     good, bad = (mac(stamp.encode(), b".", BODY, secret=secret).hex() for secret in (SECRET, OTHER))
@@ -237,10 +237,10 @@ def test_positional_items():
 
 def test_items_that_name_their_key():
     layout = Layout("{key}/SHA256/{hex}", separator=",")
-    assert layout.read("1/SHA256/ab,k-2/SHA256/cd") == (["/SHA256/ab", "/SHA256/cd"], None)
+    assert layout.parse_header("1/SHA256/ab,k-2/SHA256/cd") == (["/SHA256/ab", "/SHA256/cd"], None)
     for wrong in ("/SHA256/ab", "1/SHA512/ab", "ab"):
         with pytest.raises(MalformedSignature):
-            layout.read(wrong)
+            layout.parse_header(wrong)
     scheme = HmacScheme(signature=SignatureHeader("X-Sig", "{key}/SHA256/{hex}", separator=","))
     made = scheme.sign(Draft(BODY, {}), keys(scheme, OTHER, SECRET))
     assert made.headers["x-sig"] == f"1/SHA256/{mac(BODY, secret=OTHER).hex()},2/SHA256/{mac(BODY).hex()}"

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookguard.errors import MalformedTimestamp
-from hookguard.timestamp import read_timestamp, write_timestamp
+from hookguard.errors import MalformedTimestamp, TimestampOutOfTolerance
+from hookguard.schemes.timestamp import check_freshness, read_timestamp, write_timestamp
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_anything_else_is_malformed(text, unit):
      "2024-01-01T25:00:00Z", "2024-01-01T00:00:00+99:00", "２024-01-01T00:00:00Z",
      "2024-01-01T00:00:00.Z", "2024-01-01T00:00:00.1234567890Z", ""],
 )  # fmt: skip
-def test_malformed_dates(text):
+def test_malformed_dates_are_rejected(text):
     with pytest.raises(MalformedTimestamp):
         read_timestamp(text, "rfc3339")
 
@@ -57,5 +57,29 @@ def test_the_error_says_what_was_expected_and_does_not_repeat_what_came():
 
 
 @given(seconds=st.integers(1, 4_000_000_000), unit=st.sampled_from(["s", "ms", "rfc3339"]))
-def test_what_is_written_is_read_back(seconds, unit):
+def test_a_written_timestamp_is_read_back(seconds, unit):
     assert read_timestamp(write_timestamp(seconds, unit), unit) == pytest.approx(seconds, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("off", "delay", "fresh"),
+    [
+        (0, 0, True),
+        (300, 0, True),
+        (-300, 0, True),
+        (300.5, 0, False),
+        (-300.5, 0, False),
+        (86700, 86400, True),
+        (86700.5, 86400, False),
+        (-300.5, 86400, False),
+    ],
+)
+def test_timestamp_is_fresh_within_the_tolerance_and_the_gateway_delay(off, delay, fresh):
+    now = 1704067200.0
+    if fresh:
+        check_freshness(now - off, now, 300.0, delay)
+        return
+    with pytest.raises(TimestampOutOfTolerance) as raised:
+        check_freshness(now - off, now, 300.0, delay)
+    assert raised.value.off == off
+    assert raised.value.tolerance == 300.0 + (delay if off > 0 else 0.0)

@@ -68,7 +68,7 @@ def test_wherever_it_comes_it_is_compared(scheme, body, more):
         sign(scheme, [TOKEN, OTHER], body=body, **more)
 
 
-def test_basic_authentication():
+def test_a_token_may_come_by_basic_authentication():
     scheme = TokenScheme(form="basic")
     secret = "user:a-password-of-some-length"
     encoded = base64.b64encode(secret.encode()).decode()
@@ -160,7 +160,7 @@ def test_a_plain_hash_needs_the_secret_in_it():
 
 
 @pytest.mark.parametrize("place", [InBody("token"), InForm("token"), InEvery("", "token")])
-def test_a_token_that_is_no_text_cannot_be_put_into_a_body(place):
+def test_an_undecodable_token_cannot_be_put_into_a_body(place):
     preset = Preset(name="x", scheme=TokenScheme(token=place), event_id=None, identity="content")
     with pytest.raises(ConfigurationError, match="the token is not UTF-8"):
         preset.sign(b"[{}]" if isinstance(place, InEvery) else b"{}", Secret.exact(b"\xff-a-token-that-is-no-text"))

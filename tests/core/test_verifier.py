@@ -38,7 +38,7 @@ def test_within_the_tolerance_it_is_fresh_both_ways(clock, off):
 
 
 @pytest.mark.parametrize("off", [301, -301, 365 * 86400, -365 * 86400])
-def test_outside_it_is_not(clock, off):
+def test_a_timestamp_outside_the_tolerance_is_stale(clock, off):
     with pytest.raises(TimestampOutOfTolerance, match="future" if off > 0 else "old") as raised:
         Verifier("stripe", SECRET, clock=clock).verify(stripe(NOW + off))
     assert raised.value.status == 401
@@ -61,7 +61,7 @@ def test_the_tolerance_is_switched_off_by_two_words_only(clock):
     for options in ({"tolerance": None, "allow_stale": True}, {"allow_stale": True}):
         verifier = Verifier("stripe", SECRET, clock=clock, **options)
         assert verifier.verify(stripe(NOW - 10 * 86400)).timestamp == NOW - 10 * 86400
-        # The timestamp's form is still judged, since it is part of what was signed.
+        # The timestamp's form is still checked, since it is part of what was signed.
         with pytest.raises(TimestampRejected):
             verifier.verify(Delivery(BODY, {"Stripe-Signature": "t=nan,v1=" + "ab" * 32}))
     with pytest.raises(ConfigurationError, match="leave one of the two out"):
@@ -109,7 +109,7 @@ def test_secrets_have_dates(clock):
 
 def test_when_every_secret_is_outside_its_dates_nothing_passes(clock):
     verifier = Verifier("stripe", Secret(SECRET, not_after=NOW - 1), clock=clock)
-    with pytest.raises(SignatureMismatch, match="outside its dates"):
+    with pytest.raises(SignatureMismatch, match="is valid now, by their dates"):
         verifier.verify(stripe())
 
 
@@ -135,7 +135,7 @@ def test_a_tenant_has_a_name_and_a_list(name, secrets):
         Tenant(name, secrets)
 
 
-def test_reprs_hide():
+def test_reprs_hide_the_secret():
     assert SECRET not in repr(Verifier("stripe", SECRET))
     assert SECRET not in repr(Tenant("acme", [SECRET]))
 

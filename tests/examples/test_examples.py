@@ -44,7 +44,7 @@ def test_every_example_is_tried():
     assert set(COMMANDS) == {path.name for path in EXAMPLES.glob("*.py")}
 
 
-def test_it_receives_signed_deliveries_once_and_a_restart_forgets_nothing(running):
+def test_an_example_handles_each_delivery_once_and_remembers_it_after_a_restart(running):
     paid = presets.STRIPE.sign(b'{"id": "evt_1", "type": "invoice.paid"}', SECRETS["STRIPE_SECRET"])
     forged = presets.STRIPE.sign(b'{"id": "evt_2", "type": "invoice.paid"}', "whsec_of-somebody-else")
     with running() as (url, printed):
@@ -56,7 +56,7 @@ def test_it_receives_signed_deliveries_once_and_a_restart_forgets_nothing(runnin
     text = "".join(printed)
     assert text.count("pushed to refs/heads/main") == 1
     assert text.count("paid: evt_1") == 1
-    assert "stripe refused: stripe, signature_mismatch" in text
+    assert "stripe rejected: stripe, signature_mismatch" in text
 
 
 def test_the_command_in_its_first_lines_is_taken(example, running):

@@ -1,7 +1,7 @@
 """A Redis that is stopped, paused, restarted, full, evicting, read-only or forgetful of scripts, and answers that get lost.
 
-What must hold each time: the sender hears 503 within the store's timeout and a little, never 2xx for what did not run, and
-nothing is lost once the server is well again.
+The promise each time: the sender hears 503 within the store's timeout and a little, never 2xx for what did not run, and
+nothing is lost once the server works again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("redis")
 
 import redis
-from redis_servers import LosingProxy, Server
+from redis_servers import LosingProxy, starting
 
 from hookguard import AsyncGuard, Guard, Verifier, presets
 from hookguard.errors import StoreMisconfigured, StoreUnavailable
@@ -21,9 +21,9 @@ from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.redis import AsyncRedisStore, RedisStore
 
 SECRET = "a-secret-that-is-long-enough"
-TIMEOUT = 0.6
+TIMEOUT = 1.0
 #: How much longer than the timeout an answer may take on a machine that is busy with other tests.
-SLACK = 0.6
+SLACK = 4.0
 KEY = StoreKey("faults", "evt_1")
 ASKED = {"fingerprint": b"f" * 32, "lease": 60.0, "retention": 60.0}
 
@@ -31,13 +31,7 @@ ASKED = {"fingerprint": b"f" * 32, "lease": 60.0, "retention": 60.0}
 @pytest.fixture
 def serve(tmp_path):
     """Starts servers, and sees to their end."""
-    with ExitStack() as stack:
-
-        def start(*options):
-            server = Server(tmp_path, *options)
-            stack.callback(server.close)
-            return server
-
+    with starting(tmp_path) as start:
         yield start
 
 
@@ -81,7 +75,7 @@ class Receiver:
         return self.loop.run_until_complete(result) if self.loop else result
 
     def deliver(self, number=1, between=lambda: None):
-        """What the sender hears, and how long it took beside the handler; ``between`` happens while the handler runs."""
+        """The sender's answer, and how long it took beside the handler; ``between`` happens while the handler runs."""
         began = time.monotonic()
         receipt = self.do(self.guard.open(delivery(number)))
         took = time.monotonic() - began
@@ -121,11 +115,11 @@ def test_stopped_and_started_again(server, receiver):
     assert receiver.deliver()[0] == 204
 
 
-def test_paused(server, receiver):
+def test_a_paused_server_answers_503_and_loses_no_event(server, receiver):
     server.pause()
     unwell(receiver.deliver())
     server.resume()
-    # What the paused server had been asked it does now: the claim is held by nobody who will complete it, until its lease
+    # The paused server now runs the pending command: no worker will complete the claim, until its lease
     # ends. No 2xx before that, so the event is not lost.
     time.sleep(0.2)
     assert receiver.deliver()[0] == 503
@@ -165,7 +159,7 @@ def test_scripts_that_were_flushed_are_sent_again(server, receiver):
     assert receiver.deliver()[0] == 200
 
 
-def test_full(server, receive):
+def test_a_full_server_answers_503_and_runs_no_event_again(server, receive):
     receiver = receive(server.url)
     assert receiver.deliver("kept")[0] == 204
     server.ask("CONFIG", "SET", "maxmemory", "100kb")  # less than it uses already; noeviction is how it came
@@ -176,16 +170,18 @@ def test_full(server, receive):
     assert receiver.deliver("kept")[0] in (200, 503)  # never run again
     server.ask("CONFIG", "SET", "maxmemory", "0")
     assert receiver.deliver()[0] == 204
-    unwell(receiver.deliver(2, between=lambda: server.ask("CONFIG", "SET", "maxmemory", "100kb")))
+    # An event that is being handled when the server fills up is completed all the same.
+    assert receiver.deliver(2, between=lambda: server.ask("CONFIG", "SET", "maxmemory", "100kb"))[0] == 204
     server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert receiver.deliver(2)[0] == 200
     assert receiver.deliver("kept")[0] == 200
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl", "allkeys-random"])
-def test_an_evicting_server_is_refused_with_the_reason(serve, receive, policy):
+def test_an_evicting_server_is_rejected_with_the_reason(serve, receive, policy):
     server = serve("--maxmemory", "50mb", "--maxmemory-policy", policy)
     receiver = receive(server.url)
-    with pytest.raises(StoreMisconfigured, match=f"maxmemory-policy is {policy}.*would run again.*noeviction"):
+    with pytest.raises(StoreMisconfigured, match=f"maxmemory-policy is {policy}.*run again.*noeviction"):
         receiver.store.check()
     with pytest.raises(StoreMisconfigured):
         receiver.guard.start()
@@ -195,7 +191,7 @@ def test_an_evicting_server_is_refused_with_the_reason(serve, receive, policy):
     assert receiver.deliver()[0] == 204
 
 
-def test_an_asynchronous_store_refuses_it_too(serve, receive):
+def test_an_asynchronous_store_rejects_it_too(serve, receive):
     server = serve("--maxmemory", "50mb", "--maxmemory-policy", "allkeys-lru")
     receiver = receive(server.url, "awaited")
     with pytest.raises(StoreMisconfigured, match="allkeys-lru"):
@@ -238,7 +234,7 @@ def test_lost_answers_lock_nobody_out_and_complete_nothing_twice(server, receive
     proxy.close()
 
 
-def test_who_outlived_the_lease_can_do_nothing_to_the_next_holder(server):
+def test_a_worker_that_outlived_its_lease_can_do_nothing_to_the_next_holder(server):
     store = RedisStore.from_url(server.url)
     stale, holder = b"a" * 16, b"b" * 16
     for number in range(200):
@@ -250,7 +246,7 @@ def test_who_outlived_the_lease_can_do_nothing_to_the_next_holder(server):
         assert not store.complete(key, token=stale, retention=60)
         assert not store.release(key, token=stale)
         assert not store.extend(key, token=stale, lease=60)
-        # Released and claimed anew: a counter would now hand out the stale worker's number again.
+        # Released and claimed again: a counter would now hand out the stale worker's number again.
         assert store.release(key, token=holder)
         assert store.claim(key, token=b"c" * 16, **ASKED).attempt == 3
         assert not store.complete(key, token=stale, retention=60)

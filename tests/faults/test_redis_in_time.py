@@ -14,7 +14,7 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_servers import Server, free_port
+from redis_servers import free_port, starting
 
 from hookguard import AsyncGuard, Guard, Verifier, presets
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
@@ -22,21 +22,16 @@ from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.redis import AsyncRedisStore, RedisStore
 
 SECRET = "a-secret-that-is-long-enough"
-TIMEOUT = 0.8
-SLACK = 0.5
+TIMEOUT = 1.0
+#: How much longer than the timeout an answer may take on a machine that is busy with other tests.
+SLACK = 4.0
 KEY = StoreKey("time", "evt_1")
 ASKED = {"fingerprint": b"f" * 32, "lease": 60.0, "retention": 60.0}
 
 
 @pytest.fixture
 def start(tmp_path):
-    with ExitStack() as stack:
-
-        def start(*options):
-            made = Server(tmp_path, *options)
-            stack.callback(made.close)
-            return made
-
+    with starting(tmp_path) as start:
         yield start
 
 
@@ -110,7 +105,7 @@ class Blocking:
         self.store.close()
 
 
-class Awaited:
+class BlockingStoreAdapter:
     def __init__(self, url, **options):
         self.loop = asyncio.new_event_loop()
         self.store = AsyncRedisStore.from_url(url, timeout=TIMEOUT, **options)
@@ -123,7 +118,7 @@ class Awaited:
         self.loop.close()
 
 
-@pytest.fixture(params=[Blocking, Awaited])
+@pytest.fixture(params=[Blocking, BlockingStoreAdapter])
 def make(request):
     with ExitStack() as stack:
 
@@ -150,21 +145,24 @@ def takes(call, error=StoreUnavailable):
 def test_a_slow_server_is_given_up_in_time(server, make, share):
     """A new connection greets in several round trips, and each would be within a timeout of its own."""
 
+    answered = []
+
     def later(asked, answer):
         time.sleep(share * TIMEOUT)
+        answered.append(asked)
         return answer
 
     with between(server, later) as url:
         made = make(url)
-        began = time.monotonic()
         # Where the greeting is short, a fifth of the timeout each time may be just quick enough.
         with suppress(StoreUnavailable):
             made.do(claim)
-        assert time.monotonic() - began < TIMEOUT + SLACK
+        # Counted, because a clock also counts what other processes do.
+        assert len(answered) * share <= 1
 
 
 def test_a_server_that_answers_byte_by_byte_is_given_up_in_time(make):
-    with saying(b"+" + b"x" * 100 + b"\r\n", pause=0.1 * TIMEOUT) as url:
+    with saying(b"+" + b"x" * 100 + b"\r\n", pause=0.1) as url:  # for ten seconds
         assert takes(lambda: make(url).do(claim)) < TIMEOUT + SLACK
 
 
@@ -172,13 +170,13 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(make, monkeypatch
     over = threading.Event()
 
     def look_up(*_arguments, **_options):
-        over.wait(20)
+        over.wait(60)
         raise OSError("no such host")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     made = make("redis://redis.test:6379/0")
-    threading.Timer(4 * TIMEOUT, over.set).start()  # a loop that is closed waits for its threads
     assert takes(lambda: made.do(claim)) < TIMEOUT + SLACK
+    over.set()  # a loop that is closed waits for its threads
 
 
 def test_a_thread_has_its_time_for_each_operation(server, make):
@@ -219,7 +217,7 @@ def test_an_answer_that_is_swallowed_is_asked_for_on_another_connection(server, 
     ],
 )
 @pytest.mark.parametrize("when", ["always", "after the greeting"])
-def test_nonsense_is_no_answer(server, make, nonsense, when):
+def test_nonsense_is_not_taken_for_an_answer(server, make, nonsense, when):
     def change(asked, answer):
         return nonsense if b"EVALSHA" in asked or when == "always" else answer
 
@@ -232,7 +230,7 @@ def test_nonsense_is_no_answer(server, make, nonsense, when):
 
 
 def test_after_nonsense_the_connection_is_not_trusted(server, make):
-    """What would be left is one that skipped half of its greeting, and asks the wrong database."""
+    """A connection left behind would have skipped half of its greeting, and would ask the wrong database."""
     spoilt = []
 
     def once(asked, answer):
@@ -280,7 +278,7 @@ def test_an_awaited_call_that_is_cancelled_leaves_its_answer_to_nobody(server):
     asyncio.run(scenario())
 
 
-def test_loops_that_follow_one_another_are_served_and_two_at_once_are_not(server):
+def test_successive_loops_are_served_and_concurrent_loops_are_not(server):
     store = AsyncRedisStore.from_url(server.url, timeout=TIMEOUT)
 
     async def once():
@@ -292,7 +290,7 @@ def test_loops_that_follow_one_another_are_served_and_two_at_once_are_not(server
     assert [asyncio.run(once()) for _ in range(3)] == [1, 1, 1]
     first = asyncio.new_event_loop()
     assert first.run_until_complete(once()) == 1
-    with pytest.raises(StoreMisconfigured, match="two event loops at once: make one for each"):
+    with pytest.raises(StoreMisconfigured, match="two event loops concurrently: make one store for each"):
         asyncio.run(claim(store))
     first.close()
 
@@ -301,13 +299,13 @@ BOUNDED = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(
 
 
 @pytest.mark.parametrize(("kind", "store"), [(redis, RedisStore), (redis.asyncio, AsyncRedisStore)])
-def test_a_client_that_waits_or_tries_again_in_hidden_ways_is_refused(kind, store):
+def test_a_client_that_waits_or_tries_again_in_hidden_ways_is_rejected(kind, store):
     for timeout in (None, 20):
         pool = kind.BlockingConnectionPool(timeout=timeout, **BOUNDED)
         with pytest.raises(ConfigurationError, match="pool may wait longer than the store's timeout"):
             store(kind.Redis(connection_pool=pool))
     store(kind.Redis(connection_pool=kind.BlockingConnectionPool(timeout=0.5, **BOUNDED)))
-    with pytest.raises(ConfigurationError, match="tries again by itself"):
+    with pytest.raises(ConfigurationError, match="retries on its own"):
         store(kind.Redis(**{**BOUNDED, "retry": None}, retry_on_error=[redis.TimeoutError]))
 
 
@@ -322,7 +320,7 @@ def test_a_user_with_few_rights(server, make):
     server.ask("ACL", "SETUSER", "app", "on", ">pw", "~hookguard:*", *rights)
     made = make(server.url.replace("redis://", "redis://app:pw@"))
     (remark,) = made.do(lambda store: store.check())
-    assert "does not say whether it evicts, or not to this user" in remark
+    assert "does not show this user whether it evicts" in remark
     server.ask("ACL", "SETUSER", "app", "+info")
     (remark,) = made.do(lambda store: store.check())
     assert "append-only" in remark
@@ -336,12 +334,11 @@ def test_a_check_leaves_nothing_behind(server, make):
     assert server.ask("DBSIZE") == 0
 
 
-def test_a_node_of_a_cluster_says_so(start, tmp_path):
+def test_a_node_of_a_cluster_is_named_in_the_error(start):
     nodes, buses = [], []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
+    for _ in range(2):
         buses.append(str(free_port()))
-        nodes.append(start("--cluster-enabled", "yes", "--cluster-port", buses[-1], "--dir", str(tmp_path / name)))
+        nodes.append(start("--cluster-enabled", "yes", "--cluster-port", buses[-1]))
     here, there = nodes
     here.ask("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
     there.ask("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
@@ -375,6 +372,6 @@ def test_both_guards_answer_in_time(server):
     assert asyncio.run(awaited()).status == 503
     store = RedisStore.from_url(server.url, timeout=TIMEOUT)
     assert Guard(Verifier("stripe", SECRET), store).open(delivery).reply.status == 503
-    # The first delivery also looks whether the store is well.
+    # The first delivery also checks the store.
     assert time.monotonic() - began < 4 * TIMEOUT + SLACK
     store.close()

@@ -1,22 +1,19 @@
 """Databases that kill their connections, hang, hang up at the commit and lose answers; SQLite locked, full and read-only.
 
-What must hold each time: the sender hears 503 within the store's timeout and a little, never 2xx for what is not done, and
-nothing is lost or doubled once the database is well again.
+The promise each time: the sender hears 503 within the store's timeout and a little, never 2xx for what is not done, and
+nothing is lost or doubled once the database works again.
 """
 
 import asyncio
 import itertools
-import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("sqlalchemy")
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
 
 import servers
 from loops import Loop
@@ -31,7 +28,7 @@ from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.sql import AsyncSQLStore, SQLStore, deadline, store_from_url
 
 #: How much longer than the timeout an answer may take on a machine that is busy with other tests.
-SLACK = 0.8
+SLACK = 4.0
 
 NETWORKED = ("postgresql+psycopg", "mysql+pymysql", "postgresql+asyncpg", "mysql+asyncmy")
 LEASED = (*NETWORKED, "postgresql+psycopg_async")
@@ -203,7 +200,7 @@ BOUNDARIES = (
 def test_a_connection_that_the_server_ends_costs_a_retry_and_no_more(driver, where, tmp_path):
     shop = shop_for(driver, tmp_path)
     shop.make_tables()
-    assert shop.send(fresh_id(), good) == 200  # the first delivery looks over the store, which is not what is tried here
+    assert shop.send(fresh_id(), good) == 200  # the first delivery checks the store, which is not tested here
     killer = Killer(shop, where)
 
     async def handler(hand):
@@ -219,6 +216,10 @@ def test_a_connection_that_the_server_ends_costs_a_retry_and_no_more(driver, whe
         killer.armed = True
         status = shop.send(event_id, handler)
         assert not killer.armed, "nobody came to that point"
+        if where in ("as it begins", "after the lock"):
+            # Nothing was claimed yet, so the store itself begins once more.
+            assert (status, shop.truth(event_id)) == (200, (1, True))
+            continue
         # After the claim it is the handler's own statement that fails, and the handler that raises.
         assert (status, shop.truth(event_id)) == (500 if where == "after the claim" else 503, (0, False))
         assert [shop.send(event_id, handler) for _ in range(2)] == [200, 200]
@@ -425,8 +426,8 @@ def test_a_server_that_is_not_there_is_503_and_found_when_it_is(stoppable):
 
 
 def test_a_watchdog_cuts_only_what_is_late(stoppable):
-    """Many steps at once, of which one hangs: the others go on, and their connections stay."""
-    store = SQLStore.from_url(stoppable.url, timeout=1.0, table="hookguard_late")
+    """Many concurrent steps, of which one hangs: the others go on, and their connections stay."""
+    store = SQLStore.from_url(stoppable.url, timeout=4.0, table="hookguard_late")
     store.create_table()
     hung = create_engine(stoppable.url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
     key = StoreKey("s", "held")
@@ -482,7 +483,7 @@ def test_a_locked_file_is_503_and_then_it_is_not(driver, tmp_path):
 
 
 def _limits(engine):
-    """What each connection is told when it is lent."""
+    """The commands for each connection when it is lent."""
     told = {}
 
     @event.listens_for(engine, "checkout")
@@ -515,7 +516,7 @@ def test_a_file_that_is_full_or_read_only_is_503_and_then_it_is_not(driver, faul
 
 @pytest.mark.parametrize("fault", [{"max_page_count": 1}, {"query_only": 1}], ids=["full", "read-only"])
 @pytest.mark.parametrize("driver", SQLITE)
-def test_nor_is_anything_lost_in_transactional_mode(driver, fault, tmp_path):
+def test_transactional_mode_loses_nothing(driver, fault, tmp_path):
     shop = shop_for(driver, tmp_path)
     shop.make_tables()
     told = _limits(shop.engine)
@@ -544,7 +545,7 @@ def test_a_file_that_is_gone_is_503_and_one_that_is_back_is_used(driver, tmp_pat
     assert event_id not in leased.runs
     (tmp_path / "away").rename(folder)
     assert leased.send(event_id) == 200
-    # Deleted and begun anew: a connection that went on with the old file would claim where nobody else looks.
+    # Deleted and made again: a connection that went on with the old file would claim where nobody else looks.
     (folder / "claims.db").unlink()
     assert leased.send(event_id) == 200
     assert leased.runs[event_id] == 2
@@ -568,7 +569,7 @@ def test_the_sender_reads_nothing_of_what_failed():
     leased.close()
 
 
-def test_a_step_that_nobody_waits_for_any_more_gives_its_claim_back(tmp_path):
+def test_an_abandoned_step_releases_its_claim(tmp_path):
     """An awaited claim that is cancelled, or late, must not leave its transaction open."""
     shop = shop_for("postgresql+asyncpg", tmp_path)
     shop.make_tables()
@@ -592,8 +593,8 @@ def test_a_step_that_nobody_waits_for_any_more_gives_its_claim_back(tmp_path):
     shop.close()
 
 
-def test_what_is_done_for_nobody_is_handed_over():
-    """A step may end well in the very moment in which nobody waits for it any more: its claim must be given back."""
+def test_the_result_of_an_abandoned_step_is_handed_over():
+    """A step may end well in the very moment in which nobody waits for it any more: its claim must be released."""
 
     async def cannot_be_stopped(done):
         with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""What is done to a genuine delivery before both are asked."""
+"""The changes to a genuine delivery before both verify it."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 from judge import FORM, Judge, form, write_form
 
 from hookguard import Delivery
-from hookguard.documents import put_json
+from hookguard.writing import put_json
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 URLSAFE = ALPHABET[:-2] + "-_"
@@ -115,7 +115,7 @@ def sent(headers):
 def parts(judge: type[Judge], delivery: Delivery) -> list[str]:
     """The headers that sign, or the field of the body."""
     carried = {"content-type", *(name.lower() for name in judge.carried)}
-    headers = [name for name in delivery.headers if name not in carried]
+    headers = [name for name in delivery.headers if name.lower() not in carried]
     return [*headers, *([judge.signed_in] if judge.signed_in else [])]
 
 

@@ -1,4 +1,4 @@
-"""What every judge has: an SDK that its provider publishes, and what it says about a delivery."""
+"""The base of every judge: an SDK that its provider publishes, and its verdict on a delivery."""
 
 import importlib
 import json
@@ -67,7 +67,7 @@ class Judge:
 
     @classmethod
     def ours(cls, body=None, *, off: float = 0, event_id: str = "msg_1") -> Delivery:
-        """What we sign."""
+        """The delivery that we sign."""
         return cls.preset.sign(
             cls.body if body is None else body,
             cls.signing or cls.secret,
@@ -80,12 +80,12 @@ class Judge:
 
     @classmethod
     def theirs(cls, body: bytes, stamp: int, event_id: str) -> Delivery:
-        """What the SDK signs."""
+        """The delivery that the SDK signs."""
         raise NotImplementedError
 
     @classmethod
     def check(cls, delivery: Delivery) -> object:
-        """Ask the SDK; False, None for an answer that was asked for, or an exception of whatever kind refuses."""
+        """Ask the SDK; False, None for an answer that was asked for, or an exception of whatever kind rejects."""
         raise NotImplementedError
 
     @classmethod
@@ -106,7 +106,7 @@ class Judge:
                 warnings.simplefilter("ignore")
                 return cls.check(delivery) is not False
         except Exception:
-            return False  # whatever it stops with: what is not verified is refused
+            return False  # whatever it stops with: what is not verified is rejected
 
     @classmethod
     def we_say(cls, delivery: Delivery) -> str:
@@ -120,9 +120,19 @@ class Judge:
         return ""
 
 
+#: Seconds that a package allows, where the preset's tolerance covers the provider's retries: not what is compared here.
+TOLERANCES = {
+    **dict.fromkeys(("Anthropic", "DiscordEvents", "GitLab", "HubSpot", "Increase", "Lark", "Lithic", "MessageBird"), 300),
+    **dict.fromkeys(("OpenAI", "Paddle", "QStash", "Slack", "Stripe", "Telnyx", "Vonage", "WorkOS"), 300),
+    "Box": 600,
+    "ElevenLabs": 1800,
+}
+
+
 @cache
 def _verifier(judge) -> Verifier:
-    return Verifier(judge.preset, judge.secret)
+    tolerance = TOLERANCES.get(judge.__name__)
+    return Verifier(judge.preset, judge.secret, **({} if tolerance is None else {"tolerance": tolerance}))
 
 
 def plain(delivery: Delivery) -> dict[str, str]:

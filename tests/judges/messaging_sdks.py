@@ -62,7 +62,7 @@ class Twilio(Judge):
 
 
 class TwilioJson(Judge):
-    """A body that is no form, whose hash the URL carries."""
+    """A body other than a form, whose hash the URL carries."""
 
     package, modules, preset = "twilio", ("twilio.request_validator",), presets.TWILIO
     bodies = JSON_BODIES
@@ -293,6 +293,7 @@ class DiscordEvents(Discord):
 class HubSpot(Judge):
     package, modules, preset, version = "hubspot-api-client", ("hubspot.utils.signature",), presets.HUBSPOT, "v3"
     signs = True
+    bodies = JSON_BODIES
 
     @classmethod
     def check(cls, delivery):

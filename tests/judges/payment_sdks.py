@@ -26,7 +26,7 @@ from judge import (
 from scheme_keys import app_store_pair, ec_pair, rsa_pair
 
 from hookguard import Delivery, Secret, presets
-from hookguard.schemes.jwt import JwsKey
+from hookguard.schemes.jws import JwsKey
 from hookguard.schemes.public_key import read_key
 
 HEX = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -50,7 +50,7 @@ class Stripe(Judge):
 
 class Square(Judge):
     package, modules, preset = "squareup", ("square.utils.webhooks_helper",), presets.SQUARE
-    bodies = JSON_BODIES  # it refuses an empty body
+    bodies = JSON_BODIES  # it rejects an empty body
 
     @classmethod
     def check(cls, delivery):

@@ -11,7 +11,7 @@ from judge import BODIES, JSON_BODIES, SECRET, Judge, plain, sdk
 from scheme_keys import rsa_pair
 
 from hookguard import Delivery, Secret, presets
-from hookguard.schemes.jwt import JwsKey
+from hookguard.schemes.jws import JwsKey
 from hookguard.schemes.public_key import read_key
 
 WHSEC = "whsec_" + base64.b64encode(bytes(range(7, 39))).decode()
@@ -173,7 +173,7 @@ class GooglePubSub(Judge):
         claims = sdk(cls.modules[0]).verify_oauth2_token(
             token, lambda url, **options: SimpleNamespace(status=200, data=published), "https://example.com/hooks"
         )
-        # What Google's page on push subscriptions adds to the package's own checks.
+        # Google's page on push subscriptions adds these checks to the package's own.
         return (
             scheme == "Bearer" and claims["email"] == "push@project.iam.gserviceaccount.com" and claims["email_verified"] is True
         )

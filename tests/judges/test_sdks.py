@@ -21,7 +21,7 @@ each_signer = pytest.mark.parametrize("judge", [judge for judge in JUDGES if jud
 
 
 @each
-def test_what_we_sign_they_accept(judge):
+def test_an_sdk_accepts_our_signature(judge):
     judge.load()
 
     @settings(max_examples=12, derandomize=True)
@@ -35,7 +35,7 @@ def test_what_we_sign_they_accept(judge):
 
 
 @each_signer
-def test_what_they_sign_we_accept(judge):
+def test_our_preset_accepts_an_sdks_signature(judge):
     judge.load()
 
     @settings(max_examples=12, derandomize=True)
@@ -49,28 +49,28 @@ def test_what_they_sign_we_accept(judge):
 
 
 @each
-def test_changed_deliveries_are_judged_alike_but_for_what_is_listed(judge):
-    """What they accept and we refuse is the list STRICTER, no more and no less; what they refuse, we refuse."""
+def test_both_verdicts_on_changed_deliveries_agree_except_for_listed_differences(judge):
+    """The deliveries they accept and we reject are the list STRICTER, no more and no less; what they reject, we reject."""
     judge.load()
     listed = {part: set(reasons) for part, reasons in STRICTER.get(judge.__name__, {}).items()}
     theirs, ours = {}, {}
     # Some signatures have no padding, no stray bits or no sign in which the two base64 differ: then another is tried.
     for number in range(12):
         for part, change, delivery in changed(judge, f"msg_{number}"):
-            accepted, refused = judge.accepts(delivery), judge.we_say(delivery)
-            if accepted and refused:
+            accepted, rejected = judge.accepts(delivery), judge.we_say(delivery)
+            if accepted and rejected:
                 theirs.setdefault(part, set()).add(change)
-            elif not accepted and not refused:
+            elif not accepted and not rejected:
                 ours.setdefault(part, set()).add(change)
         if theirs == listed:
             break
     looser = {part: set(reasons) for part, reasons in LOOSER.get(judge.__name__, {}).items()}
-    assert ours == looser, "we accept what they refuse"
-    assert theirs == listed, "they accept what we refuse: name it with its reason in differences.py, or take it off"
+    assert ours == looser, "we accept what they reject"
+    assert theirs == listed, "they accept what we reject: name it with its reason in differences.py, or take it off"
 
 
 @each
-def test_what_they_refuse_we_refuse(judge):
+def test_our_preset_rejects_whatever_an_sdk_rejects(judge):
     """Anything put anywhere: whatever we still accept, they accept too."""
     judge.load()
 
@@ -92,22 +92,22 @@ def test_what_they_refuse_we_refuse(judge):
             delivery = Delivery(body, honest.headers, honest.method, honest.url)
         else:
             delivery = replaced(judge, honest, part, lambda text: change(text, character))
-        refused, accepted = judge.we_say(delivery), judge.accepts(delivery)
-        if not accepted and not refused:
+        rejected, accepted = judge.we_say(delivery), judge.accepts(delivery)
+        if not accepted and not rejected:
             # Only the very changes that are listed, not the place they are made in.
             listed = LOOSER.get(judge.__name__, {}).get(part, {})
             same = [replaced(judge, honest, part, TEXT[name]) for name in listed if name in TEXT]
-            assert delivery in same, f"we accept what they refuse, and it is no listed change of {part}"
-        if accepted and refused:
+            assert delivery in same, f"we accept what they reject, and it is no listed change of {part}"
+        if accepted and rejected:
             assert part in STRICTER.get(judge.__name__, {}), (
-                f"they accept what we refuse ({refused}), and nothing is listed there"
+                f"they accept what we reject ({rejected}), and nothing is listed there"
             )
 
     agrees()
 
 
 @each
-def test_a_judge_refuses_too(judge):
+def test_a_judge_rejects_too(judge):
     """A judge that accepts everything proves nothing."""
     delivery = judge.ours()
     assert judge.accepts(delivery)

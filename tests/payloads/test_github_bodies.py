@@ -1,4 +1,4 @@
-"""What GitHub really sends, through the core and each plugin: the handler gets the very bytes, once."""
+"""Real bodies of GitHub, through the core and each plugin: the handler gets the very bytes, once."""
 
 import asyncio
 import hashlib
@@ -89,7 +89,7 @@ def django(seen):
     settings.ROOT_URLCONF.urlpatterns.append(path("hook", hook))
 
     def send(delivery):
-        headers = {name: value for name, value in delivery.headers.items() if name != "content-type"}
+        headers = {name: value for name, value in delivery.headers.items() if name.lower() != "content-type"}
         client = Client(enforce_csrf_checks=True)
         answer = client.post("/hook", delivery.body, content_type="application/json", headers=headers)
         return answer.status_code, answer.headers
@@ -106,13 +106,13 @@ def starlette(seen):
     from starlette.responses import Response
     from starlette.routing import Route
 
-    from hookguard_starlette import HookGuard, current_webhook
+    from hookguard_starlette import HookGuard, get_current_webhook
 
     hooks = HookGuard({"github": {"secrets": [SECRET]}}, store=MemoryStore())
 
     async def hook(request):
-        assert await request.body() == current_webhook().body
-        seen.append(current_webhook())
+        assert await request.body() == get_current_webhook().body
+        seen.append(get_current_webhook())
         return Response(status_code=204)
 
     app = Starlette(routes=[Route("/hook", hook, methods=["POST"], middleware=[hooks.middleware("github")])])

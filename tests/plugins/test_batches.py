@@ -144,7 +144,7 @@ def test_a_duplicate_gets_the_stored_reply_of_the_last_event():
     assert answer.headers["Hookguard-Duplicate"] == "1"
 
 
-def test_what_streams_and_what_runs_behind_is_waited_for():
+def test_streams_and_background_tasks_are_awaited():
     from starlette.applications import Starlette
     from starlette.background import BackgroundTask
     from starlette.responses import StreamingResponse
@@ -178,7 +178,7 @@ def test_a_dependency_runs_the_handler_once_so_it_takes_no_batch():
         HookGuard(ENDPOINTS, store=MemoryStore()).event("listed")
 
 
-def test_neither_does_protect_in_flask():
+def test_protect_in_flask_takes_no_batch():
     from flask import Blueprint, Flask
 
     from hookguard_flask import HookGuard

@@ -23,7 +23,7 @@ KIB = 1024
 
 
 class Answer(NamedTuple):
-    """What the handler answers, in words no framework owns."""
+    """The handler's answer, in words no framework owns."""
 
     body: bytes = TWIML
     status: int = 200
@@ -145,10 +145,10 @@ def starlette(handle):
     from starlette.applications import Starlette
     from starlette.routing import Route
 
-    from hookguard_starlette import current_webhook
+    from hookguard_starlette import get_current_webhook
 
     async def view(request):
-        return _starlette_response(handle(current_webhook()))
+        return _starlette_response(handle(get_current_webhook()))
 
     return lambda settings: Starlette(
         routes=[Route("/hook", view, methods=["POST"], middleware=[_hooks(settings).middleware("stripe")])]
@@ -175,14 +175,14 @@ def fastapi_dependency(handle):
 def fastapi_route_class(handle):
     from fastapi import APIRouter, FastAPI
 
-    from hookguard_starlette import current_webhook
+    from hookguard_starlette import get_current_webhook
 
     def make(settings):
         router = APIRouter(route_class=_hooks(settings).route_class("stripe"))
 
         @router.post("/hook")
         def view():
-            return _starlette_response(handle(current_webhook()))
+            return _starlette_response(handle(get_current_webhook()))
 
         app = FastAPI()
         app.include_router(router)
@@ -195,11 +195,11 @@ def litestar(handle):
     from litestar import Litestar, Response, post
     from litestar.response import Stream
 
-    from hookguard_starlette import current_webhook
+    from hookguard_starlette import get_current_webhook
 
     @post("/hook")
     async def view() -> Response[bytes]:
-        answer = handle(current_webhook())
+        answer = handle(get_current_webhook())
         content = iter(answer.cut()) if answer.pieces else answer.body
         kind = Stream if answer.pieces else Response
         # Its responses take their headers as a mapping.
@@ -211,14 +211,14 @@ def litestar(handle):
 def quart(handle):
     from quart import Quart, Response
 
-    from hookguard_starlette import current_webhook
+    from hookguard_starlette import get_current_webhook
 
     async def later(pieces):
         for piece in pieces:
             yield piece
 
     async def view():
-        answer = handle(current_webhook())
+        answer = handle(get_current_webhook())
         body = later(answer.cut()) if answer.pieces else answer.body
         return Response(body, answer.status, list(answer.headers), content_type=answer.content_type)
 
@@ -232,10 +232,10 @@ def quart(handle):
 
 
 def plain_asgi(handle):
-    from hookguard_starlette import current_webhook
+    from hookguard_starlette import get_current_webhook
 
     async def app(scope, receive, send):
-        answer = handle(current_webhook())
+        answer = handle(get_current_webhook())
         headers = [("content-type", answer.content_type), *answer.headers]
         headers = [(name.lower().encode(), value.encode()) for name, value in headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -284,7 +284,7 @@ def way(request):
 
 @pytest.fixture
 def serve(way):
-    """Answer deliveries with what is told, one answer a run; returns what came back of as many deliveries as asked."""
+    """Answer deliveries with the given answers, one a run; returns the responses to as many deliveries as asked."""
     kind, gateway, _ = way
 
     def served(*answers, deliveries=3, store=None, **options):
@@ -445,7 +445,7 @@ def test_a_file_is_sent_and_not_stored(tmp_path):
 
 
 @pytest.mark.parametrize("hook", ["guard", "protect"])
-def test_a_body_that_cannot_be_read_gives_the_event_back(hook):
+def test_a_body_that_cannot_be_read_releases_the_event(hook):
     from flask import Flask, Response
 
     from hookguard_flask import HookGuard
@@ -478,7 +478,7 @@ def test_an_answer_other_than_2xx_is_not_stored(serve, status):
     assert told(duplicate) == told(handled)
 
 
-def test_it_is_off_by_default(serve):
+def test_storing_replies_is_off_by_default(serve):
     store = Reading()
     first, *duplicates = serve(Answer(), store=store, store_reply=False)
     assert (first.status_code, first.content) == (200, TWIML)

@@ -187,7 +187,7 @@ def test_the_table_is_whole():
         ({"resourceData": {"@odata.etag": "1"}}, {"resourceData": {"@odata.etag": "1"}, "resource": "Users/u-1/Messages/m-2"}),
     ],
 )
-def test_what_tells_graph_notifications_apart(first, second):
+def test_graph_notifications_are_distinguished_by_their_fields(first, second):
     receiver = Receiver("microsoft-graph")
     document = {"value": [graph(0, **first), graph(0, **second)]}
     status, ran = receiver.take(document, fail={0})
@@ -201,8 +201,8 @@ def test_what_tells_graph_notifications_apart(first, second):
     [{"resource": "me/drive/root"}, {"changeType": None, "lifecycleEvent": "missed"}, {"resourceData": {"id": "m-1"}}],
     ids=["a drive", "a lifecycle", "no version"],
 )
-def test_graph_notifications_that_nothing_tells_apart_are_all_handled(bare):
-    """Each change of a drive says the same: a duplicate would be a change that nobody looks at."""
+def test_indistinguishable_graph_notifications_are_all_handled(bare):
+    """Each change of a drive says the same: a duplicate would be a change that nobody handles."""
     receiver = Receiver("microsoft-graph")
     for _ in range(2):
         status, ran = receiver.take({"value": [graph(0, **bare), graph(0, **bare), graph(1)]}, fail={0})
@@ -258,7 +258,7 @@ def test_whatsapp_news_without_a_list_are_one_event_each_time():
 
 
 @pytest.mark.parametrize("name", ["messenger", "meta"])
-def test_what_becomes_of_a_message_is_another_event(name):
+def test_each_status_of_a_message_is_another_event(name):
     receiver = Receiver(name)
     events = [
         talk(1),
@@ -296,9 +296,9 @@ def test_an_entry_that_only_names_what_changed_is_one_event():
 
 
 @pytest.mark.parametrize("odd", [{"0": {"message": {"mid": "m"}}}, "x", None, [["x"]], [1]], ids=repr)
-def test_what_is_no_list_of_messages_is_survived(odd):
+def test_a_malformed_list_of_messages_is_survived(odd):
     status, ran = Receiver("messenger").take(page(messaging=odd))
-    assert (status, len(ran)) == ((400, 0) if isinstance(odd, list) else (200, 1))
+    assert (status, len(ran)) == (200, 1)
 
 
 def test_a_member_that_joins_again_is_another_event():

@@ -1,4 +1,4 @@
-"""Every preset that ships, without exception: what it must accept, what it must refuse and why, and what it must survive."""
+"""Every preset that ships, without exception: what it must accept, what it must reject and why, and what it must survive."""
 
 import json
 import os
@@ -57,7 +57,7 @@ pytestmark = pytest.mark.filterwarnings(f"ignore::{UnconfirmedPresetWarning.__mo
 
 EVERY = pytest.mark.parametrize("preset", presets.BUILT_IN, ids=lambda preset: preset.name)
 
-#: What is signed is what the body says, not how it is written, so that some other spelling says the same.
+#: The content of the body is signed, not its spelling, so some other spelling is the same content.
 SIGNS_WHAT_IS_READ = {
     "alipay": "the form's decoded fields",
     "braintree": "the payload's text inside the form",
@@ -74,7 +74,7 @@ def _word(text):
     return word.lower() + space + rest
 
 
-#: What of the signature header says the same in another spelling: two headers mean one where these make one text of them.
+#: Parts of the signature header that mean the same in another spelling: two headers mean one where these make one text of them.
 MEANS = {
     "authorize-net": lambda text: text[:7] + text[7:].upper(),  # the hexadecimal digits behind sha512=
     # The word before a token, or before a user and a password (RFC 9110 section 11.1).
@@ -85,7 +85,7 @@ MEANS = {
     "worldpay": lambda text: re.sub(r"[^/,]+(?=/SHA256/)", "", text, count=1),  # the key's id
 }
 
-# What a flipped bit is refused with, by family (the scheme's class) or by preset where that is said first: exactly these
+# The error for a flipped bit, by family (the scheme's class) or by preset where that is said first: exactly these
 # errors, each of them at least once. A mismatch is the rule; any other error says that what came cannot be what is signed.
 
 _MISMATCH = frozenset({SignatureMismatch})
@@ -103,7 +103,7 @@ SIGNATURE_FLIPPED = {
     "ContentfulScheme": _WRITTEN,
     "FieldsScheme": _WRITTEN,
     "FormScheme": _WRITTEN,
-    "Hook0Scheme": _IN_HEADER | {MalformedTimestamp},  # where t= is missing, it is no header of theirs
+    "Hook0Scheme": _IN_HEADER | {MalformedTimestamp},  # a header without t= is not theirs
     "MercadoPagoScheme": _TIMED,
     "PaytmScheme": _WRITTEN,
     "PlivoScheme": _MISMATCH | {MalformedHeader},
@@ -125,7 +125,7 @@ SIGNATURE_FLIPPED = {
     "figma": _MISMATCH,
     "lark-token": _MISMATCH,
     "microsoft-graph": _MISMATCH,
-    # A list of signatures is looked at first, and a control character seen there.
+    # A list of signatures is read first, and a control character seen there.
     "standard-webhooks-v1a": _IN_HEADER,
     "svix-v1a": _IN_HEADER,
 }
@@ -134,12 +134,13 @@ SIGNATURE_FLIPPED = {
 #: id does.
 COVERED_FLIPPED = {
     "AdyenScheme": _WRITTEN,  # a colon, which ends a field
+    "BraintreeScheme": _WRITTEN,  # no base64
     "ContentfulScheme": _IN_HEADER | {MalformedTimestamp},
     "FieldsScheme": _MISMATCH | {MalformedTimestamp},
     "MercadoPagoScheme": _MISMATCH | {MalformedHeader},
     "PayPalScheme": _MISMATCH | {MalformedHeader, MalformedTimestamp},
-    "PlivoScheme": _MISMATCH | {MissingSignature},  # a nonce that is none is none
-    # A type that nobody knows is not signed; a SubscribeURL is looked at before anything is fetched.
+    "PlivoScheme": _MISMATCH | {MissingSignature},  # an invalid nonce counts as missing
+    # A type that nobody knows is not signed; a SubscribeURL is checked before anything is fetched.
     "SnsScheme": _MISMATCH | {MalformedTimestamp, MissingSignature, UntrustedKeySource},
     "wecom": _WRITTEN | {MalformedTimestamp, MalformedBody},  # XML holds no control characters
 }
@@ -164,14 +165,16 @@ BODY_FLIPPED = {
 
 #: In the URL as it came; _MISMATCH for those that are not listed.
 URL_FLIPPED = {
-    "CallbackScheme": _MISMATCH | {MissingSignature},
-    "ContentfulScheme": _WRITTEN,  # a path that is none
+    "CallbackScheme": _WRITTEN | {MissingSignature},
+    "ContentfulScheme": _WRITTEN,  # an invalid path
+    "MercadoPagoScheme": _WRITTEN,
     "PlivoScheme": _MISMATCH | {MalformedDelivery},
     "SortedHashScheme": _WRITTEN | {MissingSignature, MalformedDelivery, MalformedTimestamp, MissingTimestamp},
     "TokenScheme": _MISMATCH | {MissingSignature, MalformedDelivery},
+    "TrueLayerScheme": _WRITTEN,
 }
 
-#: What of the URL is signed, where it is neither the whole nor a parameter.
+#: The signed part of the URL, where it is neither the whole nor a parameter.
 SIGNED_OF_THE_URL = {
     "contentful": lambda url: url[url.index("/", 8) :] if url[8:].find("/") > 0 else url,
     "plivo": lambda url: urlsplit(url)._replace(scheme=urlsplit(url).scheme.lower()).geturl(),
@@ -193,10 +196,10 @@ def changed(delivery, *, body=None, headers=None, url=None, method=None):
     )
 
 
-def refused(preset, delivery, kind=Rejected):
-    with pytest.raises(kind) as refusal:
+def rejected(preset, delivery, kind=Rejected):
+    with pytest.raises(kind) as rejection:
         verify(preset, delivery)
-    return refusal.type
+    return rejection.type
 
 
 def shapes(preset):
@@ -205,7 +208,7 @@ def shapes(preset):
 
 
 @EVERY
-def test_what_it_signs_it_accepts(preset):
+def test_a_preset_accepts_its_own_signature(preset):
     for delivery in shapes(preset):
         event = verify(preset, delivery)
         assert event.provider == preset.name
@@ -218,14 +221,14 @@ def test_where_a_signature_is_in_no_header_is_known():
 
 
 def read(event):
-    """What a handler reads of a body whose spelling is not signed."""
+    """A handler's reading of a body whose spelling is not signed."""
     if event.provider == "paytm":
         return list(event.form.values())
     return dict(event.form) or event.content
 
 
 def verdict(preset, delivery):
-    """The event, or the class of the error it is refused with."""
+    """The event, or the class of the error it is rejected with."""
     try:
         return verify(preset, delivery)
     except Rejected as error:
@@ -255,7 +258,7 @@ def readable(body):
 
 @EVERY
 def test_every_single_bit_of_a_signed_body_counts(preset):
-    # PayPal signs a checksum: it is no cover against somebody who means it, and shows every single bit.
+    # PayPal signs a checksum: it does not stop an attacker, but shows every flipped bit.
     whole = "body" in preset.scheme.covers or preset is presets.PAYPAL
     seen = set()
     for delivery in shapes(preset):
@@ -311,7 +314,7 @@ def test_every_single_bit_of_what_is_covered_by_name_counts(preset):
         most = max(most, len(places))
         for place in places:
             for flipped in flips(text_at(place, preset, delivery)):
-                note(seen, refused(preset, put(place, delivery, flipped)), preset, place, flipped)
+                note(seen, rejected(preset, put(place, delivery, flipped)), preset, place, flipped)
     if not most:
         pytest.skip("nothing is covered by name")
     usual = _MISMATCH | {MalformedTimestamp} | ({MalformedSignature} if most > 1 else set())
@@ -324,11 +327,11 @@ def has_time(scheme):
 
 
 def note(seen, kind, preset, place, flipped):
-    """What is no text any more has one name in each place; what still is one may have several."""
+    """Undecodable bytes have one name in each place; a text may have several."""
     if isinstance(place, InHeader) or is_text(flipped):
         seen.add(kind)
         return
-    # Two read the query by themselves: one puts a sign in for what is no text, the other says that the query is signed.
+    # Two parse the query themselves: one replaces undecodable bytes, the other names the query as signed.
     usual = MalformedDelivery if isinstance(place, InQuery) else MalformedBody
     assert kind is {"signed-url": SignatureMismatch, "mercado-pago": MalformedSignature}.get(preset.name, usual)
 
@@ -357,7 +360,7 @@ def test_every_single_bit_of_a_signed_url_counts(preset):
 
 
 @EVERY
-def test_somebody_else_s_secret_is_refused(preset):
+def test_somebody_else_s_secret_is_rejected(preset):
     secret, key = another(preset)
     delivery = signed(preset)
     checking = verifier(preset, secret=secret)
@@ -391,15 +394,15 @@ def handled(guard, delivery):
 
 
 @EVERY
-def test_what_one_tenant_s_secret_signs_is_refused_at_the_endpoint_of_another(preset):
+def test_a_delivery_signed_with_one_tenants_secret_is_rejected_at_the_endpoint_of_another(preset):
     outcomes = []
     guard = two_tenants(preset, outcomes)
-    # Whoever is a customer too can have the provider sign for the other's URL.
+    # Another customer can have the provider sign for the other's URL.
     forged = sent_to(NEXT_DOOR, preset)
     assert handled(guard, forged) == []
     # All TrueLayer shares with anybody is its environments, and each has an address of its own for its keys.
     code = UntrustedKeySource.code if preset.name == "truelayer" else SignatureMismatch.code
-    assert [(each.outcome, each.status, each.reason_code) for each in outcomes] == [("refused", 401, code)]
+    assert [(each.outcome, each.status, each.reason_code) for each in outcomes] == [("rejected", 401, code)]
     # Nothing of it was remembered, so that the event itself still runs.
     assert handled(guard, sent_to_the_neighbour(preset, NEXT_DOOR, neighbour(preset)[0]))
 
@@ -419,23 +422,36 @@ def test_one_id_is_two_events_under_two_tenants(preset):
 
 @EVERY
 @pytest.mark.parametrize("side", [-1, 1], ids=["stale", "future"])
-def test_a_timestamp_out_of_tolerance_is_refused(preset, side):
+def test_a_timestamp_out_of_tolerance_is_rejected(preset, side):
     if not preset.scheme.signs_timestamp:
         pytest.skip("no timestamp is signed")
-    refused(preset, signed(preset, now=NOW + side * (preset.tolerance + 30)), TimestampRejected)
+    rejected(preset, signed(preset, now=NOW + side * (preset.tolerance + 30)), TimestampRejected)
 
 
-def second_refused_with(preset, place):
+@EVERY
+def test_a_last_retry_with_the_time_of_the_first_try_is_accepted_and_runs_once(preset):
+    if not preset.scheme.signs_timestamp or preset.facts is None:
+        pytest.skip("no timestamp is signed, or nobody knows of retries")
+    retried = signed(preset, now=NOW - preset.facts.oldest_retry)
+    validity = getattr(preset.scheme, "validity", None)
+    if validity is not None and validity(retried)[1] is not None:
+        pytest.skip("a token that expires: the provider must sign a retry once more")
+    guard = guard_of(preset)
+    assert handled(guard, retried)
+    assert handled(guard, retried) == []
+
+
+def second_rejected_with(preset, place):
     if isinstance(place, InHeader):
         return AmbiguousHeader
     if isinstance(place, InQuery):
-        # Two read the query by themselves.
+        # Two parse the query without the framework.
         return MalformedSignature if preset.name in ("signed-url", "mercado-pago") else MalformedDelivery
     return MalformedBody
 
 
 @EVERY
-def test_a_second_signature_is_refused_wherever_it_is(preset):
+def test_a_second_signature_is_rejected_wherever_it_is(preset):
     """And a second one of what is covered by name: a header, a key, a field, an element, a parameter."""
     for delivery in shapes(preset):
         for place in (*signatures(preset, delivery), *covered(preset, delivery)):
@@ -450,7 +466,7 @@ def test_a_second_signature_is_refused_wherever_it_is(preset):
                     # Its own SDK takes any of several; a forged one beside a right one changes nothing that was signed.
                     verify(preset, second)
                 else:
-                    assert refused(preset, second) is second_refused_with(preset, place)
+                    assert rejected(preset, second) is second_rejected_with(preset, place)
 
 
 def test_the_older_of_two_names_does_not_make_up_for_a_forged_signature():
@@ -459,11 +475,11 @@ def test_the_older_of_two_names_does_not_make_up_for_a_forged_signature():
     place = signatures(presets.DINGTALK, delivery)[0]
     right = text_at(place, presets.DINGTALK, delivery)
     forged = put(place, delivery, ("0" * 40).encode())
-    assert refused(presets.DINGTALK, changed(forged, url=f"{forged.url}&signature={right}")) is SignatureMismatch
+    assert rejected(presets.DINGTALK, changed(forged, url=f"{forged.url}&signature={right}")) is SignatureMismatch
 
 
 @EVERY
-def test_what_cannot_be_signed_is_said_so(preset, monkeypatch):
+def test_signing_a_delivery_that_cannot_be_signed_raises_a_sentence(preset, monkeypatch):
     """Signing takes any bytes, or says in our own words that this is nothing that the provider could send."""
     signer = private_side(preset)
     # Reading a private key takes longer than all the rest.
@@ -490,7 +506,7 @@ def test_what_cannot_be_signed_is_said_so(preset, monkeypatch):
         sign(body, headers)
 
     signs()
-    # Whether it is a sentence that says what to do, only a reader can tell.
+    # Whether it is a sentence that says what to do, only a reader can see.
     assert all(len(sentence) > 40 for sentence in said)
     if preset.name in ("mandrill", "travis"):
         assert any("the body is not UTF-8" in sentence for sentence in said)
@@ -506,7 +522,7 @@ def test_half_a_surrogate_pair_is_signed_as_json_can_say_it(preset):
 
 
 @EVERY
-def test_nothing_at_all_is_refused(preset):
+def test_nothing_at_all_is_rejected(preset):
     told = []
     for delivery in (Delivery(b"", {}), Delivery(b"{}", {}), Delivery(signed(preset).body, {}, url=URL)):
         try:
@@ -516,19 +532,19 @@ def test_nothing_at_all_is_refused(preset):
             continue
         assert preset.scheme.required_header is None, "a delivery without any header was accepted"
         assert delivery.body == signed(preset).body
-    # What the log says is for people: no constructor's call stands in it.
+    # The log is for people: no constructor's call stands in it.
     assert not re.search(r"\b[A-Z]\w+\((\w+=)?['\"]", " ".join(told)), told
 
 
 @EVERY
-def test_its_facts_are_whole(preset):
+def test_the_facts_of_a_preset_are_complete(preset):
     assert preset.title
     assert preset.docs.startswith("https://")
     if preset is presets.SIGNED_URL:
         return
-    assert preset.profile is not None
-    for fact in vars(type(preset.profile))["__slots__"]:
-        assert getattr(preset.profile, fact).source.startswith("https://")
+    assert preset.facts is not None
+    for fact in vars(type(preset.facts))["__slots__"]:
+        assert getattr(preset.facts, fact).source.startswith("https://")
 
 
 HOSTILE = (

@@ -1,4 +1,4 @@
-"""Each preset names the extras it needs: what is missing is found when an endpoint is made, and told with the extra's name."""
+"""Each preset names the extras it needs: a missing one is found when an endpoint is made, and reported with the extra's name."""
 
 import sys
 
@@ -12,12 +12,12 @@ from example_secrets import public_side
 from hookguard import ConfigurationError, Endpoint, Guard, MemoryStore, Verifier, presets
 from hookguard.cli.providers_page import page
 
-#: What is not there without an extra.
+#: Modules that are missing without an extra.
 PACKAGES = {"crypto": "cryptography", "jwt": "jwt", "fetch": "httpx"}
 
 
 def told(preset, package, monkeypatch):
-    """What an endpoint says without the package."""
+    """The error of an endpoint without the package."""
     secret = public_side(preset)
     where = {"public_url": "https://shop.example/hooks"} if "url" in preset.scheme.covers else {}
     with monkeypatch.context() as missing:
@@ -33,7 +33,7 @@ def told(preset, package, monkeypatch):
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_what_is_missing_is_told_when_the_endpoint_is_made(name, monkeypatch):
+def test_a_missing_extra_is_reported_when_the_endpoint_is_made(name, monkeypatch):
     preset = presets.get(name)
     for extra, package in PACKAGES.items():
         message = told(preset, package, monkeypatch)

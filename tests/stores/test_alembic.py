@@ -1,7 +1,5 @@
 """The table made by a migration of the user's own is the one that the store makes: both ways of the manual, by Alembic."""
 
-import re
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,15 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from pages import blocks
 from sql_urls import BLOCKING, SQLStore, url
 from sqlalchemy import MetaData, create_engine, inspect, text
 
 from hookguard.stores.sql import create_table, event_table
 
-PAGE = (Path(__file__).parents[2] / "docs" / "stores" / "sql.md").read_text("utf-8")
-MODELS, REVISION = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "Base" in block or "op." in block)
+MODELS, REVISION, INBOX_MODELS = (
+    blocks("docs/stores/sql.md")[name] for name in ("The table", "The table 2", "The table of an inbox")
+)
 
 ENV = """
 from alembic import context
@@ -30,7 +30,7 @@ from alembic_models import Base
 engine = create_engine(context.config.get_main_option("sqlalchemy.url"))
 with engine.connect() as connection:
     # Whatever else is in the database of the tests is not this project's.
-    ours = lambda name, kind, parents: kind != "table" or name == "hookguard_event"
+    ours = lambda name, kind, parents: kind != "table" or name in ("hookguard_event", "hookguard_inbox")
     context.configure(connection=connection, target_metadata=Base.metadata, include_name=ours, version_table="hookguard_alembic")
     with context.begin_transaction():
         context.run_migrations()
@@ -49,7 +49,7 @@ def project(request, tmp_path, monkeypatch):
     config.set_main_option("sqlalchemy.url", address)
     config.attributes["configure_logger"] = False
     (folder / "env.py").write_text(ENV)
-    (tmp_path / "alembic_models.py").write_text(MODELS)
+    MODELS.write(tmp_path, "alembic_models.py")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "alembic_models", raising=False)
     config.engine = create_engine(address)
@@ -61,12 +61,12 @@ def project(request, tmp_path, monkeypatch):
 
 def clean(engine):
     with engine.begin() as connection:
-        for table in ("hookguard_event", "hookguard_alembic", "hookguard_made"):
+        for table in ("hookguard_event", "hookguard_inbox", "hookguard_alembic", "hookguard_made", "hookguard_made_inbox"):
             connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
 
 
 def shape(engine, table):
-    """What the database says of a table."""
+    """The database's description of a table."""
     found = inspect(engine)
     columns = [(each["name"], str(each["type"]), each["nullable"]) for each in found.get_columns(table)]
     indexes = [
@@ -88,6 +88,7 @@ def is_the_same(engine):
 
 
 @pytest.mark.filterwarnings("ignore:No path_separator found in configuration:DeprecationWarning")
+@pytest.mark.runs("docs/stores/sql.md", "The table")
 def test_a_revision_by_autogenerate(project):
     command.revision(project, "webhooks", autogenerate=True)
     (revision,) = (Path(project.get_main_option("script_location")) / "versions").glob("*.py")
@@ -102,11 +103,32 @@ def test_a_revision_by_autogenerate(project):
 
 
 @pytest.mark.filterwarnings("ignore:No path_separator found in configuration:DeprecationWarning")
+@pytest.mark.runs("docs/stores/sql.md", "The table", "The table 2")
 def test_a_revision_by_hand(project):
     versions = Path(project.get_main_option("script_location")) / "versions"
-    (versions / "hookguard.py").write_text(textwrap.dedent(REVISION))
+    REVISION.write(versions, "hookguard.py")
     command.upgrade(project, "head")
     is_the_same(project.engine)
     command.check(project)
     command.downgrade(project, "base")
     assert not inspect(project.engine).has_table("hookguard_event")
+
+
+@pytest.mark.filterwarnings("ignore:No path_separator found in configuration:DeprecationWarning")
+@pytest.mark.runs("docs/stores/sql.md", "The table of an inbox")
+def test_a_revision_with_an_inbox(project, tmp_path):
+    if project.engine.dialect.name == "sqlite":
+        pytest.skip("a SQLite file keeps deliveries in a store of its own")
+    INBOX_MODELS.write(tmp_path, "alembic_models.py")
+    command.revision(project, "webhooks", autogenerate=True)
+    command.upgrade(project, "head")
+    create_table(project.engine, "hookguard_made", inbox=True)
+    assert shape(project.engine, "hookguard_inbox") == shape(project.engine, "hookguard_made_inbox")
+    command.check(project)  # nothing is left to migrate
+    url = project.get_main_option("sqlalchemy.url")
+    store = SQLStore.from_url(url, timeout=20, create=False)
+    store.inbox()
+    assert store.check() == []
+    store.close()
+    command.downgrade(project, "base")
+    assert not inspect(project.engine).has_table("hookguard_inbox")

@@ -1,7 +1,7 @@
 """Negative controls: the stores in the folder ``broken`` are wrong in one way each. The contract must catch every one.
 
 They are made from right stores: rows of the one in memory, statements of the SQL ones, scripts of the one in Redis. The right
-ones go through the same judgement, which must find nothing.
+ones go through the same checks, which must find nothing.
 """
 
 import importlib
@@ -61,7 +61,7 @@ def caught(make, *, purges=True, every=False):
     return found
 
 
-def test_there_are_enough_of_them():
+def test_the_number_of_cases_is_large_enough():
     assert len(IN_MEMORY) >= 45
     assert len(sql.WRONG) >= 20
     assert len(CASES) >= 60
@@ -111,7 +111,7 @@ def test_the_contract_catches_wrong_scripts(scripts):
 @pytest.mark.parametrize(
     "broken", [kind for kind in IN_MEMORY if issubclass(kind, errors.Failing)], ids=lambda broken: broken.__name__
 )
-def test_what_is_wrong_in_an_outage_is_found_by_an_outage_alone(broken):
+def test_a_fault_in_an_outage_is_found_by_an_outage_alone(broken):
     found = {case for case, _ in caught(lambda clock: broken(clock=clock), every=True)}
     assert found
     assert all("outage" in case for case in found)

@@ -1,3 +1,4 @@
+import asyncio
 from contextlib import contextmanager
 
 import pytest
@@ -21,10 +22,10 @@ class TestSQLiteStore(StoreContract):
 
     @contextmanager
     def outage(self):
-        connection = self.store._here().connection
-        connection.execute("ALTER TABLE hookguard_event RENAME TO out_of_reach")
+        connection = self.store._database.here().connection
+        connection.execute("ALTER TABLE hookguard_claim RENAME TO out_of_reach")
         yield
-        connection.execute("ALTER TABLE out_of_reach RENAME TO hookguard_event")
+        connection.execute("ALTER TABLE out_of_reach RENAME TO hookguard_claim")
 
     @staticmethod
     def clock_of():
@@ -34,6 +35,23 @@ class TestSQLiteStore(StoreContract):
 
     def setup_method(self):
         """The fixture makes the store, in a folder of its own."""
+
+
+class TestAwaitedSQLiteStore(TestSQLiteStore):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.clock = type(self).clock_of()
+        self.blocking = SQLiteStore(tmp_path / "claims.sqlite3", clock=self.clock)
+        self.store = self.blocking.awaited(asyncio.to_thread)
+        yield
+        self.blocking.close()
+
+    @contextmanager
+    def outage(self):
+        connection = self.blocking._database.here().connection
+        connection.execute("ALTER TABLE hookguard_claim RENAME TO out_of_reach")
+        yield
+        connection.execute("ALTER TABLE out_of_reach RENAME TO hookguard_claim")
 
 
 class _Awaited:

@@ -23,9 +23,9 @@ from django.test import override_settings
 from django_tables import close_database, open_database
 
 from hookguard import StoreKey, StoreUnavailable
-from hookguard.awaited import Awaited
-from hookguard.checkup import try_out
-from hookguard.errors import StoreMisconfigured
+from hookguard.errors import MissingTable, StoreMisconfigured
+from hookguard.guard.bridge import BlockingStoreAdapter
+from hookguard.stores.fitness import check_claims
 from hookguard.testing import StoreContract
 from hookguard_django.models import WebhookEvent
 from hookguard_django.stores import CacheStore, ORMStore, orm
@@ -185,7 +185,7 @@ class TestCacheOnMemcached(CacheContract):
 
 
 @pytest.mark.parametrize("kind", BACKENDS)
-def test_a_cache_says_what_it_can_promise_and_that_it_is_well(kind):
+def test_a_cache_reports_its_promises_and_no_problem(kind):
     with cache_settings(kind):
         store = CacheStore()
         assert store.capabilities.may_forget
@@ -200,16 +200,18 @@ def test_a_cache_says_what_it_can_promise_and_that_it_is_well(kind):
 
 def test_a_caches_client_may_wait_for_ever_and_a_web_worker_must_not():
     with cache_settings("redis"):
-        options = CacheStore(timeout=0.5).claims.client.connection_pool.connection_kwargs
+        pool = CacheStore(timeout=0.5).claims.client.connection_pool
+        assert pool.timeout == 0.5, "a burst waits for a connection, and no longer"
+        options = pool.connection_kwargs
         assert options["socket_timeout"] == 0.25
         assert options["retry"].get_retries() == 0
     with cache_settings("memcached", timeout=None):
-        assert "may wait for ever" in CacheStore().check()[0]
+        assert "blocks the worker for ever" in CacheStore().check()[0]
         caches.close_all()
 
 
 def test_a_change_of_an_entry_in_memcached_between_a_look_and_a_step():
-    """What the cache API cannot do: the second one's write is refused, and it looks again."""
+    """The cache API cannot do this: the second write is rejected, and its worker reads again."""
     with cache_settings("memcached"):
         store = CacheStore()
         caches["default"].clear()
@@ -233,7 +235,7 @@ def test_a_change_of_an_entry_in_memcached_between_a_look_and_a_step():
 
 
 @pytest.mark.parametrize("options", [{}, {"ignore_exc": True}], ids=str)
-def test_a_memcached_that_pymemcache_has_given_up_is_no_answer(options):
+def test_a_memcached_that_pymemcache_has_given_up_is_not_an_answer(options):
     """It then returns what it returns for a miss, without an error."""
     pytest.importorskip("pymemcache")
     with aimed_at("memcached", nowhere(), **options):
@@ -251,7 +253,7 @@ def test_a_memcached_that_pymemcache_has_given_up_is_no_answer(options):
         caches.close_all()
 
 
-def test_what_another_program_keeps_under_the_key_is_no_answer():
+def test_another_programs_value_under_the_key_is_not_an_answer():
     with cache_settings("memcached"):
         cache = caches["default"]
         for value in ("text", {"a": 1}, 7):
@@ -262,7 +264,7 @@ def test_what_another_program_keeps_under_the_key_is_no_answer():
         caches.close_all()
 
 
-REFUSED = [
+REJECTED = [
     "django.core.cache.backends.locmem.LocMemCache",
     "django.core.cache.backends.dummy.DummyCache",
     "django.core.cache.backends.db.DatabaseCache",
@@ -270,17 +272,17 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("backend", REFUSED)
-def test_a_cache_that_loses_events_is_refused_with_the_reason(backend, tmp_path):
+@pytest.mark.parametrize("backend", REJECTED)
+def test_a_cache_that_loses_events_is_rejected_with_the_reason(backend, tmp_path):
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}):
-        for refused in (CacheStore().check, lambda: CacheStore().capabilities, lambda: CacheStore().claim(KEY, **ARGUMENTS)):
+        for rejected in (CacheStore().check, lambda: CacheStore().capabilities, lambda: CacheStore().claim(KEY, **ARGUMENTS)):
             with pytest.raises(StoreMisconfigured, match="loses events"):
-                refused()
+                rejected()
     with pytest.raises(StoreMisconfigured, match="elsewhere"):
         CacheStore("elsewhere").check()
 
 
-def test_a_memcached_by_another_client_is_refused(monkeypatch):
+def test_a_memcached_by_another_client_is_rejected(monkeypatch):
     """It was not tried, so it is not offered."""
     monkeypatch.setitem(sys.modules, "pylibmc", types.SimpleNamespace(NotFound=KeyError, Client=object))
     cache = {"BACKEND": "django.core.cache.backends.memcached.PyLibMCCache", "LOCATION": "127.0.0.1:1"}
@@ -288,7 +290,7 @@ def test_a_memcached_by_another_client_is_refused(monkeypatch):
         CacheStore().check()
 
 
-def test_a_redis_cache_that_is_spread_over_servers_is_refused():
+def test_a_redis_cache_that_is_spread_over_servers_is_rejected():
     pytest.importorskip("django_redis")
     sharded = {
         "BACKEND": BACKENDS["django-redis"],
@@ -310,27 +312,27 @@ def alias(request):
 
 
 def test_a_table_that_is_missing_says_what_to_do():
-    with pytest.raises(StoreUnavailable, match=r"manage\.py migrate"):
+    with pytest.raises(MissingTable, match=r"manage\.py migrate"):
         ORMStore("sqlite").claim(KEY, **ARGUMENTS)
-    with pytest.raises(StoreMisconfigured, match=r"manage\.py migrate hookguard --database sqlite"):
+    with pytest.raises(MissingTable, match=r"manage\.py migrate hookguard --database sqlite"):
         ORMStore("sqlite").check()
     connections.close_all()
 
 
-def test_a_database_that_is_well(alias):
+def test_a_healthy_database_has_no_problem(alias):
     store = ORMStore(alias)
     assert store.check() == []
     assert store.capabilities.clock == ("client" if alias == "sqlite" else "server")
     assert WebhookEvent.objects.using(alias).count() == 0
 
 
-def test_a_check_tells_of_clocks_and_of_what_no_purge_got_to(alias, monkeypatch):
+def test_a_check_reports_clocks_and_rows_that_no_purge_reached(alias, monkeypatch):
     true = time.time
     if alias != "sqlite":  # whose clock is the process's
-        monkeypatch.setattr("hookguard.stores.trial.time.time", lambda: true() - 90)
+        monkeypatch.setattr("hookguard.stores.fitness.time.time", lambda: true() - 90)
         assert "ahead of this process's" in ORMStore(alias).check()[0]
         monkeypatch.undo()
-    monkeypatch.setattr("hookguard.stores.trial.EXPIRED", 2)
+    monkeypatch.setattr("hookguard.stores.fitness.EXPIRED", 2)
     store = ORMStore(alias, clock=lambda: true() - 1000)
     for number in range(3):
         store.claim(StoreKey("s", str(number)), **ARGUMENTS)
@@ -338,20 +340,21 @@ def test_a_check_tells_of_clocks_and_of_what_no_purge_got_to(alias, monkeypatch)
 
 
 BROKEN = {
-    "has no column reply": "ALTER TABLE hookguard_event DROP COLUMN reply",
-    "has no index on expires_at": "DROP INDEX hookguard_event_expiry{on_table}",
+    "has no column reply": ("ALTER TABLE hookguard_event DROP COLUMN reply", MissingTable),
+    "has no index on expires_at": ("DROP INDEX hookguard_event_expiry{on_table}", StoreMisconfigured),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_a_table_that_is_not_as_it_was_migrated_is_refused(alias, what):
+def test_a_table_that_is_not_as_it_was_migrated_is_found(alias, what):
+    sql, error = BROKEN[what]
     with connections[alias].cursor() as cursor:
-        cursor.execute(BROKEN[what].format(on_table=" ON hookguard_event" if alias == "mysql" else ""))
-    with pytest.raises(StoreMisconfigured, match=what):
+        cursor.execute(sql.format(on_table=" ON hookguard_event" if alias == "mysql" else ""))
+    with pytest.raises(error, match=what):
         ORMStore(alias).check()
 
 
-def test_a_table_without_its_key_is_refused():
+def test_a_table_without_its_key_is_rejected():
     open_database("postgresql")
     with connections["postgresql"].cursor() as cursor:
         cursor.execute("ALTER TABLE hookguard_event DROP CONSTRAINT hookguard_event_pkey")
@@ -360,7 +363,7 @@ def test_a_table_without_its_key_is_refused():
     close_database("postgresql")
 
 
-def test_it_may_be_tried_out_by_many_at_once(alias):
+def test_many_concurrent_checks_of_a_store_succeed(alias):
     def alone(call):
         try:
             return call()
@@ -370,10 +373,10 @@ def test_it_may_be_tried_out_by_many_at_once(alias):
     async def in_thread(call):
         return await asyncio.to_thread(alone, call)
 
-    asyncio.run(try_out(Awaited(ORMStore(alias), in_thread)))
+    asyncio.run(check_claims(BlockingStoreAdapter(ORMStore(alias), in_thread)))
 
 
-def test_a_connection_that_was_lost_is_made_anew(alias):
+def test_a_lost_connection_is_opened_again(alias):
     if alias == "sqlite":
         pytest.skip("SQLite has no connection that could break")
     store = ORMStore(alias)

@@ -83,7 +83,7 @@ def commits(shop, event_id):
 
 
 def commits_and_swallows(shop, event_id):
-    """Django refuses it before it does anything, so all is well."""
+    """Django rejects it before it does anything, so nothing is lost."""
     shop.good(event_id)
     with contextlib.suppress(transaction.TransactionManagementError):
         transaction.commit(using=shop.alias)
@@ -219,13 +219,13 @@ ANSWERS = {
 
 def expected(work, shop):
     if work is swallows_an_error_of_a_statement:
-        # Elsewhere the statement alone is undone, the effect before it is there, and the view has said that this is well.
+        # Elsewhere the statement alone is undone, the effect before it is there, and the view has accepted that.
         return (500,) if shop.alias == "postgresql" else (200,)
     return ANSWERS[work] if isinstance(ANSWERS[work], tuple) else (ANSWERS[work],)
 
 
 def broken(shop, event_id, status):
-    """What is wrong with an answer, in words; nothing when all is well."""
+    """The fault of an answer in words; empty for a right answer."""
     effects, done = shop.truth(event_id)
     if 200 <= status < 300 and (effects, done) != (1, True):
         return f"{status} with {effects} effects, {'done' if done else 'not done'}"
@@ -250,7 +250,7 @@ def test_no_view_is_answered_2xx_without_its_effect(shop, work):
     assert connections[shop.alias].execute_wrappers == []
 
 
-def test_a_schema_change_that_would_commit_in_mysql_is_refused(shop):
+def test_a_schema_change_that_would_commit_in_mysql_is_rejected(shop):
     if shop.alias != "mysql":
         pytest.skip("elsewhere it is part of the transaction")
     for sql in (
@@ -268,7 +268,7 @@ def test_a_schema_change_that_would_commit_in_mysql_is_refused(shop):
     connections[shop.alias].close()
 
 
-def test_a_constraint_that_fails_at_the_commit_is_no_2xx(shop):
+def test_a_constraint_that_fails_at_the_commit_is_not_answered_2xx(shop):
     if shop.alias == "mysql":
         pytest.skip("MySQL checks every constraint at once")
 
@@ -302,7 +302,7 @@ def test_lease_mode_under_atomic_requests_acknowledges_nothing_that_django_rolls
             assert shop.truth(event_id) == (1, True)
 
 
-def test_what_waits_for_the_commit_runs_after_it_and_cannot_undo_it(shop, caplog):
+def test_an_on_commit_callback_runs_after_the_commit_and_cannot_undo_it(shop, caplog):
     seen = []
 
     def work(event_id):
@@ -319,7 +319,7 @@ def test_what_waits_for_the_commit_runs_after_it_and_cannot_undo_it(shop, caplog
     assert shop.truth(event_id) == (1, True)
 
 
-def test_what_waits_for_the_commit_may_write_to_another_database(shop):
+def test_an_on_commit_callback_may_write_to_another_database(shop):
     other = "sqlite" if shop.alias != "sqlite" else "default"
     with connections[other].cursor() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS aside (id TEXT)")
@@ -415,7 +415,7 @@ def test_a_naive_transaction_loses_events():
 
 
 def test_a_duplicate_is_answered_while_the_first_one_runs(shop):
-    """Told by events and not by the clock: the view does not end before the duplicate has its answer."""
+    """Ordered by events and not by the clock: the view does not end before the duplicate has its answer."""
     event_id = fresh_id()
     inside, answered = threading.Event(), threading.Event()
     statuses = []
@@ -447,7 +447,7 @@ def test_a_duplicate_is_answered_while_the_first_one_runs(shop):
     assert shop.truth(event_id) == (1, True)
 
 
-def test_so_it_is_in_another_process(shop):
+def test_a_duplicate_in_another_process_waits_for_the_first(shop):
     """A store that knows nothing of the first, as in another process; SQLite's waits for the file as long as it may."""
     other, event_id = ORMTransactionStore(shop.alias), fresh_id()
     ask = {"token": b"t" * 16, "fingerprint": b"f" * 32, "lease": 60, "retention": 60}
@@ -479,7 +479,7 @@ def test_so_it_is_in_another_process(shop):
     assert shop.send(event_id, work) == 200
     elsewhere(key_of(event_id))
     first = "unavailable" if shop.alias == "sqlite" else ClaimStatus.IN_PROGRESS
-    # What is done is known to be, also while somebody writes.
+    # A completed event is known as completed, also during a write.
     assert answers == [first, ClaimStatus.DONE, ClaimStatus.DONE]
 
 
@@ -487,7 +487,7 @@ def key_of(event_id):
     return StoreKey("stripe/stripe", event_id)
 
 
-def test_many_at_once_make_one_effect_each(shop):
+def test_many_concurrent_duplicates_make_one_effect_each(shop):
     events = [fresh_id() for _ in range(6)]
     done = []
 
@@ -520,7 +520,7 @@ def test_an_event_can_be_forgotten_and_run_again(shop):
     assert shop.store.check() == []
 
 
-def test_a_persistent_connection_that_broke_is_made_anew(shop):
+def test_a_persistent_connection_that_broke_is_opened_again(shop):
     if shop.alias == "sqlite":
         pytest.skip("SQLite has no connection that could break")
     assert shop.send(fresh_id()) == 200
@@ -562,10 +562,10 @@ def test_a_connection_that_breaks_under_the_view_is_503_and_nothing_happened(sho
     assert shop.truth(event_id) == (1, True)
 
 
-# --- what is refused
+# --- what is rejected
 
 
-def test_a_transaction_around_the_view_is_refused(alias):
+def test_a_transaction_around_the_view_is_rejected(alias):
     from django_site import site
 
     from hookguard_django import webhook
@@ -581,7 +581,7 @@ def test_a_transaction_around_the_view_is_refused(alias):
             assert shop.truth(event_id) == (0, False)
 
 
-def test_manual_transactions_are_refused(alias):
+def test_manual_transactions_are_rejected(alias):
     connections[alias].ensure_connection()
     transaction.set_autocommit(False, using=alias)
     try:
@@ -602,7 +602,7 @@ def test_a_database_that_is_not_there(store):
 
 
 def test_a_projects_own_test_case_works(alias):
-    """Django's TestCase wraps each test into a transaction; that is no transaction around the view."""
+    """Django's TestCase wraps each test into a transaction; that does not count as a transaction around the view."""
     with Shop(alias) as shop:
 
         class Case(TestCase):

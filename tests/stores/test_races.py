@@ -48,7 +48,10 @@ def place_for(kind, ids, tmp_path):
 
 def environment():
     here = Path(__file__).parent
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(here), str(here.parent / "support"), os.environ.get("PYTHONPATH", "")]),
+    }
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from hookguard.config import store_from
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import StoreKey
 from hookguard.stores.redis import AsyncRedisStore, RedisStore
-from hookguard.stores.redis.calls import Calls
+from hookguard.stores.redis.scripts import Calls
 from hookguard.testing import StoreContract
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -47,7 +47,7 @@ class TestRedisStore(StoreContract):
         self.store.close()
 
     def make_store(self, clock):
-        return RedisStore.from_url(servers.REDIS, prefix=fresh("contract"), clock=clock)
+        return RedisStore.from_url(servers.REDIS, timeout=20.0, prefix=fresh("contract"), clock=clock)
 
     @contextmanager
     def outage(self):
@@ -73,7 +73,7 @@ class TestAsyncRedisStore(StoreContract):
         self.do(self.store.close())
 
     def make_store(self, clock):
-        return AsyncRedisStore.from_url(servers.REDIS, prefix=fresh("awaited"), clock=clock)
+        return AsyncRedisStore.from_url(servers.REDIS, timeout=20.0, prefix=fresh("awaited"), clock=clock)
 
     @contextmanager
     def outage(self):
@@ -89,8 +89,8 @@ def delivery(number):
     return presets.STRIPE.sign(b'{"id": "evt_%d"}' % number, SECRET)
 
 
-def test_the_server_judges_the_lease_without_a_test_s_clock():
-    store = RedisStore.from_url(servers.REDIS, prefix=fresh("lease"))
+def test_the_server_checks_the_lease_without_a_test_s_clock():
+    store = RedisStore.from_url(servers.REDIS, timeout=20.0, prefix=fresh("lease"))
     key, asked = StoreKey("a", "1"), {"fingerprint": b"f" * 32, "retention": 60.0}
     store.claim(key, token=b"a" * 16, lease=60, **asked)
     held = store.claim(key, token=b"b" * 16, lease=60, **asked)
@@ -103,7 +103,7 @@ def test_the_server_judges_the_lease_without_a_test_s_clock():
 
 
 def test_guards_use_them():
-    store = RedisStore.from_url(servers.REDIS, prefix=fresh("guards"))
+    store = RedisStore.from_url(servers.REDIS, timeout=20.0, prefix=fresh("guards"))
     guard = Guard(Verifier("stripe", SECRET), store)
     receipt = guard.open(delivery(1))
     assert guard.open(delivery(1)).reply.status == 503
@@ -112,7 +112,7 @@ def test_guards_use_them():
     store.close()
 
     async def again():
-        store = AsyncRedisStore.from_url(servers.REDIS, prefix=f"guards-{os.getpid()}")
+        store = AsyncRedisStore.from_url(servers.REDIS, timeout=20.0, prefix=f"guards-{os.getpid()}")
         guard = AsyncGuard(Verifier("stripe", SECRET), store)
         assert (await guard.open(delivery(1))).reply.status == 200
         receipt = await guard.open(delivery(2))
@@ -137,18 +137,18 @@ BOUNDED = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(
     [
         ({"socket_timeout": None}, "socket_timeout is None"),
         ({"socket_timeout": 3}, "socket_timeout is 3"),
-        ({**BOUNDED, "retry": Retry(ExponentialBackoff(), 3)}, "tries again by itself"),
+        ({**BOUNDED, "retry": Retry(ExponentialBackoff(), 3)}, "retries on its own"),
         ({**BOUNDED, "decode_responses": True}, "without decode_responses"),
     ],
 )
-def test_a_client_that_would_keep_a_worker_waiting_is_refused(options, why):
+def test_a_client_that_would_keep_a_worker_waiting_is_rejected(options, why):
     for kind, store in ((redis.Redis, RedisStore), (redis.asyncio.Redis, AsyncRedisStore)):
         with pytest.raises(ConfigurationError, match=why):
             store(kind(**options))
         store(kind(**BOUNDED))
 
 
-def test_the_wrong_kind_of_client_is_refused():
+def test_the_wrong_kind_of_client_is_rejected():
     with pytest.raises(ConfigurationError, match=r"give a redis\.asyncio\.Redis"):
         AsyncRedisStore(redis.Redis(**BOUNDED))
     with pytest.raises(ConfigurationError, match=r"give a redis\.Redis"):
@@ -177,7 +177,7 @@ def test_no_piece_of_a_password_is_in_an_error(url, make):
 
 
 def test_another_program_s_key_is_an_error_and_no_answer():
-    store = RedisStore.from_url(servers.REDIS, prefix=fresh("taken"))
+    store = RedisStore.from_url(servers.REDIS, timeout=20.0, prefix=fresh("taken"))
     store.client.set(store._calls.key(StoreKey("a", "1")), b"something else")
     with pytest.raises(ConfigurationError, match="choose another prefix"):
         store.claim(StoreKey("a", "1"), token=b"t" * 16, fingerprint=b"f" * 32, lease=60, retention=60)

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 import traceback
@@ -17,7 +19,7 @@ from loops import Loop
 from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, url
 from sqlalchemy import create_engine, event, text
 
-from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
+from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured
 from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.sql import create_table, store_from_url
 from hookguard.stores.statements import Statements
@@ -149,11 +151,41 @@ def test_a_store_from_a_url_makes_its_table_when_it_is_missed(made):
 
 def test_a_store_that_must_not_make_its_table_says_what_is_missing(made):
     store = SQLStore.from_url(made.url, table="hookguard_other", create=False, timeout=20)
-    with pytest.raises(StoreUnavailable, match=r"create the table with create_table\(engine\)"):
+    with pytest.raises(MissingTable, match=r"create the table with create_table\(engine\)"):
         claim(store)
-    with pytest.raises(StoreMisconfigured, match="there is no table 'hookguard_other'"):
+    with pytest.raises(MissingTable, match="there is no table 'hookguard_other'"):
         store.check()
+    store.create_table()
+    assert store.check() == []
+    assert claim(store).status == ClaimStatus.ACQUIRED
     store.close()
+
+
+def test_the_server_starts_without_a_column_that_a_migration_has_yet_to_add(made):
+    store = SQLStore(made, table="hookguard_other", timeout=20)
+    store.create_table()
+    with made.begin() as connection:
+        connection.execute(text("ALTER TABLE hookguard_other DROP COLUMN attempt"))
+    for ask in (store.check, lambda: claim(store)):
+        with pytest.raises(MissingTable, match="attempt"):
+            ask()
+
+
+def test_a_table_that_may_not_be_created_is_missing(made):
+    if made.dialect.name != "postgresql":
+        pytest.skip("one database with users of their own is enough")
+    with made.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS hookguard_reader"))
+        connection.execute(text("CREATE ROLE hookguard_reader LOGIN"))
+    store = SQLStore.from_url(made.url.set(username="hookguard_reader"), table="hookguard_other", timeout=20)
+    try:
+        for ask in (store.check, lambda: claim(store)):
+            with pytest.raises(MissingTable, match="cannot create the table 'hookguard_other'.*migration of your own"):
+                ask()
+    finally:
+        store.close()
+        with made.begin() as connection:
+            connection.execute(text("DROP ROLE hookguard_reader"))
 
 
 def test_a_check_leaves_nothing_behind_and_finds_what_is_wrong(made):
@@ -168,7 +200,7 @@ def test_a_check_leaves_nothing_behind_and_finds_what_is_wrong(made):
         store.check()
 
 
-def test_a_check_tells_of_clocks_that_differ_and_of_what_no_purge_got_to(made, monkeypatch):
+def test_a_check_reports_clocks_that_differ_and_rows_that_no_purge_reached(made, monkeypatch):
     store = SQLStore(made, table="hookguard_other", timeout=20)
     store.create_table()
     true = time.time
@@ -176,11 +208,11 @@ def test_a_check_tells_of_clocks_that_differ_and_of_what_no_purge_got_to(made, m
         # Its clock is the process's, so there is nothing that could differ.
         assert store.check() == []
     else:
-        monkeypatch.setattr("hookguard.stores.trial.time.time", lambda: true() - 90)
+        monkeypatch.setattr("hookguard.stores.fitness.time.time", lambda: true() - 90)
         (remark,) = store.check()
         assert re.match(r"the database's clock is (89\.\d|9\d\.\d) s ahead of this process's", remark)
         monkeypatch.undo()
-    monkeypatch.setattr("hookguard.stores.trial.EXPIRED", 2)
+    monkeypatch.setattr("hookguard.stores.fitness.EXPIRED", 2)
     old = SQLStore(made, table="hookguard_other", timeout=20, clock=lambda: true() - 1000)
     for number in range(3):
         claim(old, str(number))
@@ -216,7 +248,7 @@ def test_a_database_that_sqlalchemy_does_not_know_is_named():
         ("MySQLdb", "mysql+mysqldb://u:pw@h/db", "'hookguard-webhooks[sqlalchemy]' mysqlclient"),
     ],
 )
-def test_a_missing_driver_is_told_with_what_installs_it(package, given, command, monkeypatch):
+def test_the_error_for_a_missing_driver_names_the_package(package, given, command, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     own = AsyncSQLStore.from_url if package.startswith("async") else SQLStore.from_url
     for make in (store_from_url, own):
@@ -263,7 +295,7 @@ def test_a_forked_process_opens_connections_of_its_own(driver, tmp_path):
     store.close()
 
 
-def test_a_table_can_be_made_by_many_at_once(made):
+def test_a_table_can_be_made_by_many_workers_concurrently(made):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(8) as pool:
@@ -276,11 +308,11 @@ def test_a_table_can_be_made_by_many_at_once(made):
     ("arguments", "why"),
     [
         ({"timeout": 0}, "timeout is 0"),
-        ({"table": "Events"}, "small letters"),
+        ({"table": "Events"}, "lower case"),
         ({"table": "e; DROP TABLE users"}, "table is"),
     ],
 )
-def test_what_cannot_be_is_said_when_the_store_is_made(arguments, why):
+def test_impossible_settings_are_rejected_when_the_store_is_made(arguments, why):
     with pytest.raises(ConfigurationError, match=why):
         SQLStore(create_engine("sqlite://"), **arguments)
 
@@ -332,3 +364,21 @@ def test_a_purge_on_postgresql_reads_only_what_has_expired(tmp_path):
     assert "Index Cond: (expires_at <= " in plan
     assert "Filter" not in plan
     made.dispose()
+
+
+def test_the_blocking_stores_do_without_greenlet(tmp_path):
+    script = f"""
+    import sys
+    sys.modules["greenlet"] = None
+    from hookguard.errors import ConfigurationError
+    from hookguard.stores import sql
+    assert sql.SQLStore.from_url("sqlite+pysqlite:///{tmp_path}/claims.db").check() == []
+    assert sql.SQLTransactionStore
+    try:
+        sql.AsyncSQLStore.from_url("sqlite+aiosqlite:///{tmp_path}/claims.db")
+    except (ConfigurationError, ImportError, ValueError) as error:
+        assert "greenlet" in str(error)
+    else:
+        raise SystemExit("an awaited store without greenlet")
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)

@@ -1,49 +1,47 @@
 """The pages on SQL stores and on transactional mode, run as they stand there."""
 
 import asyncio
-import re
+import importlib
+import os
 import sys
 import types
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("sqlalchemy")
 
+from pages import blocks, shell
 from sql_shops import SECRET, signed
-from sql_urls import url
-from sqlalchemy import func, select
+from sql_urls import fresh, url
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import sessionmaker
 
-DOCS = Path(__file__).parents[2] / "docs"
+TRANSACTIONAL, STORE = blocks("docs/transactional.md"), blocks("docs/stores/sql.md")
+FLASK, FASTAPI, INBOX, OUTBOX = (block for block in TRANSACTIONAL.values() if block.language == "python" and not block.path)
 
 
-def blocks(page):
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
-
-
-def run(name, code, monkeypatch):
+def run(name, block, monkeypatch):
     module = types.ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)  # where frameworks look a handler's annotations up
-    exec(compile(code, f"docs/{name}", "exec"), module.__dict__)
+    block.run(module.__dict__)
     return module
 
 
-FLASK, FASTAPI, OUTBOX = blocks("transactional.md")[:3]
 PAID = {"type": "invoice.paid", "data": {"object": {"id": "in_1"}}}
 
 
+@pytest.mark.runs("docs/transactional.md", "SQLAlchemy with Flask", "What is outside: mail, charges, other services")
 @pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql", "sqlite+pysqlite"])
 def test_the_flask_app_and_the_outbox(driver, tmp_path, monkeypatch):
     pytest.importorskip("flask")
     monkeypatch.setenv("DATABASE_URL", url(driver, tmp_path))
     monkeypatch.setenv("STRIPE_SECRET", SECRET)
     page = run("transactional_flask", FLASK, monkeypatch)
-    exec(compile(OUTBOX, "docs/transactional.md", "exec"), page.__dict__)
+    OUTBOX.run(page.__dict__)
     page.Base.metadata.drop_all(page.engine)
     page.Base.metadata.create_all(page.engine)
 
-    # What the page says to do in a handler, in this one.
+    # The page's lines for a handler, in this one.
     @page.app.post("/outbox")
     @page.hooks.guard("stripe")
     def outbox():
@@ -53,7 +51,7 @@ def test_the_flask_app_and_the_outbox(driver, tmp_path, monkeypatch):
     def post(event_id, path="/hooks/stripe", **fields):
         delivery = signed(event_id, **fields)
         client = page.app.test_client()
-        return client.post(path, data=delivery.body, headers=list(delivery.headers.items())).status_code
+        return client.post(path, data=delivery.body, headers=delivery.headers).status_code
 
     def payments():
         with sessionmaker(page.engine)() as session:
@@ -73,6 +71,44 @@ def test_the_flask_app_and_the_outbox(driver, tmp_path, monkeypatch):
     page.engine.dispose()
 
 
+@pytest.mark.runs("docs/transactional.md", "From an inbox", "From an inbox 2")
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+def test_the_flask_app_answers_first(driver, tmp_path, monkeypatch):
+    pytest.importorskip("flask")
+    monkeypatch.setenv("DATABASE_URL", url(driver, tmp_path))
+    monkeypatch.setenv("STRIPE_SECRET", SECRET)
+    *table, setting = INBOX.printed().splitlines(keepends=True)
+    below, before = "event_table(Base.metadata)\n", next(line for line in FLASK.splitlines(keepends=True) if "ENDPOINTS" in line)
+    (tmp_path / "app.py").write_text(FLASK.replace(below, below + "".join(table)).replace(before, setting), "utf-8")
+    engine = create_engine(url(driver, tmp_path))
+    with engine.begin() as connection:
+        for name in ("payment", "hookguard_event", "hookguard_inbox"):
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    page = importlib.import_module("app")
+    monkeypatch.setitem(sys.modules, "app", page)
+
+    def post(event_id, **fields):
+        delivery = signed(event_id, **fields)
+        return page.app.test_client().post("/hooks/stripe", data=delivery.body, headers=delivery.headers).status_code
+
+    def payments():
+        with sessionmaker(page.engine)() as session:
+            return session.scalar(select(func.count()).select_from(page.Payment))
+
+    assert [post("evt_1", **PAID) for _ in range(2)] == [200, 200]
+    assert payments() == 0
+    command = TRANSACTIONAL["From an inbox 2"].printed().removeprefix("$ ").strip()
+    done = shell(f"{command} --drain", tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert "ended: 1 handled" in done.stdout, done.stdout
+    assert payments() == 1
+    page.Base.metadata.drop_all(page.engine)
+    page.engine.dispose()
+    engine.dispose()
+
+
+@pytest.mark.runs("docs/transactional.md", "SQLAlchemy with asyncio: FastAPI, Starlette")
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "sqlite+aiosqlite"])
 def test_the_fastapi_app(driver, tmp_path, monkeypatch):
     pytest.importorskip("fastapi")
@@ -92,8 +128,7 @@ def test_the_fastapi_app(driver, tmp_path, monkeypatch):
 
             async def post(event_id, **fields):
                 delivery = signed(event_id, **fields)
-                headers = list(delivery.headers.items())
-                return (await sender.post("/hooks/stripe", content=delivery.body, headers=headers)).status_code
+                return (await sender.post("/hooks/stripe", content=delivery.body, headers=delivery.headers)).status_code
 
             assert [await post("evt_1", **PAID) for _ in range(2)] == [204, 200]
             assert await post("evt_2", type="invoice.paid") == 500
@@ -105,7 +140,20 @@ def test_the_fastapi_app(driver, tmp_path, monkeypatch):
     asyncio.run(scenario())
 
 
+@pytest.mark.runs("docs/stores/sql.md", "PostgreSQL, MySQL, MariaDB, SQLite")
 def test_the_stores_of_the_page_are_made(monkeypatch):
     pytest.importorskip("psycopg")
-    page = run("stores_sql", blocks("stores/sql.md")[0], monkeypatch)
+    page = run("stores_sql", STORE["PostgreSQL, MySQL, MariaDB, SQLite"], monkeypatch)
     assert page.store.capabilities.clock == "server"
+
+
+@pytest.mark.runs("docs/stores/sql.md", "Sizing and upkeep")
+def test_the_table_takes_the_setting_of_autovacuum(tmp_path):
+    pytest.importorskip("psycopg")
+    engine = create_engine(url("postgresql+psycopg", tmp_path))
+    fresh(engine, "hookguard_event")
+    with engine.begin() as connection:
+        connection.execute(text(STORE["Sizing and upkeep"].printed()))
+        options = connection.scalar(text("SELECT reloptions FROM pg_class WHERE relname = 'hookguard_event'"))
+    engine.dispose()
+    assert options == ["autovacuum_vacuum_scale_factor=0.02"]

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, event, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import scoped_session, sessionmaker
 
+from hookguard.config import check_now
 from hookguard.errors import StoreMisconfigured, StoreUnavailable, TransactionEscaped
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.sql import SQLTransactionStore, deadline
@@ -169,7 +170,7 @@ async def writes_in_a_savepoint(hand):
     return 200
 
 
-#: What the sender is told.
+#: The sender's answers.
 ANSWERS = {
     good: 200,
     swallows_a_database_error: None,  # see below
@@ -195,13 +196,13 @@ ANSWERS = {
 def answer_of(handler, shop, core):
     if handler is swallows_a_database_error:
         # After an error PostgreSQL ends the transaction, and after one in a flush the ORM does; elsewhere the statement alone
-        # is undone, the effect before it is there, and the handler has said that this is well.
+        # is undone, the effect before it is there, and the handler has accepted that.
         return 500 if shop.dialect == "postgresql" or not core else 200
     return ANSWERS[handler]
 
 
 def broken(shop, event_id, status):
-    """What is wrong with an answer, in words; nothing when all is well."""
+    """The fault of an answer in words; empty for a right answer."""
     effects, done = shop.truth(event_id)
     if 200 <= status < 300 and (effects, done) != (1, True):
         return f"{status} with {effects} effects, {'done' if done else 'not done'}"
@@ -221,7 +222,7 @@ def test_no_handler_is_answered_2xx_without_its_effect(shop, handler, core):
     assert shop.truth(event_id) == (1, True)
 
 
-def test_a_constraint_that_fails_at_the_commit_is_no_2xx(shop, core):
+def test_a_constraint_that_fails_at_the_commit_is_not_answered_2xx(shop, core):
     if shop.dialect == "mysql":
         pytest.skip("MySQL checks every constraint at once")
     if shop.dialect == "sqlite":
@@ -310,7 +311,7 @@ def test_a_naive_transaction_loses_events(tmp_path):
 
 
 def test_a_duplicate_is_answered_while_the_first_one_runs(shop):
-    """Told by events and not by the clock: the handler does not end before the duplicate has its answer."""
+    """Ordered by events and not by the clock: the handler does not end before the duplicate has its answer."""
     event_id = fresh_id()
     inside, answered = threading.Event(), threading.Event()
     statuses = {}
@@ -348,7 +349,7 @@ def _forget(shop, event_id):
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_so_it_is_in_another_process(driver, tmp_path):
+def test_a_duplicate_in_another_process_waits_for_the_first(driver, tmp_path):
     """Two stores that know nothing of each other, as in two processes; SQLite's second one waits for the file, not for ever."""
     options = {"connect_args": {"timeout": 0.2}} if "sqlite" in driver else {}
     here, there = (shop_for(driver, tmp_path, **options) for _ in range(2))
@@ -377,7 +378,7 @@ def test_so_it_is_in_another_process(driver, tmp_path):
     there.close()
 
 
-def test_many_at_once_make_one_effect_each(shop):
+def test_many_concurrent_duplicates_make_one_effect_each(shop):
     events = [fresh_id() for _ in range(8)]
     statuses = []
 
@@ -480,7 +481,7 @@ def test_a_lock_that_mysql_does_not_give_in_time_is_503(tmp_path):
     shop.close()
 
 
-def test_a_deadlock_that_undoes_the_whole_transaction_is_no_2xx(tmp_path):
+def test_a_deadlock_that_undoes_the_whole_transaction_is_not_answered_2xx(tmp_path):
     """MySQL rolls everything back, the claim as well, and a handler that swallows that goes on with an empty hand."""
     shop = shop_for("mysql+pymysql", tmp_path)
     shop.make_tables()
@@ -561,7 +562,7 @@ def test_sqlite_in_autocommit_is_in_a_transaction_all_the_same(level, tmp_path):
 
 
 @pytest.mark.parametrize("driver", [driver for driver in DRIVERS if "sqlite" not in driver])
-def test_an_engine_in_autocommit_is_refused(driver, tmp_path):
+def test_an_engine_in_autocommit_is_rejected(driver, tmp_path):
     shop = shop_for(driver, tmp_path, isolation_level="AUTOCOMMIT")
     shop.make_tables()
     with pytest.raises(StoreMisconfigured, match="AUTOCOMMIT"):
@@ -589,7 +590,36 @@ def test_a_scoped_session_may_have_been_read_but_not_written(tmp_path):
     shop.close()
 
 
-def test_what_is_listened_to_does_not_grow(shop):
+@pytest.mark.parametrize("make", [lambda maker: maker, scoped_session], ids=["sessionmaker", "scoped_session"])
+def test_the_store_is_named_by_its_database_and_knows_whose_clock_counts(make, tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    store = SQLTransactionStore(make(sessionmaker(engine)), table=EVENTS)
+    assert repr(store) == f"SQLTransactionStore(sqlite:///{tmp_path}/shop.db, table='{EVENTS}')"
+    assert store.capabilities.clock == "client", "SQLite has no server"
+    assert store.capabilities.transactional
+    server = create_engine("postgresql+psycopg://shop:a-password@db.example/shop")
+    elsewhere = SQLTransactionStore(make(sessionmaker(server)))
+    assert repr(elsewhere) == "SQLTransactionStore(postgresql+psycopg://shop:***@db.example/shop, table='hookguard_event')"
+    assert elsewhere.capabilities.clock == "server"
+    engine.dispose()
+
+
+def test_a_missing_table_is_logged_with_its_database(tmp_path, caplog):
+    engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    sessions = sessionmaker(engine)
+
+    def session_of_the_day():
+        return sessions()
+
+    store = SQLTransactionStore(session_of_the_day)
+    assert repr(store) == "SQLTransactionStore(session_of_the_day, table='hookguard_event')", "not known before the first session"
+    check_now(store)
+    assert f"SQLTransactionStore(sqlite:///{tmp_path}/shop.db, table='hookguard_event') has no table" in caplog.text
+    assert store.capabilities.clock == "client"
+    engine.dispose()
+
+
+def test_the_number_of_listeners_does_not_grow(shop):
     for _ in range(3):
         shop.send(fresh_id(), good)
         shop.send(fresh_id(), raises)
@@ -603,7 +633,7 @@ def test_what_is_listened_to_does_not_grow(shop):
 @pytest.mark.parametrize("swallow", [False, True])
 @pytest.mark.parametrize("when", ["in the handler", "in the last flush"])
 @pytest.mark.parametrize("driver", ["sqlite+pysqlite", "sqlite+aiosqlite"])
-def test_a_session_that_reaches_a_second_database_is_refused(driver, when, swallow, tmp_path):
+def test_a_session_that_reaches_a_second_database_is_rejected(driver, when, swallow, tmp_path):
     (tmp_path / "other").mkdir()
     shop, other = shop_for(driver, tmp_path), shop_for(driver, tmp_path / "other")
     for made in (shop, other):
@@ -628,7 +658,7 @@ def test_a_session_that_reaches_a_second_database_is_refused(driver, when, swall
     assert bool(raised) is (when == "in the handler")
     shop.sessions.configure(binds={})
     assert [made.truth(event_id) for made in (shop, other)] == [(0, False), (0, False)]
-    # Without it the event is handled as ever, and the other database has no writer that was left behind.
+    # Without it the event is handled as usual, and the other database has no writer that was left behind.
     assert shop.send(event_id, good) == 200
     assert other.send(event_id, good) == 200
     assert [made.truth(event_id) for made in (shop, other)] == [(1, True), (1, True)]
@@ -636,7 +666,7 @@ def test_a_session_that_reaches_a_second_database_is_refused(driver, when, swall
     other.close()
 
 
-def test_a_commit_after_the_second_database_was_refused_writes_nothing_there(tmp_path):
+def test_a_commit_after_the_second_database_was_rejected_writes_nothing_there(tmp_path):
     (tmp_path / "other").mkdir()
     shop, other = shop_for("sqlite+pysqlite", tmp_path), shop_for("sqlite+pysqlite", tmp_path / "other")
     for made in (shop, other):
@@ -712,7 +742,7 @@ def test_a_release_within_a_cancelled_scope_rolls_back_and_keeps_the_connection(
 # --- behind the plugins
 
 
-def test_behind_flask(tmp_path):
+def test_a_flask_view_writes_in_the_stores_transaction(tmp_path):
     flask = pytest.importorskip("flask")
     from hookguard_flask import HookGuard
 
@@ -752,7 +782,7 @@ def test_behind_flask(tmp_path):
     shop.close()
 
 
-def test_behind_starlette(tmp_path):
+def test_a_starlette_handler_writes_in_the_stores_transaction(tmp_path):
     pytest.importorskip("starlette")
     httpx = pytest.importorskip("httpx")
     from starlette.applications import Starlette

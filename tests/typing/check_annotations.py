@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from django.http import HttpRequest, HttpResponse
 from typing_extensions import assert_type
 
+import hookguard_django
+import hookguard_flask
+import hookguard_starlette
 from hookguard import AsyncGuard, Delivery, Endpoint, Event, Guard, MemoryStore, Receipt, Reply, Verifier, presets
 from hookguard_django import WebhookRequest, webhook
 from hookguard_flask import current_webhook, get_current_webhook
@@ -44,4 +47,10 @@ awaited: Callable[[HttpRequest], Awaitable[HttpResponse]] = asynchronous
 
 assert_type(current_webhook, Event)
 assert_type(get_current_webhook(), Event)
-assert_type(HookGuard().guard("github"), AsyncGuard)
+assert_type(HookGuard().guard_for("github"), AsyncGuard)
+assert_type(hookguard_django.current_webhook, Event)
+assert_type(hookguard_django.get_current_webhook(), Event)
+assert_type(hookguard_django.guard_for("github"), Guard)
+assert_type(hookguard_starlette.current_webhook, Event)
+assert_type(hookguard_starlette.get_current_webhook(), Event)
+assert_type(hookguard_flask.HookGuard().guard_for("github"), Guard)

@@ -13,7 +13,7 @@ def plain(preset: str) -> Any:
     def case(vector: dict[str, Any]) -> dict[str, Any]:
         made = {"preset": preset, "id": vector["origin"], "secret": vector["secret"], "headers": vector["headers"]}
         made |= {name: vector[name] for name in ("body", "url", "method", "valid") if vector.get(name) is not None}
-        # Without a clock of its own a vector is looked at when it was signed.
+        # Without a clock of its own a vector is verified at the time it was signed.
         return made | ({"now": vector["now"]} if vector.get("now") is not None else {})
 
     return case
@@ -44,7 +44,7 @@ def paypal(vector: dict[str, Any]) -> dict[str, Any]:
     """A vector with the certificate that its address stands for; its dates are long past."""
     signed_at = datetime.fromisoformat(vector["timestamp"].replace("Z", "+00:00")).timestamp()
     made = plain("paypal")(vector)
-    # One test of theirs has stand-ins here, which its own code never looks at; neither is signed.
+    # One test of theirs has stand-ins here, which its own code never reads; neither is signed.
     stand_ins = {"NotToBeFound": "SHA256withRSA", _NO_CERTIFICATE: _NO_CERTIFICATE.replace("test", "certs/CERT-test")}
     made["headers"] = {name: stand_ins.get(value, value) for name, value in made["headers"].items()}
     return made | {"document": vector["cert_pem"], "now": signed_at, "signer": False}

@@ -62,6 +62,6 @@ RFC_2202 = [
 
 
 @pytest.mark.parametrize(("key", "message", "digest", "expected"), [*RFC_4231, *RFC_2202])
-def test_rfc(key, message, digest, expected):
+def test_hmac_matches_the_vectors_of_the_rfc(key, message, digest, expected):
     assert HmacKey(key, digest).digest(message).hex() == expected
     assert HmacKey(key, digest).digest(message[:3], message[3:]).hex() == expected

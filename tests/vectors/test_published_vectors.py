@@ -1,6 +1,6 @@
-"""Signatures that providers, or their SDKs, have published: each valid one verifies and is signed again just so.
+"""Published signatures of providers or their SDKs: each valid one verifies and is signed again just so.
 
-What a case may hold, and where they are, is said in ``vectors.py``.
+``vectors.py`` describes the fields of a case.
 """
 
 import base64
@@ -58,11 +58,11 @@ def test_a_valid_vector_verifies(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case["valid"]], ids=name)
-def test_an_invalid_one_is_refused(case):
-    with pytest.raises(Rejected) as refused:
-        # A vector without a clock may also be refused for what it says, but never for its age.
+def test_an_invalid_one_is_rejected(case):
+    with pytest.raises(Rejected) as rejected:
+        # A vector without a clock may also be rejected for what it says, but never for its age.
         verify(case)
-    assert case.get("error", type(refused.value).__name__) == type(refused.value).__name__
+    assert case.get("error", type(rejected.value).__name__) == type(rejected.value).__name__
 
 
 @pytest.mark.parametrize("case", [case for case in VALID if case.get("signer") is not False], ids=name)

@@ -35,12 +35,12 @@ def accepted(scheme, prepared, message, signature):
 
 @pytest.mark.parametrize("encoding", ["hex", "base64"])
 @pytest.mark.parametrize("digest", ["sha1", "sha256", "sha512"])
-def test_hmac(digest, encoding):
+def test_hmac_matches_wycheproof(digest, encoding):
     scheme = HmacScheme(signature=SignatureHeader("X-Sig", f"{{{encoding}}}"), digest=digest)
     found, count = groups(f"hmac_{digest}_test")
     seen = cut = 0
     for group in found:
-        # A cut tag is a weaker signature, and no provider sends one: where the file calls it valid, it is refused.
+        # A cut tag is a weaker signature, and no provider sends one: where the file calls it valid, it is rejected.
         whole = group["tagSize"] == int(digest.removeprefix("sha").replace("1", "160") if digest == "sha1" else digest[3:])
         for case in group["tests"]:
             ours = accepted(
@@ -61,7 +61,7 @@ def test_hmac(digest, encoding):
         ("rsa_signature_2048_sha256_test", "rsa-sha256"),
     ],
 )
-def test_public_keys(name, algorithm):
+def test_public_keys_match_wycheproof(name, algorithm):
     pytest.importorskip("cryptography", reason="the extra crypto is not installed")
     from hookguard.schemes.public_key import read_public_key
 
@@ -72,7 +72,7 @@ def test_public_keys(name, algorithm):
         key = read_public_key(group["publicKeyPem"], algorithm)
         for case in group["tests"]:
             ours = accepted(scheme, key, bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"]))
-            # "acceptable" is what a careful verifier may refuse: RSA signatures whose digest's NULL is left out.
+            # "acceptable" is what a careful verifier may reject: RSA signatures whose digest's NULL is left out.
             wanted = {"valid": True, "invalid": False}.get(case["result"], ours)
             assert ours == wanted, (case["tcId"], case["comment"])
             seen += 1
@@ -94,16 +94,16 @@ def test_json_web_signatures():
     pytest.importorskip("jwt", reason="the extra jwt is not installed")
     import base64
 
-    from hookguard.schemes.jwt import JwsKey, jwk_key, read_jws
+    from hookguard.schemes.jws import JwsKey, jwk_key, read_jws
 
     def verified(jwk, token):
-        # The key says which algorithm it is for; a token that says otherwise is refused.
+        # The key says which algorithm it is for; a token that says otherwise is rejected.
         algorithm = {"ES521": "ES512"}.get(jwk.get("alg"), jwk.get("alg") or {"RSA": "RS256", "EC": "ES256"}[jwk["kty"]])
         try:
             if jwk["kty"] == "oct":
                 key = JwsKey(base64.urlsafe_b64decode(jwk["k"] + "=="), algorithm)
             else:
-                # RFC 7520's own key names the algorithm ES521, which there is none of.
+                # RFC 7520's own key names the algorithm ES521, which does not exist.
                 key = jwk_key({name: value for name, value in jwk.items() if value != "ES521"}, algorithm)
         except ValueError:
             return False

@@ -13,13 +13,15 @@ HOOKGUARD_VECTORS names: ``elsewhere_payments.py`` and ``elsewhere_platforms.py`
 ``headers``; ``body``, ``body_base64`` or ``form`` (a list of pairs); ``url``; ``method``
     the delivery; a form is encoded and gets its content type, unless the headers say otherwise
 ``now``
-    the clock; without it the delivery is looked at when it was signed
+    the clock; without it the delivery is verified at the time it was signed
+``tolerance``
+    seconds a timestamp may be off, where the vector's own verifier has another tolerance than the preset
 ``valid``
-    what must be said; ``error`` names the refusal's class where it matters
+    what must be said; ``error`` names the rejection's class where it matters
 ``document``
     the text of the key document that the guard would fetch: it is read as then, at the case's time
 ``event``
-    what the event must tell: any of ``id``, ``type`` and ``timestamp``; ``content`` is what the opened
+    what the event must show: any of ``id``, ``type`` and ``timestamp``; ``content`` is what the opened
     envelope holds: its text, or the JSON in it
 ``reply``
     for a challenge: what must be answered, ``status`` and ``body``
@@ -28,7 +30,7 @@ HOOKGUARD_VECTORS names: ``elsewhere_payments.py`` and ``elsewhere_platforms.py`
 ``draft_id``
     the id, or nonce, to sign with, where it is not that of the scheme's id header
 ``written``
-    lower-case headers that signing writes besides those the scheme tells of
+    lower-case headers that signing writes besides those the scheme describes
 ``random``
     true where two signatures over the same bytes differ, so that signing again is only verified again
 ``made``
@@ -100,7 +102,7 @@ def secrets_of(given: Any) -> list[Secret]:
 
 
 def found_of(case: Case, keys: Sequence[Key]) -> dict[str, Any]:
-    """What the guard would fetch for this delivery."""
+    """The keys that the guard would fetch for this delivery."""
     if "document" not in case:
         return {}
     wanted = preset_of(case).scheme.wants(delivery_of(case), keys)  # type: ignore[attr-defined]
@@ -109,7 +111,7 @@ def found_of(case: Case, keys: Sequence[Key]) -> dict[str, Any]:
 
 @contextmanager
 def weak_secrets(preset: Preset, given: Any) -> Iterator[None]:
-    """Lets a published secret pass that is too weak to be used; any other is left to the library's own judgement."""
+    """Lets a published secret pass that is too weak to be used; any other is checked by the library itself."""
     checks = {"_check_key": lambda key: None, "SHORT": 0}
     try:
         make_keys(preset, secrets_of(given))
@@ -138,11 +140,12 @@ def verify(case: Case) -> Event:
         else:
             signed = preset.scheme.verify(delivery, keys, **found_of(case, keys))[1] or 0.0
             clock = lambda: signed  # noqa: E731
-        return Verifier(preset, secrets_of(case["secret"]), clock=clock).verify(delivery, **found_of(case, keys))
+        own = {"tolerance": case["tolerance"]} if "tolerance" in case else {}
+        return Verifier(preset, secrets_of(case["secret"]), clock=clock, **own).verify(delivery, **found_of(case, keys))
 
 
 def sign_again(case: Case) -> tuple[dict[str, str], Delivery]:
-    """Sign a case's delivery anew: the published headers in lower case, and what we made of the rest of them."""
+    """Sign a case's delivery again: the published headers in lower case, and what we made of the rest of them."""
     preset = preset_of(case)
     scheme: Any = preset.scheme
     given = case.get("signer", case["secret"])

@@ -1,6 +1,6 @@
-"""Lease mode in Redis: every operation is one script on one key, run by the server in one step and judged by its clock.
+"""Lease mode in Redis: every operation is one script on one key, run by the server in one step, with the server's clock.
 
-A script whose answer got lost is run again with the same token, which changes nothing if it was done before.
+A script whose answer was lost is run again with the same token. That changes nothing if it ran before.
 """
 
 from __future__ import annotations
@@ -8,43 +8,54 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
 
-from hookguard.errors import ConfigurationError, HookguardError, StoreMisconfigured, StoreUnavailable
+from hookguard.errors import HookguardError, StoreMisconfigured, StoreUnavailable
 from hookguard.store import Claim, StoreKey
-from hookguard.stores.redis.calls import (
+from hookguard.stores.deadline import Within
+from hookguard.stores.fitness import check_event
+from hookguard.stores.redis.clients import POOL_SIZE, client_from, fits, number_of_connections, timeouts, where
+from hookguard.stores.redis.connections import Pool, connection_class, keeps_deadline
+from hookguard.stores.redis.in_loop import LoopPool
+from hookguard.stores.redis.scripts import (
     CAPABILITIES,
+    SECTIONS,
     Call,
     Calls,
     ambiguous,
-    on_trial,
+    check_info,
+    demoted,
     read_claim,
     read_yes,
-    remarks,
     translated,
-    unbounded,
 )
-from hookguard.stores.redis.in_time import connection_class, keeps_time, within
+
+if TYPE_CHECKING:
+    from hookguard.stores.redis.inbox import AsyncRedisInbox, RedisInbox
 
 __all__ = ["AsyncRedisStore", "RedisStore"]
 
 T = TypeVar("T")
 
-#: How often an operation whose answer got lost is asked for again, while its time lasts.
+#: How often an operation whose answer was lost is retried, within its timeout.
 AGAIN = 2
 
 
 class RedisStore:
-    """Claims in the server that ``client``, a ``redis.Redis``, speaks to; one hash an event, under ``prefix``.
+    """Claims in the server of ``client``, a ``redis.Redis``: one hash per event, under ``prefix``.
 
-    Every answer comes within ``timeout`` seconds from a client that ``from_url`` makes. One that is given must have a
-    ``socket_timeout`` no longer than that, for each time that it waits for the server, and must not try again by itself.
-    ``clock`` is for tests. Raises ConfigurationError for a client that does not fit; operations raise StoreUnavailable, and
-    StoreMisconfigured for a server that does not let them in.
+    With a client from ``from_url``, every operation ends within ``timeout`` seconds. A client of your own must have a
+    ``socket_timeout`` of at most that, which counts for each wait, and must not retry on its own. ``clock`` is for tests.
+    Raises ConfigurationError for an unfit client. Operations raise StoreUnavailable, and StoreMisconfigured for a server that
+    denies access.
     """
 
     capabilities = CAPABILITIES
@@ -57,67 +68,95 @@ class RedisStore:
         prefix: str = "hookguard",
         clock: Callable[[], float] | None = None,
     ) -> None:
-        longest = _fits(client, redis.Redis, "redis.Redis", timeout)
-        self._worth = timeout / 4 if keeps_time(client.connection_pool) else longest
+        longest = fits(client, redis.Redis, "redis.Redis", timeout)
+        self._worth = timeout / 4 if keeps_deadline(client.connection_pool) else longest
         self.client = client
         self._timeout = timeout
         self._calls = Calls(prefix, clock)
+        self._inbox: RedisInbox | None = None
 
     @classmethod
     def from_url(
-        cls, url: str, *, timeout: float = 1.0, prefix: str = "hookguard", clock: Callable[[], float] | None = None
+        cls,
+        url: str,
+        *,
+        timeout: float = 1.0,
+        pool_size: int = POOL_SIZE,
+        prefix: str = "hookguard",
+        clock: Callable[[], float] | None = None,
     ) -> RedisStore:
-        """Return a store with a client of its own for ``redis://``, ``rediss://`` (TLS) or ``unix://``."""
-        retry = redis.retry.Retry(NoBackoff(), 0)
+        """Return a store with a client of its own for ``redis://``, ``rediss://`` (TLS) or ``unix://``.
 
-        def make(url: str, **options: Any) -> redis.Redis:
-            return redis.Redis.from_url(url, connection_class=connection_class(url), **options)
+        The client opens at most ``pool_size`` connections. A call waits for a free one within the store's timeout.
+        """
+        retry = Retry(NoBackoff(), 0)
+        options = {**timeouts(timeout), "timeout": timeout, "max_connections": number_of_connections(pool_size)}
 
-        client = _from_url(make, url, retry=retry, **_timeouts(timeout))
-        return cls(client, timeout=timeout, prefix=prefix, clock=clock)
+        def make(url: str, **options: Any) -> Pool:
+            return Pool.from_url(url, connection_class=connection_class(url), **options)
+
+        pool = client_from(make, url, retry=retry, **options)
+        return cls(redis.Redis.from_pool(pool), timeout=timeout, prefix=prefix, clock=clock)
 
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
-        """Ask for the event."""
+        """Claim the event."""
         return self._run(self._calls.claim(key, token, fingerprint, lease, retention), read_claim)
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        """Remember the event as done; True only for the holder of the claim."""
+        """Mark the event as done. Returns True only for the holder of the claim."""
         return self._run(self._calls.complete(key, token, retention, reply), read_yes)
 
     def release(self, key: StoreKey, *, token: bytes) -> bool:
-        """Give the event back."""
+        """Release the claim: the next delivery runs the event."""
         return self._run(self._calls.release(key, token), read_yes)
 
     def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        """Hold the claim for ``lease`` seconds from now."""
+        """Extend the claim to ``lease`` seconds from now."""
         return self._run(self._calls.extend(key, token, lease), read_yes)
 
     def purge(self, *, limit: int) -> int:
-        """Do nothing: Redis itself deletes what expires."""
+        """Do nothing: Redis itself deletes expired events."""
         return 0
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event, whatever its state."""
-        return self._tried(lambda: read_yes(self.client.delete(self._calls.key(key))))
+        """Forget an event in any state, so that it may run again; False while an inbox entry of it is waiting or held."""
+        return self._run(self._calls.forget(key), read_yes)
+
+    def inbox(self) -> RedisInbox:
+        """Return the inbox in the same server, with the store's prefix. :meth:`check` then checks that the server keeps it."""
+        if self._inbox is None:
+            from hookguard.stores.redis.inbox import RedisInbox  # noqa: PLC0415 - most applications have none
+
+            self._inbox = RedisInbox(self._calls, self._run)
+        return self._inbox
 
     def check(self) -> list[str]:
-        """Look whether the server answers, lets claims be made, keeps what it is given, and agrees on the time."""
-        key, token = on_trial()
+        """Check that the server answers, accepts claims, keeps its data, and has the right time; return remarks."""
+        inbox = self._inbox
+        key, token = check_event()
         self.claim(key, token=token, fingerprint=b"", lease=1.0, retention=1.0)
         self.complete(key, token=token, retention=1.0)
         self.forget(key)
 
-        def look() -> list[str]:
+        def ask() -> list[str]:
             before = time.time()
             seconds, microseconds = self.client.time()
             offset = seconds + microseconds / 1e6 - (before + time.time()) / 2
-            try:
-                info = {**self.client.info("memory"), **self.client.info("persistence")}
-            except redis.ResponseError:  # a managed server, or a user without the right to ask
-                info = {}
-            return remarks(info, offset)
+            info: dict[str, Any] = {}
+            # A managed server may hide them, and so may one whose user lacks the permission.
+            with suppress(redis.ResponseError):
+                for section in SECTIONS:
+                    info |= self.client.info(section)
+            if inbox is None:
+                return check_info(info, offset)
+            with suppress(redis.ResponseError):
+                info |= cast("dict[str, Any]", self.client.config_get("*appendfsync*"))
+            return [*inbox.check(info), *check_info(info, offset)]
 
-        return self._tried(look)
+        remarks = self._tried(ask)
+        if inbox is not None:
+            inbox.try_out()
+        return remarks
 
     def close(self) -> None:
         """Close the client's connections."""
@@ -128,33 +167,50 @@ class RedisStore:
 
     def _once(self, call: Call) -> Any:
         try:
-            return self.client.evalsha(call.script.digest, 1, *call.arguments)
-        except redis.exceptions.NoScriptError:
-            # The server was restarted, or its scripts flushed; eval makes it remember this one again.
-            return self.client.eval(call.script.text, 1, *call.arguments)
+            return self.client.evalsha(call.script.digest, call.keys, *call.arguments)
+        except NoScriptError:
+            # The server was restarted, or its scripts were flushed. eval stores this script again.
+            try:
+                return self.client.eval(call.script.text, call.keys, *call.arguments)
+            except redis.ResponseError as error:
+                if (older := self._calls.without_flags(call, error)) is None:
+                    raise
+                return self.client.eval(older.script.text, older.keys, *older.arguments)
 
     def _tried(self, ask: Callable[[], T]) -> T:
-        with within(self._timeout) as ends:
+        with Within(self._timeout) as ends:
             for left in range(AGAIN, -1, -1):
                 try:
                     return ask()
                 except HookguardError:
                     raise
                 except Exception as error:
-                    if left and ambiguous(error) and ends - time.monotonic() >= self._worth:
+                    worth = left and ends - time.monotonic() >= self._worth
+                    if worth and ambiguous(error):
+                        continue
+                    if worth and demoted(error):
+                        self._leave_server()
                         continue
                     if not isinstance(error, (redis.RedisError, OSError)):
-                        # What was read cannot be understood, so nothing that this connection still says can be relied on.
+                        # The answer cannot be parsed, so no further answer of this connection can be trusted.
                         self.client.connection_pool.disconnect()
                     raise translated(error) from error
         raise AssertionError  # the last round returns or raises
 
+    def _leave_server(self) -> None:
+        # New connections may reach another server. Connections in use fail on their own.
+        pool = self.client.connection_pool
+        if isinstance(pool, Pool):
+            pool.drop_idle()
+        else:
+            pool.disconnect()
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_where(self.client)})"
+        return f"{type(self).__name__}({where(self.client)})"
 
 
 class AsyncRedisStore:
-    """The same for a ``redis.asyncio.Redis``, whose calls are ended after ``timeout`` seconds whatever they wait for."""
+    """Claims in the server of a ``redis.asyncio.Redis``. Every operation ends within ``timeout`` seconds."""
 
     capabilities = CAPABILITIES
 
@@ -166,71 +222,93 @@ class AsyncRedisStore:
         prefix: str = "hookguard",
         clock: Callable[[], float] | None = None,
     ) -> None:
-        _fits(client, redis.asyncio.Redis, "redis.asyncio.Redis", timeout)
+        fits(client, redis.asyncio.Redis, "redis.asyncio.Redis", timeout)
         self._worth = timeout / 4
         self._loop: asyncio.AbstractEventLoop | None = None
         self.client = client
         self._timeout = timeout
         self._calls = Calls(prefix, clock)
+        self._inbox: AsyncRedisInbox | None = None
 
     @classmethod
     def from_url(
-        cls, url: str, *, timeout: float = 1.0, prefix: str = "hookguard", clock: Callable[[], float] | None = None
+        cls,
+        url: str,
+        *,
+        timeout: float = 1.0,
+        pool_size: int = POOL_SIZE,
+        prefix: str = "hookguard",
+        clock: Callable[[], float] | None = None,
     ) -> AsyncRedisStore:
-        """Return a store with a client of its own for ``redis://``, ``rediss://`` (TLS) or ``unix://``."""
-        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
-        client = _from_url(redis.asyncio.Redis.from_url, url, retry=retry, **_timeouts(timeout))
-        return cls(client, timeout=timeout, prefix=prefix, clock=clock)
+        """Return a store with a client of its own; see :meth:`RedisStore.from_url`."""
+        retry = AsyncRetry(NoBackoff(), 0)
+        # Less than the whole timeout, so that the error can name the pool as the cause.
+        options = {**timeouts(timeout), "timeout": 0.9 * timeout, "max_connections": number_of_connections(pool_size)}
+        pool = client_from(LoopPool.from_url, url, retry=retry, **options)
+        return cls(redis.asyncio.Redis.from_pool(pool), timeout=timeout, prefix=prefix, clock=clock)
 
     async def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
-        """Ask for the event."""
+        """Claim the event."""
         return await self._run(self._calls.claim(key, token, fingerprint, lease, retention), read_claim)
 
     async def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
-        """Remember the event as done; True only for the holder of the claim."""
+        """Mark the event as done. Returns True only for the holder of the claim."""
         return await self._run(self._calls.complete(key, token, retention, reply), read_yes)
 
     async def release(self, key: StoreKey, *, token: bytes) -> bool:
-        """Give the event back."""
+        """Release the claim: the next delivery runs the event."""
         return await self._run(self._calls.release(key, token), read_yes)
 
     async def extend(self, key: StoreKey, *, token: bytes, lease: float) -> bool:
-        """Hold the claim for ``lease`` seconds from now."""
+        """Extend the claim to ``lease`` seconds from now."""
         return await self._run(self._calls.extend(key, token, lease), read_yes)
 
     async def purge(self, *, limit: int) -> int:
-        """Do nothing: Redis itself deletes what expires."""
+        """Do nothing: Redis itself deletes expired events."""
         return 0
 
     async def forget(self, key: StoreKey) -> bool:
-        """Forget an event, whatever its state."""
+        """Forget an event in any state, so that it may run again; False while an inbox entry of it is waiting or held."""
+        return await self._run(self._calls.forget(key), read_yes)
 
-        async def ask() -> bool:
-            return read_yes(await self.client.delete(self._calls.key(key)))
+    def inbox(self) -> AsyncRedisInbox:
+        """Return the inbox in the same server; see :meth:`RedisStore.inbox`."""
+        if self._inbox is None:
+            from hookguard.stores.redis.inbox import AsyncRedisInbox  # noqa: PLC0415 - most applications have none
 
-        return await self._tried(ask)
+            self._inbox = AsyncRedisInbox(self._calls, self._run)
+        return self._inbox
 
     async def check(self) -> list[str]:
-        """Look whether all is well, as the other one does."""
-        key, token = on_trial()
+        """Check the server; see :meth:`RedisStore.check`."""
+        inbox = self._inbox
+        key, token = check_event()
         await self.claim(key, token=token, fingerprint=b"", lease=1.0, retention=1.0)
         await self.complete(key, token=token, retention=1.0)
         await self.forget(key)
 
-        async def look() -> list[str]:
+        async def ask() -> list[str]:
             before = time.time()
             seconds, microseconds = await self.client.time()
             offset = seconds + microseconds / 1e6 - (before + time.time()) / 2
-            try:
-                info = {**await self.client.info("memory"), **await self.client.info("persistence")}
-            except redis.ResponseError:
-                info = {}
-            return remarks(info, offset)
+            info: dict[str, Any] = {}
+            with suppress(redis.ResponseError):
+                for section in SECTIONS:
+                    info |= await self.client.info(section)
+            if inbox is None:
+                return check_info(info, offset)
+            with suppress(redis.ResponseError):
+                info |= cast("dict[str, Any]", await self.client.config_get("*appendfsync*"))
+            return [*inbox.check(info), *check_info(info, offset)]
 
-        return await self._tried(look)
+        remarks = await self._tried(ask)
+        if inbox is not None:
+            await inbox.try_out()
+        return remarks
 
     async def close(self) -> None:
         """Close the client's connections."""
+        self._move_to_this_loop()
         await self.client.aclose()
 
     async def _run(self, call: Call, read: Callable[[Any], T]) -> T:
@@ -241,9 +319,14 @@ class AsyncRedisStore:
 
     async def _once(self, call: Call) -> Any:
         try:
-            return await self.client.evalsha(call.script.digest, 1, *call.arguments)
-        except redis.exceptions.NoScriptError:
-            return await self.client.eval(call.script.text, 1, *call.arguments)  # as above
+            return await self.client.evalsha(call.script.digest, call.keys, *call.arguments)
+        except NoScriptError:  # as above
+            try:
+                return await self.client.eval(call.script.text, call.keys, *call.arguments)
+            except redis.ResponseError as error:
+                if (older := self._calls.without_flags(call, error)) is None:
+                    raise
+                return await self.client.eval(older.script.text, older.keys, *older.arguments)
 
     async def _tried(self, ask: Callable[[], Awaitable[T]]) -> T:
         self._move_to_this_loop()
@@ -260,7 +343,11 @@ class AsyncRedisStore:
             except HookguardError:
                 raise
             except Exception as error:
-                if left and ambiguous(error) and ends - time.monotonic() >= self._worth:
+                worth = left and ends - time.monotonic() >= self._worth
+                if worth and ambiguous(error):
+                    continue
+                if worth and demoted(error):
+                    await self.client.connection_pool.disconnect(inuse_connections=False)  # as above
                     continue
                 if not isinstance(error, (redis.RedisError, OSError)):
                     await self.client.connection_pool.disconnect()  # as above
@@ -268,57 +355,15 @@ class AsyncRedisStore:
         raise AssertionError  # the last round returns or raises
 
     def _move_to_this_loop(self) -> None:
-        # Connections belong to the loop they were made on. Loops that follow one another are what tests have.
+        # Connections belong to the loop that made them. Tests run one loop after another.
         loop = asyncio.get_running_loop()
         if loop is self._loop:
             return
         if self._loop is not None:
             if not self._loop.is_closed():
-                raise StoreMisconfigured("this store is used on two event loops at once: make one for each")
+                raise StoreMisconfigured("this store is used on two event loops concurrently: make one store for each")
             self.client.connection_pool.reset()  # type: ignore[no-untyped-call]
         self._loop = loop
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({_where(self.client)})"
-
-
-def _timeouts(timeout: float) -> dict[str, float]:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        raise ConfigurationError(f"timeout is {timeout!r}: give seconds, more than 0")
-    # Half of it, so that an answer that got lost can be asked for again, on a new connection, within the whole.
-    return {"socket_timeout": timeout / 2, "socket_connect_timeout": timeout / 2}
-
-
-def _from_url(make: Callable[..., Any], url: str, **options: Any) -> Any:
-    try:
-        return make(url, **options)
-    except ValueError:
-        # Without its text, which shows a piece of the URL, and that may be one of the password.
-        raise ConfigurationError(
-            "store: redis-py cannot read this URL: write redis://user:password@host:6379/0, and percent-encode special"
-            " characters in the password"
-        ) from None
-
-
-def _fits(client: Any, kind: type[Any], name: str, timeout: float) -> float:
-    """Return how long the client waits for an answer; ConfigurationError for one that does not fit."""
-    if not isinstance(client, kind):
-        raise ConfigurationError(f"client is {type(client).__module__}.{type(client).__name__}: give a {name}, or use from_url")
-    options = client.connection_pool.connection_kwargs
-    if options.get("decode_responses"):
-        raise ConfigurationError("the client decodes what Redis answers, and tokens are bytes: make it without decode_responses")
-    # A BlockingConnectionPool waits for a connection to become free.
-    if (waits := getattr(client.connection_pool, "timeout", 0)) is None or waits > timeout:
-        raise ConfigurationError(
-            f"the client's pool may wait longer than the store's timeout: give its timeout at most {timeout:g}"
-        )
-    if why := unbounded(options, timeout):
-        raise ConfigurationError(f"the client may wait longer than the store's timeout: {why}")
-    return float(options["socket_timeout"])
-
-
-def _where(client: Any) -> str:
-    # Never the password.
-    options = client.connection_pool.connection_kwargs
-    place = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-    return f"{place}/{options.get('db', 0)}"
+        return f"{type(self).__name__}({where(self.client)})"

@@ -1,7 +1,7 @@
-"""Answers in time: a store says that it cannot, when the database takes longer than it was given.
+"""Ends each wait for the database in time, and raises StoreUnavailable then.
 
-A server that is stopped, or a network that swallows packets, makes no error: a driver that has no timeout of its own waits
-for ever, and a statement timeout is kept by the very server that hangs. So the wait is ended from this side.
+A stopped server, or a network that drops packets, causes no error. A driver without a timeout waits for ever, and a statement
+timeout depends on the very server that hangs. So this side ends the wait.
 """
 
 from __future__ import annotations
@@ -11,204 +11,156 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from hookguard.errors import StoreUnavailable
+from hookguard.process.locks import Lazy
+from hookguard.stores.deadline import connect_in_thread, time_left
 
-__all__ = ["bounded", "connects_in_time", "in_time", "within"]
+__all__ = ["Bounded", "connects_in_time", "in_time"]
 
 T = TypeVar("T")
 
-#: When the step that this thread is at must be over, by time.monotonic().
-_ends: ContextVar[float | None] = ContextVar("hookguard_step_ends", default=None)
-
-#: A watchdog with nothing to watch ends after so many seconds.
+#: Seconds after which a watchdog without connections ends its thread.
 _IDLE = 30.0
 
 
-class _Watched:
-    __slots__ = ("cut", "ends", "fd")
-
-    def __init__(self, fd: int, ends: float) -> None:
-        self.fd = fd
-        self.ends = ends
-        self.cut = False
-
-
 class _Watchdog:
-    """One thread for all connections of a process: it cuts those whose step has not ended in time."""
+    """One thread for all connections of a process. It cuts the connections whose step did not end in time."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._watched: set[_Watched] = set()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._watched: set[Bounded] = set()
         self._wakes = 0.0
         self._thread: threading.Thread | None = None
 
-    def start(self, fd: int, ends: float) -> _Watched:
-        # A duplicate: the driver may close its own in the middle, and the number may be given to another connection.
-        watched = _Watched(os.dup(fd), ends)
-        with self._changed:
-            self._watched.add(watched)
-            if self._thread is None or not self._thread.is_alive():
-                self._wakes = ends
+    def start(self, watched: Bounded) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._wakes = watched.ends
                 self._thread = threading.Thread(target=self._run, name="hookguard-watchdog", daemon=True)
                 try:
                     self._thread.start()
                 except RuntimeError:
-                    self._watched.discard(watched)
-                    os.close(watched.fd)
+                    self._thread = None
                     raise
-            elif ends < self._wakes:
+            elif watched.ends < self._wakes:
                 self._changed.notify()
-        return watched
+            self._watched.add(watched)
 
-    def stop(self, watched: _Watched) -> None:
-        with self._changed:
+    def stop(self, watched: Bounded) -> None:
+        with self._lock:
             self._watched.discard(watched)
-        os.close(watched.fd)
 
     def _run(self) -> None:
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                for late in [watched for watched in self._watched if watched.ends <= now]:
-                    self._watched.discard(late)
-                    late.cut = True
-                    _cut(late.fd)
-                self._wakes = min((watched.ends for watched in self._watched), default=now + _IDLE)
-                if not self._changed.wait(self._wakes - now) and not self._watched:
-                    self._thread = None
-                    return
+        with self._lock:
+            try:
+                while True:
+                    now = time.monotonic()
+                    for late in [watched for watched in self._watched if watched.ends <= now]:
+                        self._watched.discard(late)
+                        late.cut = True
+                        _cut(late.fd)
+                    self._wakes = min((watched.ends for watched in self._watched), default=now + _IDLE)
+                    if not self._changed.wait(self._wakes - now) and not self._watched:
+                        return
+            finally:
+                self._thread = None
 
 
 def _cut(fd: int) -> None:
-    # Whoever waits on the connection wakes up and finds it closed.
+    # The thread that waits on the connection wakes up and finds it closed.
     with suppress(OSError), socket.socket(fileno=os.dup(fd)) as there:
         there.shutdown(socket.SHUT_RDWR)
 
 
-_watchdog = _Watchdog()
+_watchdog: Lazy[_Watchdog] = Lazy(_Watchdog)
 
 
-def _in_child() -> None:
-    global _watchdog  # noqa: PLW0603 - a child has neither the thread nor, perhaps, the lock in a usable state
-    _watchdog = _Watchdog()
+class Bounded:
+    """Cuts the open connection if the block does not end in time. The driver's error becomes StoreUnavailable then.
 
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[float]:
-    """Give this thread's step ``seconds``, of which making a connection is a part; the instant at which it must be over."""
-    ends = time.monotonic() + seconds
-    before = _ends.set(ends)
-    try:
-        yield ends
-    finally:
-        _ends.reset(before)
-
-
-@contextmanager
-def bounded(connection: Connection, ends: float) -> Iterator[None]:
-    """Cut the connection when what is done with it is not over in time; the driver's error is StoreUnavailable then.
-
-    A process without a file descriptor or a thread to spare does it unwatched: it may be a rollback, which must be done.
+    In a process without a spare file descriptor or thread, the block runs unwatched: it may be a rollback, which must happen.
     """
-    fd = None if connection.closed or connection.invalidated else _fileno(connection.connection.dbapi_connection)
-    watchdog = _watchdog
-    watched: _Watched | None = None
-    if fd is not None:
-        with suppress(OSError, RuntimeError):
-            watched = watchdog.start(fd, ends)
-    if watched is None:
-        yield
-        return
-    try:
-        yield
-    except Exception as error:
-        if watched.cut:
+
+    __slots__ = ("_connection", "_watchdog", "cut", "ends", "fd")
+
+    def __init__(self, connection: Connection, ends: float) -> None:
+        self._connection = connection
+        self.ends = ends
+        self.fd = -1
+        self.cut = False
+
+    # Not a generator with contextlib, which costs as much as the watchdog.
+    def __enter__(self) -> None:
+        fd = _fileno(self._connection.connection.dbapi_connection)
+        if fd is None:
+            return
+        self._watchdog = _watchdog.get()
+        try:
+            # A duplicate: the driver may close its own meanwhile, and another connection may get the number.
+            self.fd = os.dup(fd)
+            self._watchdog.start(self)
+        except (OSError, RuntimeError):
+            self._forget_fd()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self.fd < 0:
+            return
+        self._watchdog.stop(self)
+        self._forget_fd()
+        if self.cut and isinstance(error, Exception):
             with suppress(Exception):  # closed already
-                connection.invalidate(error)
-            raise StoreUnavailable(f"{connection.dialect.name} did not answer in time") from error
-        raise
-    finally:
-        watchdog.stop(watched)
+                self._connection.invalidate(error)
+            raise StoreUnavailable(f"{self._connection.dialect.name} did not answer in time") from error
+
+    def _forget_fd(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 def _fileno(raw: Any) -> int | None:
-    """The socket of a blocking driver: psycopg and psycopg2 tell it, PyMySQL has it; others keep timeouts of their own."""
+    """Return the socket of a blocking driver (psycopg, psycopg2, PyMySQL); other drivers have timeouts of their own."""
     find = getattr(raw, "fileno", None) or getattr(getattr(raw, "_sock", None), "fileno", None)
     if find is None:
         return None
     try:
         fd = int(find())
-    except Exception:  # closed already: what is done with it will fail by itself
+    except Exception:  # closed already: its next use fails anyway
         return None
     return fd if fd >= 0 else None
 
 
 def connects_in_time(engine: Engine, timeout: float) -> None:
-    """Give each new connection of a blocking engine what is left of its step, ``timeout`` seconds where there is none.
+    """Limit each new connection of a blocking engine to the time left of its operation, or else to ``timeout`` seconds.
 
-    Drivers round up to whole seconds, psycopg to two, and looking a host's name up has no timeout at all.
+    Drivers round up to whole seconds, psycopg to two, and looking up a host's name has no timeout at all.
     """
 
     @event.listens_for(engine, "do_connect")
     def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
-        ends = _ends.get()
-        left = timeout if ends is None else ends - time.monotonic()
-        return _in_thread(lambda: dialect.connect(*arguments, **options), left, dialect.name)
+        left = time_left()
+        late = StoreUnavailable(f"{dialect.name} did not accept a connection in time")
+        seconds = timeout if left is None else left
+        return connect_in_thread(lambda: dialect.connect(*arguments, **options), seconds, late)
 
 
-def _in_thread(connect: Callable[[], Any], seconds: float, name: str) -> Any:
-    lock = threading.Lock()
-    over = threading.Event()
-    made: list[Any] = []
-    failed: list[BaseException] = []
-    late = False
-
-    def run() -> None:
-        try:
-            connection = connect()
-        except BaseException as error:
-            failed.append(error)
-        else:
-            with lock:
-                if not late:
-                    made.append(connection)
-            if not made:
-                with suppress(Exception):
-                    connection.close()
-        over.set()
-
-    threading.Thread(target=run, name="hookguard-connect", daemon=True).start()
-    over.wait(max(seconds, 0))
-    with lock:
-        late = True
-    if made:
-        return made[0]
-    if failed:
-        raise failed[0]
-    raise StoreUnavailable(f"{name} did not take a connection in time")
-
-
-#: Steps nobody waits for any more: each ends when its driver lets it.
+#: Steps that were cancelled and have not ended yet: each ends when its driver lets it.
 _lingering: set[asyncio.Task[Any]] = set()
 
 
 async def in_time(work: Coroutine[Any, Any, T], seconds: float, late: Callable[[T], None] | None = None) -> T:
-    """Await ``work`` for at most ``seconds``; TimeoutError then, and it is cancelled without waiting for it to notice.
+    """Await ``work`` for at most ``seconds``. Then cancel it, without waiting for its end, and raise TimeoutError.
 
-    A driver that is cancelled asks the server to stop, and waits for the answer of one that may be hanging. What was done
-    all the same, after nobody waited any more, is handed to ``late``.
+    A driver that is cancelled asks the server to stop, and waits for an answer that may never come. If the work succeeds
+    nevertheless, ``late`` receives its result.
     """
     task = asyncio.ensure_future(work)
     over = False

@@ -1,94 +1,107 @@
-"""Runs the contract's steps on a SQLAlchemy connection, and says in our errors what went wrong."""
+"""The transaction that a handler is in, watched until its end; and which of them a store has."""
 
 from __future__ import annotations
 
-import asyncio
-from functools import lru_cache
-from typing import Any
+from contextlib import nullcontext, suppress
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
 
-from hookguard.errors import ConfigurationError, HookguardError, StoreUnavailable
-from hookguard.stores.statements import Database, Steps
+from hookguard.errors import TransactionEscaped
+from hookguard.store import StoreKey
+from hookguard.stores.sql.deadline import Bounded
 
-__all__ = ["database_of", "lost_connection", "no_table", "passes", "run", "unavailable", "undone"]
+__all__ = ["Running", "Transactions", "close"]
 
-# Read once: finding the placeholders in a text costs more than a claim.
-_parsed: Any = lru_cache(maxsize=256)(text)
-
-
-def run(connection: Connection, steps: Steps) -> Any:
-    """Execute statement after statement; return what the steps return."""
-    try:
-        statement = next(steps)
-        while True:
-            prepared: TextClause = _parsed(statement.sql)
-            result = connection.execute(prepared, statement.values)
-            found = result.fetchall() if statement.fetch else result.rowcount
-            result.close()
-            statement = steps.send(found)
-    except StopIteration as done:
-        return done.value
+#: A Session, or an AsyncSession.
+S = TypeVar("S")
 
 
-def database_of(dialect: Dialect) -> Database:
-    """Return whose SQL to speak; ConfigurationError for a database nobody tried."""
-    known: dict[str, Database] = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite"}
-    try:
-        return known[dialect.name]
-    except KeyError:
-        raise ConfigurationError(f"no store for {dialect.name!r}: there are {', '.join(known)}") from None
+class Running:
+    """One event's transaction: the session, and the hooks that keep its handler from committing it."""
+
+    __slots__ = ("connection", "connections", "ending", "escaped", "key", "over", "session")
+
+    def __init__(self, session: Session, connection: Connection, key: StoreKey | None = None) -> None:
+        self.session = session
+        self.connection = connection
+        self.connections: list[Connection] = []
+        self.key = key  #: the claim's; None for an entry of the inbox
+        self.ending = False
+        self.over = False  #: no handler finds the session any more
+        self.escaped: TransactionEscaped | None = None
+        # Watch the connection, because a handler can bypass the session's commit; also a connection opened after a rollback.
+        event.listen(session, "after_begin", self._watch)
+        self._watch(session, None, connection)
+
+    def _watch(self, _session: Session, _transaction: Any, connection: Connection) -> None:
+        if connection not in self.connections:
+            self.connections.append(connection)
+            event.listen(connection, "commit", self._reject)
+        if connection.engine is self.connection.engine:
+            self.connection = connection
+            return
+        self.escaped = TransactionEscaped(
+            f"the session reaches a second database with {connection.engine!r}, and its claim is in that of"
+            f" {self.connection.engine!r}: they commit one after the other, and no commit covers both. Use a separate session for"
+            " the other database, and write to it only what may happen without the event, or twice"
+        )
+        raise self.escaped
+
+    def _reject(self, _connection: Connection) -> None:
+        if not self.ending:
+            self.escaped = TransactionEscaped(
+                "the handler committed the transaction that its claim is part of, which would separate its writes from the claim:"
+                " leave the commit to hookguard, or use flush() or begin_nested()"
+            )
+            raise self.escaped
+
+    def end(self) -> None:
+        """Allow the commit."""
+        if not self.ending:
+            self.ending = True
+            event.remove(self.session, "after_begin", self._watch)
+            for connection in self.connections:
+                event.remove(connection, "commit", self._reject)
 
 
-def lost_connection(error: BaseException) -> bool:
-    """Whether the connection broke, so that a new one may do."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+class Transactions(Generic[S]):
+    """The transactions of one store's handlers, by the token of the claim or of the entry."""
+
+    def __init__(self, name: str) -> None:
+        self._current: ContextVar[tuple[S, Running] | None] = ContextVar(name, default=None)
+        self.running: dict[bytes, tuple[S, Running]] = {}
+
+    def session(self) -> S | None:
+        """Return the session of the handler that asks, None outside of a handler.
+
+        After the transaction that is None too, also in a context that was copied while the handler ran.
+        """
+        found = self._current.get()
+        return None if found is None or found[1].over else found[0]
+
+    def enter(self, token: bytes, session: S, running: Running) -> None:
+        """Let the handler that the caller runs next find the session."""
+        self.running[token] = session, running
+        self._current.set((session, running))
+
+    def leave(self, token: bytes) -> tuple[S, Running] | None:
+        """Forget a transaction that is about to end; None if the token has no transaction."""
+        found = self.running.pop(token, None)
+        if found is not None:
+            found[1].over = True  # the caller may run in a copy of the handler's context, which sees no change of it
+            self._current.set(None)
+        return found
 
 
-def undone(error: BaseException) -> bool:
-    """Whether the database itself gave the step up, so that it surely did not happen and may be tried again at once.
-
-    A deadlock, a serialization failure (SQLSTATE 40001, 40P01; MySQL's 1213, and MariaDB's 1020 at snapshot isolation).
-    """
-    return _sqlstate(error) in ("40001", "40P01") or _number(error) in (1213, 1020)
-
-
-def passes(error: BaseException) -> bool:
-    """Whether the error says something of the database's state and nothing of what it was asked: it may pass by itself."""
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout, OSError, asyncio.TimeoutError)):
-        return True
-    # Some drivers have one class for all errors: connection lost (08), rolled back (40), out of resources (53), stopped by an
-    # operator (57), of the system (58), a lock that was not to be had, a timeout, a server that became read-only.
-    state = _sqlstate(error)
-    return lost_connection(error) or state[:2] in ("08", "40", "53", "57", "58") or state in ("55P03", "25P03", "25006")
-
-
-def no_table(error: BaseException) -> bool:
-    """Whether the table is missing: SQLSTATE, MySQL's number, and SQLite's only sign."""
-    return _sqlstate(error) == "42P01" or _number(error) == 1146 or "no such table" in str(getattr(error, "orig", ""))
-
-
-def _sqlstate(error: BaseException) -> str:
-    why = getattr(error, "orig", None)
-    return str(getattr(why, "sqlstate", None) or getattr(why, "pgcode", None) or "")
-
-
-def _number(error: BaseException) -> int:
-    why = getattr(error, "orig", None)
-    number = why.args[0] if why is not None and why.args else 0
-    return number if isinstance(number, int) else 0
-
-
-def unavailable(error: BaseException, dialect: Dialect) -> HookguardError:
-    """Return the error for the guard. SQLAlchemy's own text would show the claim's token, the driver's does not."""
-    if isinstance(error, HookguardError):
-        return error
-    why = getattr(error, "orig", None) or error
-    reason = str(why).strip().partition("\n")[0] or type(why).__name__
-    hint = ""
-    if isinstance(error, SQLAlchemyError) and no_table(error):
-        hint = "; create the table with create_table(engine), or by your migration"
-    return StoreUnavailable(f"{dialect.name} cannot answer ({type(why).__name__}: {reason}){hint}")
+def close(session: Session, connection: Connection | None, ends: float) -> None:
+    """Roll back everything that is not committed, and return the connection to its pool."""
+    broken = connection is None or connection.closed or connection.invalidated
+    # On a broken connection even the rollback fails, and the pool discards the connection.
+    with suppress(Exception), nullcontext() if broken else Bounded(cast("Connection", connection), ends):
+        with suppress(Exception):
+            session.rollback()
+        session.close()

@@ -1,1 +1,1 @@
-"""Django looks here."""
+"""The commands that Django finds by the name of this package."""

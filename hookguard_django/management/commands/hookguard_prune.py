@@ -1,29 +1,33 @@
-"""``manage.py hookguard_prune``: delete expired webhook events, in small batches that nobody waits for."""
+"""``manage.py hookguard_prune``: delete expired webhook events and old inbox entries, in batches too small to delay a claim."""
 
 from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from hookguard.errors import StoreError
+from hookguard.stores.inbox_sql import INBOX_TABLE
 from hookguard_django.conf import claims_database
 from hookguard_django.stores import ORMStore
+from hookguard_django.stores.connection import connection_to
+from hookguard_django.stores.table_check import has_table
 
 
 class Command(BaseCommand):
-    """Delete until nothing expired is left, or as many as one may."""
+    """Delete expired events until none is left, or until the limit; then the same with old entries of the inbox."""
 
-    help = "Deletes webhook events whose retention is over. The store does so itself, a few at a time; this is for a backlog."
+    help = "Deletes webhook events whose retention is over. Stores delete a few at a time; this command is for a backlog."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the database, and how gently to go about it."""
-        parser.add_argument("--database", help="alias of the database; by default the one that the store is in")
-        parser.add_argument("--limit", type=int, help="delete at most so many events (default: all that have expired)")
-        parser.add_argument("--batch", type=int, default=1000, help="events in one transaction (default: 1000)")
+        """Add the options for the database, the limit and the pace."""
+        parser.add_argument("--database", help="alias of the database (default: the store's)")
+        parser.add_argument("--limit", type=int, help="the most events to delete (default: all that have expired)")
+        parser.add_argument("--batch", type=int, default=1000, help="events per transaction (default: 1000)")
         parser.add_argument("--pause", type=float, default=0.02, help="seconds between two batches (default: 0.02)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,18 +37,26 @@ class Command(BaseCommand):
             raise CommandError("--batch and --limit must be at least 1, and --pause must not be negative")
         if options["database"] not in (None, *connections):
             raise CommandError(f"DATABASES has no {options['database']!r}: --database takes one of {', '.join(connections)}")
+        store = ORMStore(options["database"] or claims_database())
+        deleted = self._delete(store.purge, limit, batch, pause)
+        migrated = has_table(connection_to(store.using), INBOX_TABLE)
+        entries = self._delete(store.inbox().prune, limit, batch, pause) if migrated else 0
+        if options["verbosity"]:
+            self.stdout.write(f"{deleted} expired webhook event{'' if deleted == 1 else 's'} deleted")
+            if entries:
+                self.stdout.write(f"{entries} old inbox entr{'y' if entries == 1 else 'ies'} deleted")
+
+    @staticmethod
+    def _delete(delete: Callable[..., int], limit: int | None, batch: int, pause: float) -> int:
         deleted = 0
         try:
-            store = ORMStore(options["database"] or claims_database())
             while True:
                 asked = batch if limit is None else min(batch, limit - deleted)
-                found = store.purge(limit=asked)
+                found = delete(limit=asked)
                 deleted += found
-                # Fewer than asked for: what is left is held by others, or has expired only now.
+                # Fewer than the batch: other workers hold the rest, or it expired just now.
                 if found < asked or deleted == limit:
-                    break
+                    return deleted
                 time.sleep(pause)
         except StoreError as error:
             raise CommandError(f"{deleted} deleted, then: {error}" if deleted else str(error)) from error
-        if options["verbosity"]:
-            self.stdout.write(f"{deleted} expired webhook event{'' if deleted == 1 else 's'} deleted")

@@ -1,4 +1,4 @@
-"""What the tests of the Django plugin share: signed deliveries, and clients that send them as a provider would."""
+"""Shared by the tests of the Django plugin: signed deliveries, and clients that send them as a provider would."""
 
 import json
 
@@ -24,8 +24,8 @@ def settings(store=None, **more):
 
 
 def _split(delivery):
-    headers = dict(delivery.headers.items())
-    return headers.pop("content-type", "application/json"), headers
+    headers = {name: value for name, value in delivery.headers.items() if name.lower() != "content-type"}
+    return delivery.headers.get("content-type", "application/json"), headers
 
 
 def post(delivery, path="/hook", *, raises=False, **extra):

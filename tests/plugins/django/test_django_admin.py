@@ -1,6 +1,7 @@
 """The events in the admin, by a browser's requests to a real site; and an event that was forgotten there runs again."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,7 +22,7 @@ from django.urls import path
 from django_deliveries import post, settings, stripe
 
 from hookguard_django import webhook
-from hookguard_django.models import WebhookEvent
+from hookguard_django.models import WebhookEvent, WebhookInbox
 from hookguard_django.stores import ORMStore
 
 APPS = [
@@ -49,18 +50,11 @@ TEMPLATES = [
 EVENTS = "/admin/hookguard/webhookevent/"
 
 
-@pytest.fixture
-def ran():
-    """A site with the admin and a webhook that three events came to; what its view ran for."""
-    ran = []
-
-    @webhook("stripe")
-    def hook(request):
-        ran.append(request.webhook.id)
-        return HttpResponse("a reply for the sender alone", status=500 if request.webhook.id == "evt_bad" else 200)
-
+@contextmanager
+def admin_site(hook, **endpoint):
+    """A site with the admin, and with this view as an endpoint of these settings; its tables are dropped in the end."""
     hooks = settings(ORMStore())
-    hooks["ENDPOINTS"]["stripe"]["STORE_REPLY"] = True
+    hooks["ENDPOINTS"]["stripe"].update(endpoint)
     project = site(
         HOOKGUARD=hooks,
         INSTALLED_APPS=APPS,
@@ -75,8 +69,7 @@ def ran():
         from django.conf import settings as django_settings
 
         django_settings.ROOT_URLCONF.urlpatterns[:] = [path("admin/", admin.site.urls), path("hook", hook)]
-        assert [post(stripe(event)).status_code for event in ("evt_1", "evt_2", "evt_bad")] == [200, 200, 500]
-        yield ran
+        yield
         with connection.cursor() as cursor:
             tables = connection.introspection.table_names()
             cursor.execute("PRAGMA foreign_keys = OFF")
@@ -85,12 +78,27 @@ def ran():
     connections.close_all()
 
 
-def browser(*permissions, superuser=False):
+@pytest.fixture
+def ran():
+    """A site with the admin and a webhook that three events came to; what its view ran for."""
+    ran = []
+
+    @webhook("stripe")
+    def hook(request):
+        ran.append(request.webhook.id)
+        return HttpResponse("a reply for the sender alone", status=500 if request.webhook.id == "evt_bad" else 200)
+
+    with admin_site(hook, STORE_REPLY=True):
+        assert [post(stripe(event)).status_code for event in ("evt_1", "evt_2", "evt_bad")] == [200, 200, 500]
+        yield ran
+
+
+def browser(*permissions, superuser=False, name="ada"):
     """A member of the staff who has logged in by the form."""
-    user = User.objects.create_user("ada", password="lovelace", is_staff=True, is_superuser=superuser)
+    user = User.objects.create_user(name, password="lovelace", is_staff=True, is_superuser=superuser)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client(enforce_csrf_checks=False)
-    answer = client.post("/admin/login/?next=/admin/", {"username": "ada", "password": "lovelace"})
+    answer = client.post("/admin/login/?next=/admin/", {"username": name, "password": "lovelace"})
     assert answer.status_code == 302
     return client
 
@@ -119,7 +127,14 @@ def test_a_list_with_search_and_filters(ran):
     assert rows(client.get(EVENTS, {"endpoint": "github/github"})) == []
     for order in ("1", "-4", "5", "6", "7"):
         assert len(rows(client.get(EVENTS, {"o": order}))) == 3
-    assert "given back" in page.content.decode()
+    assert "released" in page.content.decode()
+
+
+def test_no_lookup_asks_about_a_hidden_column(ran):
+    client = browser("view_webhookevent")
+    for hidden in ("token", "fingerprint", "reply"):
+        for lookup in ("", "__gt", "__isnull"):
+            assert client.get(EVENTS, {f"{hidden}{lookup}": "1"}).status_code == 400, (hidden, lookup)
 
 
 def test_the_filter_reads_the_settings_and_not_the_table(ran):
@@ -163,7 +178,7 @@ def test_an_event_that_is_forgotten_runs_again(ran):
     assert post(stripe("evt_1"))["Hookguard-Duplicate"] == "1"
     assert ran == ["evt_1", "evt_2", "evt_bad"]
     page = forget(client, WebhookEvent.objects.get(event_id="evt_1"))
-    assert "1 event is forgotten: it runs again when the provider sends it again." in page.content.decode()
+    assert "1 event is forgotten: it runs again at the next delivery." in page.content.decode()
     assert sorted(rows(page)) == ["evt_2", "evt_bad"]
     assert "Hookguard-Duplicate" not in post(stripe("evt_1"))
     assert post(stripe("evt_1"))["Hookguard-Duplicate"] == "1"
@@ -190,6 +205,7 @@ def test_the_list_is_of_the_database_that_the_store_is_in(ran):
     """Also where the project's routers would look elsewhere."""
     with connections["sqlite"].schema_editor() as editor:
         editor.create_model(WebhookEvent)
+        editor.create_model(WebhookInbox)
     client = browser(superuser=True)
     from django.test import override_settings
 
@@ -200,3 +216,4 @@ def test_the_list_is_of_the_database_that_the_store_is_in(ran):
         assert rows(client.get(EVENTS)) == []
     with connections["sqlite"].schema_editor() as editor:
         editor.delete_model(WebhookEvent)
+        editor.delete_model(WebhookInbox)

@@ -89,7 +89,7 @@ def test_the_row_and_the_event_are_kept_together():
 
 
 @pytest.mark.usefixtures("serve")
-def test_a_commit_that_fails_gives_the_event_back():
+def test_a_failed_commit_releases_the_event():
     """A deferred constraint speaks up at COMMIT, after the view has answered 204."""
     assert post(stripe(then="no such shop")).status_code == 500
     assert sales() == 0
@@ -107,7 +107,7 @@ def test_a_view_that_raises_leaves_no_row_and_the_event_comes_again():
     assert sales() == 1
 
 
-def test_an_asynchronous_view_is_refused_as_django_does():
+def test_an_asynchronous_view_is_rejected_as_django_does():
     async def view(request):
         return HttpResponse()
 
@@ -115,7 +115,7 @@ def test_an_asynchronous_view_is_refused_as_django_does():
         asyncio.run(apost(stripe(), raises=True))
 
 
-def test_one_that_opts_out_runs_outside():
+def test_a_view_that_opts_out_runs_outside_the_transaction():
     inside = []
 
     @webhook("stripe")

@@ -45,7 +45,7 @@ class Hook(WebhookView):
         return HttpResponse(event.id)
 
 
-#: The view, and the paths the middleware guards. Who decorates a view with require_POST does it under the guard.
+#: The view, and the paths the middleware guards. require_POST goes under the guard.
 WAYS = {
     "decorator": (webhook("asking")(hook), {}),
     "decorator over require_POST": (webhook("asking")(require_POST(hook)), {}),

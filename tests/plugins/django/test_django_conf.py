@@ -28,7 +28,7 @@ def switching():
 
 @pytest.mark.usefixtures("switching")
 def test_first_requests_at_the_same_time_share_one_store():
-    calls = [(conf.guard, "stripe"), (conf.async_guard, "stripe"), (conf.guard, "github"), (conf.guard, "stripe")]
+    calls = [(conf.guard_for, "stripe"), (conf.async_guard_for, "stripe"), (conf.guard_for, "github"), (conf.guard_for, "stripe")]
     for _ in range(60):
         with site(HOOKGUARD=HOOKGUARD):
             together = threading.Barrier(len(calls))
@@ -46,12 +46,12 @@ def test_first_requests_at_the_same_time_share_one_store():
                 thread.join()
             assert len(made) == len(calls)
             assert len({id(one) for one in settings}) == 1
-            assert len({id(conf.guard(name).store) for name in ("stripe", "github")}) == 1
+            assert len({id(conf.guard_for(name).store) for name in ("stripe", "github")}) == 1
             for call, name, one in made:
                 assert one is call(name)
 
 
-def test_a_mistake_is_told_each_time():
+def test_a_mistake_is_reported_each_time():
     with site(HOOKGUARD={"ENDPOINT": {}}):
         for _ in range(2):
             with pytest.raises(conf.ConfigurationError, match="did you mean"):

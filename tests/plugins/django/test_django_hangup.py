@@ -127,7 +127,7 @@ def test_a_view_whose_sender_hung_up_finishes_and_its_event_is_done(store, middl
     asyncio.run(deliveries())
 
 
-def test_what_fails_after_the_sender_hung_up_is_logged_and_comes_again(ran, caplog):
+def test_a_failure_after_the_sender_hung_up_is_logged_and_retried(ran, caplog):
     async def deliveries():
         sender = Sender()
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from functools import partial
 from inspect import iscoroutinefunction
 
 import pytest
@@ -13,12 +14,14 @@ configure()
 
 from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
-from django.urls import include, path, re_path
+from django.test import override_settings
+from django.urls import get_resolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from hookguard import ConfigurationError
 from hookguard_django import webhook
-from hookguard_django.middleware import WebhookMiddleware
+from hookguard_django.conf import guarded_requests
+from hookguard_django.middleware import LONGEST_KNOWN, MOST_KNOWN, WebhookMiddleware
 
 OURS = "hookguard_django.middleware.WebhookMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -84,7 +87,7 @@ def test_a_named_path_is_guarded_and_spared_the_csrf_check(send, ran):
 
 
 @pytest.mark.usefixtures("guarded")
-def test_any_other_path_is_not(send, ran):
+def test_any_other_path_is_not_guarded(send, ran):
     assert send(stripe(), "/other").status_code == 403  # Django's own CSRF check, which stays on there
     assert send(stripe()._replace(method="GET", body=b""), "/other").status_code == 202
     assert send(stripe(), "/nowhere").status_code == 404
@@ -100,6 +103,10 @@ def test_any_other_path_is_not(send, ran):
         (lambda view: [path("hooks/stripe", view), path("alias", view)], "/hooks/stripe", "/alias"),
         (lambda view: [re_path(r"^hooks/?", include([path("stripe", view)]))], "/hooks/stripe", "/hooksstripe"),
         (lambda view: i18n_patterns(path("stripe", view)), "/de/stripe", "/en/stripe"),
+        # Each with a view of its own, as a second as_view() makes one.
+        (lambda view: [path("hooks/stripe", view), path("hooks/stripe/", partial(view))], "/hooks/stripe", "/hooks/stripe/"),
+        (lambda view: [path("hook", view), re_path("(?i)^hook$", partial(view))], "/hook", "/Hook"),
+        (lambda view: [path("a/hook", view), re_path("^a/.*hook$", partial(view))], "/a/hook", "/a/./hook"),
     ],
 )
 def test_no_other_spelling_of_the_path_goes_past_the_guard(patterns, given, spelling, view, send, ran):
@@ -109,6 +116,15 @@ def test_no_other_spelling_of_the_path_goes_past_the_guard(patterns, given, spel
         assert ran == []
         assert send(stripe(), spelling).status_code == 202
         assert send(stripe(), given).status_code == 200
+    assert ran == ["evt_1"]
+
+
+@pytest.mark.parametrize("given", ["/hooks/stripe", "/hooks/stripe/"])
+def test_a_path_guards_its_view_with_and_without_the_last_slash(given, view, send, ran):
+    served = "/hooks/stripe/" if given == "/hooks/stripe" else "/hooks/stripe"
+    with site(path(served[1:], csrf_exempt(view)), HOOKGUARD=settings(PATHS={given: "stripe"}), MIDDLEWARE=[OURS, CSRF]):
+        assert send(stripe()._replace(headers={}), served).status_code == 401
+        assert send(stripe(), served).status_code == 202
     assert ran == ["evt_1"]
 
 
@@ -128,6 +144,29 @@ def test_the_urls_of_the_request_are_the_ones_that_count(view, send, ran):
         assert send(stripe()._replace(headers={}), "/hook/").status_code == 401
         assert send(stripe(), "/hook/").status_code == 202
     assert ran == ["evt_1"]
+
+
+def test_the_middleware_forgets_requests_when_the_setting_changes(view, send, ran):
+    with site(path("hook", csrf_exempt(view)), MIDDLEWARE=[OURS]):
+        for _ in range(2):
+            with override_settings(HOOKGUARD=settings(PATHS={"/elsewhere": "stripe"})):
+                assert send(stripe()._replace(headers={})).status_code == 202
+                assert send(stripe()._replace(headers={})).status_code == 202
+            with override_settings(HOOKGUARD=settings(PATHS={"/hook": "stripe"})):
+                assert send(stripe()._replace(headers={})).status_code == 401
+                assert send(stripe()._replace(headers={})).status_code == 401
+    assert ran == [None] * 4
+
+
+def test_the_middleware_remembers_a_few_short_paths(view, send):
+    served = re_path(r"^\w+$", csrf_exempt(view)), path("hook", view)
+    with site(*served, HOOKGUARD=settings(PATHS={"/else/where": "stripe"}), MIDDLEWARE=[OURS]):
+        for number in range(MOST_KNOWN + 2):
+            guarded_requests[f"/{number}", view, get_resolver()] = None
+        assert send(stripe(), "/" + "x" * LONGEST_KNOWN).status_code == 202
+        assert not guarded_requests
+        assert send(stripe(), "/x").status_code == 202
+        assert [came[0] for came in guarded_requests] == ["/x"]
 
 
 def test_a_view_that_is_guarded_already_is_not_guarded_twice(send, ran):
@@ -154,6 +193,6 @@ def test_a_mistake_in_the_paths_stops_the_server(paths, why):
         WebhookMiddleware(lambda request: HttpResponse())
 
 
-def test_a_refusal_is_the_same_sentence_as_everywhere(guarded, send):
+def test_a_rejection_is_the_same_sentence_as_everywhere(guarded, send):
     answer = send(stripe()._replace(body=b""))
     assert json.loads(answer.content) == {"type": "about:blank", "title": "webhook rejected", "status": 401}

@@ -12,10 +12,6 @@ from django_site import configure
 
 configure()
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "stores"))
 
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -24,8 +20,11 @@ from django_deliveries import settings
 from django_tables import close_database, open_database
 
 from hookguard.errors import StoreUnavailable
+from hookguard.inbox.contract import Kept, Lane
+from hookguard.inbox.settings import InboxSettings
+from hookguard.store import StoreKey
 from hookguard_django.management.commands import hookguard_prune
-from hookguard_django.models import WebhookEvent
+from hookguard_django.models import WebhookEvent, WebhookInbox
 from hookguard_django.stores import ORMStore, ORMTransactionStore
 
 
@@ -98,7 +97,7 @@ def test_the_database_is_the_one_that_the_store_is_in(store):
 
 
 @pytest.mark.parametrize("options", [{"batch": 0}, {"limit": 0}, {"pause": -1.0}])
-def test_nonsense_is_refused(options):
+def test_nonsense_is_rejected(options):
     with pytest.raises(CommandError, match="at least 1"):
         prune(**options)
 
@@ -110,7 +109,7 @@ def test_a_database_that_is_not_there_or_not_migrated():
         prune(database="sqlite")
 
 
-def test_what_was_deleted_before_an_outage_is_said(monkeypatch):
+def test_the_count_deleted_before_an_outage_is_printed(monkeypatch):
     open_database("sqlite")
     fill("sqlite", 5)
     purge, answers = ORMStore.purge, iter([True, False])
@@ -126,7 +125,7 @@ def test_what_was_deleted_before_an_outage_is_said(monkeypatch):
     close_database("sqlite")
 
 
-def test_it_waits_for_nobody_who_works(alias):
+def test_pruning_does_not_wait_for_working_processes(alias):
     """A claim in an open transaction holds a row; PostgreSQL's purge goes past it."""
     if alias != "postgresql":
         pytest.skip("only PostgreSQL can skip what is locked")
@@ -146,3 +145,19 @@ def test_it_waits_for_nobody_who_works(alias):
         thread.join(30)
         assert done == ["4 expired webhook events deleted"]
     assert left(alias) == 3
+
+
+def test_old_entries_of_the_inbox_are_deleted_as_well(alias):
+    inbox = ORMStore(alias).inbox()
+    usual = Kept(key=StoreKey("s", "0"), endpoint="pay", event_type="paid", head="{}", body=b"{}", retention=60)
+    inbox.put([usual._replace(key=StoreKey("s", str(number))) for number in range(5)])
+    for held in inbox.take(Lane("pay"), limit=3, lease=60, settings=InboxSettings()):
+        assert inbox.complete(held.key, token=held.token, settings=InboxSettings(keep=0))
+    assert prune(database=alias, batch=2) == "0 expired webhook events deleted\n3 old inbox entries deleted"
+    assert prune(database=alias) == "0 expired webhook events deleted"
+    assert len(inbox.find(limit=9)) == 2
+    with connections[alias].cursor() as cursor:
+        cursor.execute("DROP TABLE hookguard_inbox")
+    assert prune(database=alias) == "0 expired webhook events deleted", "a project that has yet to migrate"
+    with connections[alias].schema_editor() as editor:
+        editor.create_model(WebhookInbox)

@@ -60,7 +60,7 @@ def test_the_limit_is_exact(serve, send, seen):
     assert seen == [b"x" * 100]
 
 
-def test_djangos_smaller_limit_counts_and_is_told_as_the_same_refusal(serve, send, seen):
+def test_djangos_smaller_limit_counts_and_gives_the_same_rejection(serve, send, seen):
     serve(DATA_UPLOAD_MAX_MEMORY_SIZE=50)
     answer = send(github(b"x" * 51))
     assert (answer.status_code, answer["Content-Type"]) == (413, "application/problem+json")
@@ -95,7 +95,7 @@ class Endless(io.RawIOBase):
         return b"x" * size
 
 
-def test_a_huge_announced_body_is_refused_unread(serve, seen):
+def test_a_huge_announced_body_is_rejected_unread(serve, seen):
     serve()
     body = Endless()
     assert raw(b"", {"CONTENT_LENGTH": str(10**12), "wsgi.input": body}) == 413
@@ -103,7 +103,7 @@ def test_a_huge_announced_body_is_refused_unread(serve, seen):
     assert seen == []
 
 
-def test_a_body_that_ends_before_it_should(serve, seen):
+def test_a_body_that_ends_too_early_is_rejected(serve, seen):
     serve()
     assert raw(b"12345", {"CONTENT_LENGTH": "5", "wsgi.input": io.BytesIO(b"123")}) == 400
     assert seen == []
@@ -116,7 +116,7 @@ def test_a_chunked_body_that_the_server_does_not_hand_over(serve, seen):
     assert seen == []
 
 
-def test_lengths_that_are_none(serve):
+def test_invalid_lengths_are_rejected(serve):
     serve()
     for length in ("-1", "5,5", "five"):
         assert raw(b"12345", {"CONTENT_LENGTH": length, "wsgi.input": io.BytesIO(b"12345")}) == 400
@@ -132,7 +132,7 @@ def test_a_sender_that_hangs_up(serve, seen):
     assert seen == []
 
 
-def test_a_body_that_was_read_before_is_told_to_the_developer(send):
+def test_a_body_that_was_read_before_raises_an_error_for_the_developer(send):
     @webhook("github")
     def view(request):
         return HttpResponse()
@@ -168,12 +168,12 @@ def test_https_is_what_djangos_proxy_setting_says(serve, send):
     assert send(claimed).status_code == 200
 
 
-def test_https_by_itself(serve):
+def test_a_secure_request_is_https(serve):
     serve(REQUIRE_HTTPS=True)
     assert post(github(), secure=True).status_code == 200
 
 
-def test_addresses(serve):
+def test_addresses_outside_the_allowed_networks_get_403(serve):
     serve(ALLOW_FROM=["192.0.2.0/24", "2001:db8::/32"])
     for number, (address, status) in enumerate(
         [("192.0.2.9", 200), ("2001:db8::1", 200), ("198.51.100.1", 403), ("", 403), ("192.0.2.9, 10.0.0.1", 403)]
@@ -228,7 +228,7 @@ async def over_asgi(delivery, hyphen):
         ({}, "/hook?x=1"),
     ],
 )
-def test_the_target_is_the_raw_one_where_the_server_tells_it(environ, target):
+def test_the_target_is_the_raw_one_where_the_server_has_it(environ, target):
     request = RequestFactory().post("/hook?x=1", **environ)
     assert _target(request) == target
 
@@ -246,3 +246,9 @@ def test_a_provider_that_signs_the_url(send):
         signed = signs_url.sign(b"{}", SECRET, url="https://hooks.example/hook?x=1")
         assert send(signed, "/hook?x=1").status_code == 200
         assert send(signed, "/hook?x=2").status_code == 401
+
+
+def test_the_test_client_takes_the_headers_of_a_signed_delivery():
+    delivery = github()
+    request = RequestFactory().post("/", delivery.body, "application/json", headers=delivery.headers)
+    assert request.headers["X-Hub-Signature-256"] == delivery.headers["X-Hub-Signature-256"]

@@ -19,9 +19,19 @@ from django.template import Context, Template
 from django.template.response import SimpleTemplateResponse
 from django.test import override_settings
 from django.urls import path
+from django.views import View
 
-from hookguard import ConfigurationError, Delivery, Endpoint, MemoryStore, StoreUnavailable, Verifier, presets
-from hookguard_django import WebhookView, webhook, webhook_answered, webhook_failed, webhook_handled, webhook_refused
+from hookguard import ConfigurationError, Delivery, Endpoint, Event, MemoryStore, StoreUnavailable, Verifier, presets
+from hookguard_django import (
+    WebhookView,
+    current_webhook,
+    get_current_webhook,
+    webhook,
+    webhook_duplicate,
+    webhook_failed,
+    webhook_handled,
+    webhook_rejected,
+)
 
 
 class Shop:
@@ -153,7 +163,7 @@ def test_forgeries_get_one_opaque_sentence(shop, send):
 @pytest.mark.parametrize(
     ("what", "status"), [("500", 500), ("404", 404), ("403", 403), ("raise", 500), ("422", 422), ("302", 302)]
 )
-def test_anything_but_2xx_gives_the_event_back(shop, send, what, status):
+def test_anything_but_2xx_releases_the_event(shop, send, what, status):
     assert send(then(stripe(), what), "/hook/stripe").status_code == status
     assert send(stripe(), "/hook/stripe").status_code == 204
     assert shop.ran == [("evt_1", 1), ("evt_1", 2)]
@@ -164,14 +174,14 @@ def test_a_genuine_body_that_cannot_be_read_answers_400(shop, send):
     assert (answer.status_code, json.loads(answer.content)["title"]) == (400, "webhook rejected")
 
 
-def test_a_challenge(shop, send):
+def test_a_challenge_is_answered_without_the_view(shop, send):
     challenge = presets.SLACK.sign(b'{"type": "url_verification", "challenge": "abc"}', SECRET)
     answer = send(challenge, "/hook/slack")
     assert (answer.status_code, answer.content, answer["Content-Type"]) == (200, b"abc", "text/plain; charset=utf-8")
     assert shop.ran == []
 
 
-def test_other_methods(shop, send):
+def test_other_methods_are_answered_405(shop, send):
     answer = send(stripe()._replace(method="GET", body=b""), "/hook/stripe")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
 
@@ -215,16 +225,16 @@ def test_the_body_and_the_form_can_be_read_in_the_view_as_always(hook):
 def test_the_view_keeps_its_name_and_its_arguments(hook):
     @webhook("stripe")
     def paid(request, shop_id):
-        """What happens when somebody pays."""
+        """The effect of a payment."""
         return JsonResponse({"shop": shop_id})
 
-    assert (paid.__name__, paid.__doc__) == ("paid", "What happens when somebody pays.")
+    assert (paid.__name__, paid.__doc__) == ("paid", "The effect of a payment.")
     assert paid.csrf_exempt
     with site(path("hook/<int:shop_id>", paid), HOOKGUARD=settings()):
         assert json.loads(post(stripe(), "/hook/7").content) == {"shop": 7}
 
 
-def test_a_template_is_rendered_while_a_failure_still_gives_the_event_back(hook):
+def test_a_template_is_rendered_while_a_failure_still_releases_the_event(hook):
     class Broken(SimpleTemplateResponse):
         @property
         def rendered_content(self):
@@ -259,7 +269,7 @@ def test_a_streaming_answer_is_an_answer(hook):
 
 
 @pytest.mark.parametrize("answer", [None, "text", 204])
-def test_a_view_that_returns_no_response_is_told_so(hook, answer):
+def test_a_view_that_returns_no_response_raises_a_clear_error(hook, answer):
     hook(webhook("stripe")(lambda request: answer))
     with pytest.raises(TypeError, match="not an HttpResponse"):
         post(stripe(), raises=True)
@@ -305,7 +315,7 @@ def test_a_store_that_is_down_answers_503(hook, send, failing, way):
         assert len(shop.ran) == (failing == "complete")
 
 
-def test_more_at_once_than_allowed_get_503(hook):
+def test_requests_over_the_concurrency_limit_get_503(hook):
     inside, leave = threading.Event(), threading.Event()
 
     @webhook("stripe")
@@ -325,7 +335,7 @@ def test_more_at_once_than_allowed_get_503(hook):
     assert post(stripe("evt_2")).status_code == 200
 
 
-def test_twenty_at_once_run_one():
+def test_twenty_concurrent_duplicates_run_one_time():
     shop = Shop()
     with site(path("hook", function_view(shop, "stripe")), HOOKGUARD=settings()):
         answers = []
@@ -339,9 +349,32 @@ def test_twenty_at_once_run_one():
     assert set(answers) <= {200, 204, 503}
 
 
-def test_signals(hook):
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_current_webhook_is_the_requests_own_and_is_gone_afterwards(hook, asynchronous):
+    seen = []
+
+    def see(request):
+        assert isinstance(current_webhook, Event)
+        assert current_webhook == get_current_webhook() == request.webhook
+        seen.append((type(get_current_webhook()), current_webhook.id))
+        return HttpResponse(status=204)
+
+    async def see_later(request):
+        await asyncio.sleep(0)
+        return see(request)
+
+    hook(webhook("stripe")(see_later if asynchronous else see))
+    assert [post(stripe(name)).status_code for name in ("evt_1", "evt_2", "evt_2")] == [204, 204, 200]
+    assert seen == [(Event, "evt_1"), (Event, "evt_2")]
+    with pytest.raises(RuntimeError, match="no webhook is being handled here"):
+        get_current_webhook()
+    with pytest.raises(RuntimeError, match="no webhook is being handled here"):
+        current_webhook.id  # noqa: B018 - reading it is what is tested
+
+
+def test_signals_are_sent_for_each_outcome(hook):
     heard = []
-    signals = {"handled": webhook_handled, "answered": webhook_answered, "refused": webhook_refused, "failed": webhook_failed}
+    signals = {"handled": webhook_handled, "duplicate": webhook_duplicate, "rejected": webhook_rejected, "failed": webhook_failed}
 
     def hear(name):
         def receiver(sender, outcome, **_):
@@ -364,8 +397,8 @@ def test_signals(hook):
             signal.disconnect(receivers[name])
     assert heard == [
         ("handled", "stripe", "handled"),
-        ("answered", "stripe", "duplicate"),
-        ("refused", "stripe", "refused"),
+        ("duplicate", "stripe", "duplicate"),
+        ("rejected", "stripe", "rejected"),
         ("failed", "stripe", "failed"),
     ]
 
@@ -375,15 +408,15 @@ def test_the_log_says_why_and_hides_what_must_be_hidden(hook, caplog):
     hook(function_view(Shop(), "stripe"))
     post(stripe(card="4242-never-in-a-log"))
     post(stripe(card="4242-never-in-a-log")._replace(body=b"other"))
-    handled, refused = [record for record in caplog.records if record.name == "hookguard"]
+    handled, rejected = [record for record in caplog.records if record.name == "hookguard"]
     assert (handled.outcome, handled.event_id, handled.status, handled.secret) == ("handled", "evt_1", 204, "#1")
-    assert (refused.outcome, refused.reason_code, refused.status) == ("refused", "signature_mismatch", 401)
-    everything = "".join(repr(vars(record)) for record in (handled, refused))
+    assert (rejected.outcome, rejected.reason_code, rejected.status) == ("rejected", "signature_mismatch", 401)
+    everything = "".join(repr(vars(record)) for record in (handled, rejected))
     assert "4242-never-in-a-log" not in everything
     assert SECRET not in everything
 
 
-def test_settings_are_read_anew_when_a_test_changes_them(hook):
+def test_changed_settings_are_read_again_in_a_test(hook):
     hook(function_view(Shop(), "stripe"))
     assert post(stripe()).status_code == 204
     with override_settings(
@@ -420,9 +453,29 @@ def test_without_our_app_the_default_store_is_a_file_in_the_projects_folder(tmp_
 
 
 def test_a_path_without_its_slash_is_answered_by_a_redirect_that_providers_do_not_follow():
-    """The trap that check W005 warns of."""
+    """The trap that check U2 warns of."""
     shop = Shop()
     with site(path("hook/", function_view(shop, "stripe")), HOOKGUARD=settings(), APPEND_SLASH=True, DEBUG=False):
         assert post(stripe(), "/hook").status_code == 301
         assert post(stripe(), "/hook/").status_code == 204
     assert len(shop.ran) == 1
+
+
+def test_a_decorator_without_a_name_asks_for_it():
+    class Nameless(WebhookView):
+        def received(self, request, event):
+            return HttpResponse()
+
+    class Plain(View):
+        pass
+
+    for wrong in (
+        lambda: webhook(lambda request: HttpResponse()),
+        lambda: webhook(None),
+        Nameless.as_view,
+        lambda: webhook(Plain),
+    ):
+        with pytest.raises(ConfigurationError, match="give the endpoint's name"):
+            wrong()
+    with pytest.raises(ConfigurationError, match="Plain is a class"):
+        webhook("stripe")(Plain)

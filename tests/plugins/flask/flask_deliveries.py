@@ -1,4 +1,4 @@
-"""What the tests of the Flask plugin share: signed deliveries, a way to post them, and an app with one endpoint."""
+"""Shared by the tests of the Flask plugin: signed deliveries, a way to post them, and an app with one endpoint."""
 
 import io
 import json

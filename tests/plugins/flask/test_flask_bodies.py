@@ -14,7 +14,7 @@ LIMIT = 200
 def guarded(**config):
     """An app that guards /hook, and the bodies its view saw."""
     app = make_app(**config)
-    hooks = HookGuard(app)
+    hooks = app.extensions["hooks"] = HookGuard(app)
     seen = []
 
     @app.post("/hook")
@@ -87,7 +87,7 @@ def test_the_view_may_read_the_body_in_its_usual_ways():
     assert seen == [({"a": 1}, {}, []), (None, {"payload": "{}"}, []), (None, {}, ["f"])]
 
 
-def test_what_reads_the_form_before_the_view_does_no_harm():
+def test_code_that_reads_the_form_before_the_view_does_no_harm():
     app, seen = guarded()
     forms = []
     app.before_request(lambda: forms.append(request.form.to_dict()))
@@ -135,6 +135,34 @@ def test_an_endpoint_may_have_a_smaller_limit_than_the_app_and_not_a_larger_one(
     assert post(app.test_client(), github(body_of(LIMIT + 1), "d-1")).status_code == 413
 
 
+def test_start_says_that_the_app_takes_less_than_the_provider_sends(caplog):
+    guarded(MAX_CONTENT_LENGTH=2_000_000)
+    (record,) = (record for record in caplog.records if record.name == "hookguard.limits")
+    assert "endpoint 'github' accepts bodies of 26214400 bytes, and MAX_CONTENT_LENGTH only 2000000" in record.getMessage()
+    caplog.clear()
+    for limit in (None, 26_214_400):
+        guarded(MAX_CONTENT_LENGTH=limit)
+    assert not [record for record in caplog.records if record.name == "hookguard.limits"]
+
+
+@pytest.mark.parametrize("limit", [10, 500_000, None])
+def test_view_reads_the_form_of_a_large_verified_delivery(limit):
+    # Werkzeug reads forms of 500,000 bytes by default, and GitHub sends pushes that are larger.
+    app, _ = guarded(MAX_FORM_MEMORY_SIZE=limit)
+    seen = []
+
+    @app.post("/form")
+    @app.extensions["hooks"].guard("github")
+    def form():
+        seen.append(request.form["payload"])
+        return "", 204
+
+    body = b"payload=" + b"x" * 600_000
+    delivery = presets.GITHUB.sign(body, SECRET, id="d-1", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert post(app.test_client(), delivery, "/form").status_code == 204
+    assert seen == ["x" * 600_000]
+
+
 def test_a_token_that_signs_nothing_does_not_let_a_cut_body_pass():
     # GitLab's token covers no byte of the body: only the limit itself can notice that the rest is missing.
     app = make_app(HOOKGUARD_ENDPOINTS={"gitlab-token": {"secrets": [SECRET], "max_body": LIMIT}})
@@ -161,7 +189,7 @@ def test_an_endless_body_is_read_to_the_limit_and_no_further():
     ],
     ids=["too large", "unsigned", "address", "compressed"],
 )
-def test_what_the_head_gives_away_is_refused_without_reading(without, options, status):
+def test_a_delivery_that_the_head_disqualifies_is_rejected_unread(without, options, status):
     app, seen = guarded(HOOKGUARD_MAX_BODY=LIMIT, HOOKGUARD_ALLOW_FROM=["127.0.0.0/8"])
     head = github(b"{}", "d-1")
     head = head._replace(headers=type(head.headers)([pair for pair in head.headers.items() if pair[0] not in without]))
@@ -169,7 +197,7 @@ def test_what_the_head_gives_away_is_refused_without_reading(without, options, s
     assert seen == []
 
 
-def test_who_reads_the_form_of_a_refused_delivery_is_held_to_the_limit():
+def test_reading_the_form_of_a_rejected_delivery_is_limited():
     app, _ = guarded(HOOKGUARD_MAX_BODY=LIMIT)
     app.before_request(lambda: request.form and None)
     endless = Counting()
@@ -207,7 +235,7 @@ def test_fewer_bytes_than_announced_are_answered_400_and_not_checked():
     assert seen == []
 
 
-def test_a_server_that_cannot_read_chunks_is_told_by_411(caplog):
+def test_a_server_that_cannot_read_chunks_answers_411(caplog):
     app, seen = guarded()
     delivery = github(b"{}", "d-1")
     with caplog.at_level(logging.WARNING, "hookguard"):
@@ -226,8 +254,16 @@ def test_unguarded_views_keep_their_own_limits_and_streams():
     assert app.test_client().post("/upload", data=b"x" * 1000).text == "1000"
 
 
-def test_a_delivery_that_is_refused_early_is_reported_once(caplog):
+def test_a_delivery_that_is_rejected_early_is_reported_once(caplog):
     app, _ = guarded()
+    with caplog.at_level(logging.INFO, "hookguard"):
+        app.test_client().post("/hook", data=b"{}")
+    assert [record.reason_code for record in caplog.records if record.name == "hookguard"] == ["missing_signature"]
+
+
+def test_an_app_that_is_initialised_twice_reads_a_delivery_once(caplog):
+    app, _ = guarded()
+    HookGuard(app)
     with caplog.at_level(logging.INFO, "hookguard"):
         app.test_client().post("/hook", data=b"{}")
     assert [record.reason_code for record in caplog.records if record.name == "hookguard"] == ["missing_signature"]

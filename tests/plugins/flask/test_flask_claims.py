@@ -163,14 +163,14 @@ def test_a_forged_delivery_runs_nothing_and_claims_nothing(shop):
 @pytest.mark.parametrize(
     ("wish", "status"), [({"status": 503}, 503), ({"status": 302}, 302), ({"then": "raise"}, 500), ({"then": "abort"}, 422)]
 )
-def test_what_is_not_acknowledged_is_given_back(shop, wish, status):
+def test_an_event_that_is_not_acknowledged_is_released(shop, wish, status):
     event = stripe("evt_1", **wish)
     assert shop.post(event).status_code == status
     assert shop.post(event).status_code == status
     assert shop.ran == [("evt_1", 1), ("evt_1", 2)]
 
 
-def test_an_exception_that_propagates_gives_the_event_back(place):
+def test_an_exception_that_propagates_releases_the_event(place):
     shop = Shop(place, TESTING=True)
     event = stripe("evt_1", then="raise")
     for _ in range(2):
@@ -196,7 +196,7 @@ def test_an_answer_that_is_aborted_with_counts_as_one(shop, status, again):
     assert shop.post(event).status_code == again
 
 
-def test_a_genuine_body_that_cannot_be_read_is_answered_400_and_given_back(shop):
+def test_a_genuine_body_that_cannot_be_read_is_answered_400_and_released(shop):
     event = github(b"{broken", "d-1")
     for _ in range(2):
         answer = shop.post(event, "github")
@@ -204,7 +204,7 @@ def test_a_genuine_body_that_cannot_be_read_is_answered_400_and_given_back(shop)
     assert [attempt for _, attempt in shop.ran] == [1, 2]
 
 
-def test_while_the_first_is_running_a_duplicate_is_told_to_come_again(shop):
+def test_a_duplicate_of_a_running_event_gets_503_with_retry_after(shop):
     event = stripe("evt_1")
     meanwhile = []
 
@@ -221,7 +221,7 @@ def test_while_the_first_is_running_a_duplicate_is_told_to_come_again(shop):
     assert shop.ran == [("evt_1", 1)]
 
 
-def test_more_at_once_than_allowed_is_answered_503_and_not_counted_for_ever(place):
+def test_a_request_over_the_concurrency_limit_gets_503_and_is_not_counted_for_ever(place):
     shop = Shop(place, HOOKGUARD_MAX_CONCURRENT=1)
     meanwhile = []
 

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ def serving(app, hooks=None, endpoint="stripe"):
     return app.test_client()
 
 
-# What the config may say
+# The settings of the config
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,31 @@ def test_everything_may_come_from_the_environment(monkeypatch, prefix):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("secrets", "1234567890123456", "not int: put quotation marks around it"),
+        ("secrets", "12345678e9", "not float: put quotation marks around it"),
+        ("secrets", "'a-secret-in-quotation-marks'", "is in quotation marks"),
+        ("secrets", "shop.hooks.secrets_of", r'{"lookup": "…"}'),
+        ("secrets__lookup", "no_such_shop.hooks.secrets_of", "cannot import 'no_such_shop.hooks.secrets_of'"),
+    ],
+)
+def test_a_secret_that_the_environment_parsed_is_reported(monkeypatch, name, value, complaint):
+    monkeypatch.setenv(f"FLASK_HOOKGUARD_ENDPOINTS__github__{name}", value)
+    app = Flask("shop")
+    app.config.from_prefixed_env()
+    with pytest.raises(ConfigurationError, match=re.escape(complaint)):
+        HookGuard(app)
+
+
+def test_digits_from_the_environment_are_text_in_quotation_marks(monkeypatch):
+    monkeypatch.setenv("FLASK_HOOKGUARD_ENDPOINTS__stripe__secrets", '"1234567890123456"')
+    app = Flask("shop")
+    app.config.from_prefixed_env()
+    assert HookGuard(app)
+
+
+@pytest.mark.parametrize(
     ("config", "complaint"),
     [
         ({"HOOKGUARD": "stripe"}, "must be a mapping"),
@@ -64,8 +90,11 @@ def test_everything_may_come_from_the_environment(monkeypatch, prefix):
         ({"HOOKGUARD_ENDPOINTS": {"stripe": {}}}, "secrets are missing"),
         ({"HOOKGUARD_ENDPOINTS": {"stripe": {"secrets": [None]}}}, "environment variable unset"),
         ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_MAX_BODDY": 1}, "did you mean 'max_body'"),
-        ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_STORE": "mongodb://user:secret@here"}, "mongodb://…: there are memory://"),
-        ({"HOOKGUARD_STORE": "mongodb://"}, "there are memory://"),
+        (
+            {"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_STORE": "mongodb://user:secret@here"},
+            "mongodb://… is unknown: use memory://",
+        ),
+        ({"HOOKGUARD_STORE": "mongodb://"}, "use memory://"),
         ({"HOOKGUARD_ENDPOINTS": STRIPE, "HOOKGUARD_STORE": "sqlite:////nowhere/at/all.sqlite3"}, "/nowhere/at/all"),
     ],
 )
@@ -76,19 +105,19 @@ def test_a_mistake_is_found_by_init_app(config, complaint):
         HookGuard(app)
 
 
-def test_what_flask_cannot_await_is_found_by_init_app():
+def test_init_app_rejects_an_awaitable_store_or_lookup():
     async def lookup(path, headers):
         return None
 
     with pytest.raises(ConfigurationError, match="AsyncGuard"):
         HookGuard(make_app(HOOKGUARD_ENDPOINTS={"stripe": {"secrets": lookup}}))
 
-    class Awaited(MemoryStore):
+    class BlockingStoreAdapter(MemoryStore):
         async def claim(self, *_, **__):
             raise AssertionError
 
     with pytest.raises(ConfigurationError, match="asynchronous"):
-        HookGuard(make_app(HOOKGUARD_STORE=Awaited()))
+        HookGuard(make_app(HOOKGUARD_STORE=BlockingStoreAdapter()))
 
 
 # The store
@@ -103,7 +132,7 @@ def test_the_default_store_is_a_file_that_survives_a_restart_and_comes_with_the_
         assert (tmp_path / "instance").exists() is (number == 2)
         answer = post(client, stripe("evt_1"))
         assert ("Hookguard-Duplicate" in answer.headers) is (number == 2)
-        stores.append(app.extensions["hookguard"].get("stripe").store)
+        stores.append(app.extensions["hookguard"].guard_for("stripe").store)
     assert [store.path for store in stores] == [tmp_path / "instance" / "hookguard.sqlite3"] * 2
     for store in stores:
         store.close()
@@ -117,12 +146,12 @@ def test_an_instance_folder_that_cannot_be_made_is_answered_500_and_explained(tm
     assert "set HOOKGUARD_STORE" in caplog.text
 
 
-def test_two_first_deliveries_at_once_share_one_store(tmp_path, monkeypatch):
+def test_two_concurrent_first_deliveries_share_one_store(tmp_path, monkeypatch):
     app = Flask("shop", instance_path=str(tmp_path))
     app.config["HOOKGUARD_ENDPOINTS"] = STRIPE
     HookGuard(app)
     found = []
-    second = threading.Thread(target=lambda: found.append(app.extensions["hookguard"].get("stripe")))
+    second = threading.Thread(target=lambda: found.append(app.extensions["hookguard"].guard_for("stripe")))
 
     class Slow(MemoryStore):
         def __init__(self, path):
@@ -132,7 +161,7 @@ def test_two_first_deliveries_at_once_share_one_store(tmp_path, monkeypatch):
                 second.join(0.2)  # long enough to overtake, were it allowed to
 
     monkeypatch.setattr(guards, "SQLiteStore", Slow)
-    first = app.extensions["hookguard"].get("stripe")
+    first = app.extensions["hookguard"].guard_for("stripe")
     second.join(10)
     assert found == [first]
 
@@ -155,7 +184,7 @@ def test_one_extension_serves_two_apps_that_know_nothing_of_each_other():
     assert post(two.test_client(), stripe("evt_1")).status_code == 401
 
 
-def test_an_app_that_was_never_initialised_is_told_so(caplog):
+def test_an_app_that_was_never_initialised_raises_a_clear_error(caplog):
     app = Flask("shop")
     hooks = HookGuard()
     client = serving(app, hooks)
@@ -211,7 +240,7 @@ def test_a_name_that_the_app_does_not_have_is_found_by_init_app():
 
 
 @pytest.mark.parametrize("prefix", ["hooks/", "http://here/hooks/"])
-def test_a_prefix_that_would_guard_nothing_is_refused(prefix):
+def test_a_prefix_that_would_guard_nothing_is_rejected(prefix):
     app = make_app()
     hooks = HookGuard(app)
     with pytest.raises(ConfigurationError, match="from the root"):
@@ -243,7 +272,7 @@ def test_an_endpoint_or_a_guard_may_stand_in_for_a_name():
 # The decorator and the proxy
 
 
-def test_a_guard_above_the_route_would_guard_nothing_and_is_refused():
+def test_a_guard_above_the_route_would_guard_nothing_and_is_rejected():
     app = make_app()
     hooks = HookGuard(app)
     with pytest.raises(ConfigurationError, match="under the route"):
@@ -261,10 +290,10 @@ def test_a_decorated_view_keeps_its_name_and_its_arguments():
     @app.post("/hook/<int:shop>")
     @hooks.guard("stripe")
     def hook(shop: int) -> str:
-        """What it says."""
+        """Its text."""
         return f"{shop} {current_webhook.id}"
 
-    assert (hook.__name__, hook.__doc__, hook.__module__) == ("hook", "What it says.", __name__)
+    assert (hook.__name__, hook.__doc__, hook.__module__) == ("hook", "Its text.", __name__)
     assert post(app.test_client(), stripe("evt_1"), "/hook/7").text == "7 evt_1"
 
 
@@ -284,7 +313,7 @@ def test_get_current_webhook_is_the_event_itself():
     assert found[0].idempotency_key
 
 
-def test_current_webhook_is_refused_where_no_guard_stands():
+def test_current_webhook_is_rejected_where_no_guard_stands():
     app = make_app()
     hooks = HookGuard(app)
     app.post("/hook")(hooks.guard("stripe")(lambda: ("", 204)))
@@ -300,7 +329,7 @@ def test_current_webhook_is_refused_where_no_guard_stands():
             app.test_client().get("/open")
 
 
-def test_a_refused_delivery_is_not_the_next_requests():
+def test_a_rejected_delivery_is_not_the_next_requests():
     app = make_app()
     hooks = HookGuard(app)
     closed = [True]
@@ -351,7 +380,7 @@ def test_without_flask_the_import_says_what_to_install(tmp_path):
 def test_a_sqlite_store_by_its_url(tmp_path):
     app = make_app(HOOKGUARD_STORE=f"sqlite:///{tmp_path}/claims.sqlite3")
     client = serving(app)
-    store = app.extensions["hookguard"].get("stripe").store
+    store = app.extensions["hookguard"].guard_for("stripe").store
     assert isinstance(store, SQLiteStore)
     assert [post(client, stripe("evt_1")).headers.get("Hookguard-Duplicate") for _ in range(2)] == [None, "1"]
     store.close()

@@ -81,7 +81,7 @@ def test_challenges_by_get_head_and_options_reach_the_guard(place, caplog):
     assert "takes no" not in caplog.text
 
 
-def test_a_route_made_before_the_app_was_known_is_refused_when_the_challenge_would_not_reach_it():
+def test_a_route_made_before_the_app_was_known_is_rejected_when_the_challenge_would_not_reach_it():
     app = make_app(HOOKGUARD_ENDPOINTS={"asking": {"preset": ASKING, "secrets": [SECRET]}})
     hooks = HookGuard()
     app.post("/hook")(hooks.guard("asking")(lambda: ""))
@@ -117,7 +117,7 @@ def test_a_route_that_a_challenge_does_not_reach_is_named_in_the_log(place, capl
     assert "takes no" not in caplog.text
 
 
-def test_an_app_is_protected_before_flask_looks_at_methods():
+def test_an_app_is_protected_before_flask_checks_methods():
     app, hooks = asking_app()
     hooks.protect(app, "asking", prefix="/hook")
     app.post("/hook")(lambda: current_webhook.id)
@@ -175,6 +175,16 @@ def test_flasks_own_options_are_not_guarded(how, caplog):
     answer = app.test_client().options("/hook")
     assert (answer.status_code, set(answer.allow)) == (200, {"POST", "OPTIONS"})
     assert [record for record in caplog.records if record.name == "hookguard"] == []
+
+
+def test_the_first_request_settles_who_answers_options():
+    app = make_app()
+    hooks = HookGuard(app)
+    app.post("/hook")(hooks.guard("stripe")(lambda: ""))
+    (rule,) = (rule for rule in app.url_map.iter_rules() if rule.rule == "/hook")
+    assert type(rule.provide_automatic_options) is not bool
+    assert app.test_client().options("/hook").status_code == 200
+    assert rule.provide_automatic_options is True
 
 
 def test_flasks_own_options_may_be_switched_off():

@@ -47,7 +47,7 @@ def test_each_outcome_has_its_signal(heard):
         ("webhook-handled", "handled", 204),
         ("webhook-duplicate", "duplicate", 200),
         ("webhook-failed", "failed", 503),
-        ("webhook-refused", "refused", 401),
+        ("webhook-rejected", "rejected", 401),
     ]
     assert {sender for _, sender, _ in heard} == {app}
     handled = heard[0][2]
@@ -84,7 +84,7 @@ def test_observers_from_the_config_hear_as_well_and_one_that_fails_changes_nothi
     assert len(heard) == 1
 
 
-def test_an_endpoint_made_by_hand_sends_signals_when_it_is_told_to(heard):
+def test_an_endpoint_made_by_hand_sends_signals_if_it_is_set_to(heard):
     app = make_app()
     hooks = HookGuard(app)
     for name, observers in (("silent", []), ("telling", [send_outcome])):

@@ -2,7 +2,7 @@ import pytest
 from flask_deliveries import SECRET, make_app, post, stripe
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from hookguard import presets
+from hookguard import Endpoint, Verifier, presets
 from hookguard_flask import HookGuard, current_webhook
 
 
@@ -96,3 +96,25 @@ def test_a_signed_url_is_checked_by_the_target_that_came():
     assert post(app.test_client(), signed, path).status_code == 204
     assert post(app.test_client(), signed, path[:-2]).status_code == 401
     assert post(app.test_client(), signed, "/erp").status_code == 401
+
+
+@pytest.mark.parametrize("target", ["//victim/hook", "/victim//hook", "/x/../victim/hook"])
+def test_a_signed_path_that_is_not_the_routed_one_is_rejected(target):
+    ran = []
+    app = make_app()
+    hooks = HookGuard(app)
+    acme = presets.generic_hmac(name="acme", header="X-Sig", signed="{url}{body}")
+
+    @app.post("/<path:rest>")
+    @hooks.guard(Endpoint(Verifier(acme, SECRET), public_base_url="https://hooks.example"))
+    def hook(rest):
+        ran.append(rest)
+        return ""
+
+    for signed, status in ((target, 400), ("/victim/hook", 200)):
+        delivery = acme.sign(b"{}", SECRET, url=f"https://hooks.example{signed}")
+        environ = {"RAW_URI": signed, "REQUEST_URI": signed, "PATH_INFO": "/victim/hook"}
+        headers = list(delivery.headers.items())
+        answer = app.test_client().post("/", data=delivery.body, headers=headers, environ_overrides=environ)
+        assert answer.status_code == status
+    assert ran == ["victim/hook"]

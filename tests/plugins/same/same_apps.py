@@ -6,7 +6,7 @@
 import json
 import os
 
-from hookguard_starlette.asgi import current_webhook
+from hookguard_starlette import get_current_webhook
 
 NAMES = ("stripe", "github", "slack", "standard-webhooks", "limited", "strict", "https", "office", "tenants", "rotated")
 
@@ -80,7 +80,7 @@ def starlette(settings, handle):
     hooks = _hooks(settings)
 
     async def view(request):
-        return Response(status_code=handle(current_webhook()))
+        return Response(status_code=handle(get_current_webhook()))
 
     return Starlette(
         routes=[
@@ -104,7 +104,7 @@ def fastapi_dependency(settings, handle):
 
     # A dependency runs the handler once, so providers of batches get the route class.
     for name in settings["endpoints"]:
-        if hooks.guard(name).endpoint.preset.batch is None:
+        if hooks.guard_for(name).endpoint.preset.batch is None:
             add(name)
         else:
             _add_router(app, hooks, name, handle)
@@ -128,7 +128,7 @@ def _add_router(app, hooks, name, handle):
 
     @router.post(f"/hooks/{name}", name=name)
     def view():
-        return Response(status_code=handle(current_webhook()))
+        return Response(status_code=handle(get_current_webhook()))
 
     app.include_router(router)
 
@@ -140,7 +140,7 @@ def litestar(settings, handle):
 
     @post([f"/hooks/{name}" for name in settings["endpoints"]])
     async def view() -> Response[None]:
-        return Response(None, status_code=handle(current_webhook()))
+        return Response(None, status_code=handle(get_current_webhook()))
 
     return hooks.wrap(Litestar([view]), paths={f"/hooks/{name}": name for name in settings["endpoints"]})
 
@@ -154,7 +154,7 @@ def quart(settings, handle):
 
         @app.post(f"/hooks/{name}", endpoint=name)
         async def view():
-            return "", handle(current_webhook())
+            return "", handle(get_current_webhook())
 
     app.asgi_app = hooks.wrap(app.asgi_app, paths={f"/hooks/{name}": name for name in settings["endpoints"]})
     return app
@@ -168,7 +168,7 @@ def handle_and_tell(event):
 
 
 def answer(event):
-    """What an unsigned header of the delivery asks for, or the event of a batch for each of its runs."""
+    """The answer that an unsigned header of the delivery asks for, or the event of a batch for each run."""
     wanted = event.headers.get("x-then") or "204"
     if event.provider == "listed":
         wanted = str(event.json().get("then", {}).get(str(event.attempt), "204"))

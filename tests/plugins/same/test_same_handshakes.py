@@ -4,10 +4,8 @@ Two are left out: Amazon SNS wants a key that is fetched, and DingTalk's answer 
 """
 
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,11 +14,10 @@ import pytest
 for needed in ("flask", "django", "starlette", "fastapi", "litestar", "quart", "httpx", "cryptography"):
     pytest.importorskip(needed)
 
-sys.path.append(str(Path(__file__).parents[2] / "presets"))
 
 from example_secrets import private_side, public_side
+from handshakes import HANDSHAKES, delivered
 from same_clients import WAYS, client_of
-from test_challenges import HANDSHAKES, delivered
 
 from hookguard import Delivery, Endpoint, Guard, MemoryStore, Secret, Verifier, presets
 from hookguard.preset import make_keys
@@ -29,7 +26,7 @@ from hookguard.schemes.sorted_hash import sorted_hash
 
 
 class Case(NamedTuple):
-    """Who asks, how, and the endpoint that is asked. The delivery is made when it is needed, for its time is signed."""
+    """A provider, its way of asking, and the endpoint that is asked. The delivery is made when it is needed, for its time is signed."""
 
     preset: str
     method: str

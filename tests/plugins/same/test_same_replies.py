@@ -11,7 +11,7 @@ from same_scenarios import IN_PROCESS, scenarios, special
 
 from hookguard import MemoryStore
 
-#: What one framework answers otherwise, and why.
+#: Answers in which one framework differs, and why.
 DIFFERENCES = {
     ("litestar", "a handler that cannot read the JSON"): "it turns every exception into its own 500 before the guard sees it",
     ("quart", "a handler that cannot read the JSON"): "likewise",
@@ -64,5 +64,5 @@ def test_the_same_reply_with_a_store_or_a_lookup_of_its_own(play, name):
     play(name, steps, store())
 
 
-def test_there_are_enough_of_them():
+def test_the_number_of_cases_is_large_enough():
     assert len(scenarios()) + len(special()) >= 25

@@ -28,7 +28,7 @@ SERVED = [
     ("litestar", "asgi"),
     ("quart", "asgi"),
 ]
-#: Both servers believe X-Forwarded-Proto from 127.0.0.1 unless they are told not to: that is what a proxy on the same host is.
+#: Both servers believe X-Forwarded-Proto from 127.0.0.1 unless they are set not to: a proxy on the same host has that address.
 UNTRUSTING = {"wsgi": ["--forwarded-allow-ips", ""], "asgi": ["--no-proxy-headers"]}
 #: One framework's own way (see the test without servers).
 SKIPPED = {("litestar", "a handler that cannot read the JSON"), ("quart", "a handler that cannot read the JSON")}
@@ -134,4 +134,4 @@ def forget_everything(path):
         import sqlite3
 
         with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection, connection:
-            connection.execute("DELETE FROM hookguard_event")
+            connection.execute("DELETE FROM hookguard_claim")

@@ -1,4 +1,4 @@
-"""What the tests of the ASGI plugin share: signed deliveries, and ways to hand them to an application."""
+"""Shared by the tests of the ASGI plugin: signed deliveries, and ways to hand them to an application."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import httpx
 from hookguard import MemoryStore, presets
 from hookguard_starlette import HookGuard
 
-#: What the pure ASGI class runs on: anything anyio knows. Trio is tested where it is installed.
+#: The pure ASGI class runs on anything anyio knows. Trio is tested where it is installed.
 BACKENDS = ["asyncio", *(["trio"] if find_spec("trio") else [])]
 
 SECRET = "a-secret-that-is-long-enough"

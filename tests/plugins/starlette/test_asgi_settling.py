@@ -1,4 +1,4 @@
-"""When an event is completed or given back, message by message."""
+"""When an event is completed or released, message by message."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ pytest.importorskip("httpx")
 from starlette_deliveries import BACKENDS, SECRET, Wire, answer, make_hooks, read_all, stripe
 
 from hookguard import AsyncGuard, MemoryStore, StoreUnavailable, Verifier
-from hookguard_starlette import WebhookMiddleware, current_webhook
+from hookguard_starlette import WebhookMiddleware, get_current_webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ def anyio_backend(request):
 
 
 class Watched(MemoryStore):
-    """A store that writes down what it was told, among what was sent."""
+    """A store that records its calls among the sent messages."""
 
     def __init__(self, seen):
         super().__init__()
@@ -98,7 +98,7 @@ async def test_the_head_waits_while_the_store_is_at_it():
     assert (sent_when_completed, wire.status) == ([[]], 204)
 
 
-async def test_given_back_before_the_head_of_another_answer_leaves():
+async def test_the_event_is_released_before_the_head_of_another_answer_leaves():
     async def app(scope, receive, send):
         await answer(send, 500)
 
@@ -107,7 +107,7 @@ async def test_given_back_before_the_head_of_another_answer_leaves():
     assert (await again(guarded)).status == 500
 
 
-async def test_given_back_when_the_handler_raises_and_the_exception_goes_on():
+async def test_the_event_is_released_when_the_handler_raises_and_the_exception_propagates():
     async def app(scope, receive, send):
         raise ValueError("the handler's own")
 
@@ -116,7 +116,7 @@ async def test_given_back_when_the_handler_raises_and_the_exception_goes_on():
     assert isinstance(seen[1], ValueError)
 
 
-async def test_given_back_when_nothing_was_answered(caplog):
+async def test_the_event_is_released_when_nothing_was_answered(caplog):
     async def app(scope, receive, send):
         pass
 
@@ -148,7 +148,7 @@ async def test_a_streamed_answer_is_settled_at_its_head_and_passes_piece_by_piec
     assert seen == ["complete", "start 200", "body", "body", "body", "body"]
 
 
-async def test_what_comes_before_the_head_passes_and_settles_nothing():
+async def test_a_message_before_the_head_passes_and_settles_nothing():
     async def app(scope, receive, send):
         await send({"type": "http.response.early_hint", "links": []})
         await answer(send)
@@ -162,7 +162,7 @@ async def test_work_after_the_answer_sees_the_event_and_cannot_undo_it():
 
     async def app(scope, receive, send):
         await answer(send)
-        after.append(current_webhook().id)
+        after.append(get_current_webhook().id)
         raise RuntimeError("a background task that failed")
 
     seen, guarded = await serve(app)
@@ -313,7 +313,7 @@ class Blocking(MemoryStore):
     def claim(self, *args, **kwargs):
         self.threads.add(threading.current_thread())
         self.claiming.set()
-        self.go_on.wait(5)
+        self.go_on.wait(30)
         self.waited = True
         return super().claim(*args, **kwargs)
 
@@ -340,7 +340,7 @@ async def test_a_store_that_blocks_does_so_in_a_thread_and_the_loop_goes_on():
     assert threading.current_thread() not in store.threads
 
 
-async def test_a_store_that_does_not_block_is_called_at_once():
+async def test_a_store_that_does_not_block_is_called_in_the_loop():
     threads = set()
 
     class Quick(MemoryStore):
@@ -355,11 +355,11 @@ async def test_a_store_that_does_not_block_is_called_at_once():
     assert threads == {threading.current_thread()}
 
 
-async def test_of_many_at_once_one_runs(tmp_path):
+async def test_one_of_many_concurrent_duplicates_runs(tmp_path):
     ran = []
 
     async def app(scope, receive, send):
-        ran.append(current_webhook().id)
+        ran.append(get_current_webhook().id)
         await anyio.sleep(0.05)
         await answer(send)
 
@@ -373,13 +373,13 @@ async def test_of_many_at_once_one_runs(tmp_path):
     assert (await again(guarded)).headers["hookguard-duplicate"] == "1"
 
 
-async def test_each_of_many_at_once_sees_its_own_event():
+async def test_each_of_many_concurrent_handlers_sees_its_own_event():
     seen = []
 
     async def app(scope, receive, send):
-        before = current_webhook().id
+        before = get_current_webhook().id
         await anyio.sleep(0.01)
-        seen.append(before == current_webhook().id == scope["state"]["webhook"].id)
+        seen.append(before == get_current_webhook().id == scope["state"]["webhook"].id)
         await answer(send, body=before.encode())
 
     guarded = make_hooks().wrap(app, "stripe")
@@ -399,8 +399,8 @@ async def test_two_guards_of_different_endpoints_both_have_their_say():
     ran = []
 
     async def app(scope, receive, send):
-        assert await read_all(receive) == current_webhook().body
-        ran.append(current_webhook().id)
+        assert await read_all(receive) == get_current_webhook().body
+        ran.append(get_current_webhook().id)
         await answer(send, next(statuses))
 
     hooks = make_hooks(endpoints={name: {"preset": "stripe", "secrets": [SECRET]} for name in ("outer", "inner")})
@@ -411,16 +411,16 @@ async def test_two_guards_of_different_endpoints_both_have_their_say():
 
 async def test_bare_middleware_below_a_guard_hides_no_event():
     async def app(scope, receive, send):
-        await answer(send, body=current_webhook().id.encode())
+        await answer(send, body=get_current_webhook().id.encode())
 
     hooks = make_hooks()
     assert (await Wire(stripe("evt_1")).run(hooks.wrap(hooks.wrap(app), "stripe"))).body == b"evt_1"
 
 
-async def test_bare_middleware_alone_verifies_nothing_and_says_so():
+async def test_bare_middleware_alone_verifies_nothing_and_reports_it():
     async def app(scope, receive, send):
         with pytest.raises(RuntimeError, match="no webhook is being handled here"):
-            current_webhook()
+            get_current_webhook()
         await answer(send, body=await read_all(receive))
 
     wire = await Wire(stripe("evt_1")).run(make_hooks().wrap(app))
@@ -435,7 +435,7 @@ async def test_an_outer_application_hears_of_no_event_afterwards():
     guarded = make_hooks().wrap(app, "stripe")
     await again(guarded)
     with pytest.raises(RuntimeError, match="no webhook is being handled here"):
-        current_webhook()
+        get_current_webhook()
 
 
 async def test_a_guard_made_by_hand_serves_as_well():
@@ -447,7 +447,7 @@ async def test_a_guard_made_by_hand_serves_as_well():
     assert (await again(make_hooks().wrap(app, guard))).headers["hookguard-duplicate"] == "1"
 
 
-async def test_observers_are_told(caplog):
+async def test_observers_get_every_outcome(caplog):
     outcomes = []
 
     async def app(scope, receive, send):

@@ -8,7 +8,7 @@ pytest.importorskip("httpx")
 from starlette_deliveries import BACKENDS, SECRET, Wire, answer, make_hooks, stripe
 
 from hookguard import MemoryStore, StoreUnavailable
-from hookguard_starlette import current_webhook
+from hookguard_starlette import get_current_webhook
 
 pytestmark = pytest.mark.anyio
 
@@ -141,7 +141,7 @@ async def test_a_file_that_the_server_reads_is_not_stored():
     assert seen == ["complete", "start 200", "pathsend"]
 
 
-async def test_what_comes_before_the_head_or_after_the_body_passes():
+async def test_a_message_before_the_head_or_after_the_body_passes():
     async def app(scope, receive, send):
         await send({"type": "http.response.early_hint", "links": []})
         await send({**START, "trailers": True})
@@ -152,7 +152,7 @@ async def test_what_comes_before_the_head_or_after_the_body_passes():
     assert seen == ["early_hint", "store 15", "start 200", "body 1", "trailers"]
 
 
-async def test_an_exception_before_the_answer_is_whole_gives_the_event_back_and_nothing_has_left():
+async def test_an_exception_before_the_answer_is_whole_releases_the_event_and_nothing_has_left():
     async def app(scope, receive, send):
         await send(START)
         await send(body(b"half", more=True))
@@ -172,7 +172,7 @@ async def test_an_exception_after_it_was_whole_changes_nothing():
     async def app(scope, receive, send):
         await send(START)
         await send(body(b"x"))
-        after.append(current_webhook().id)
+        after.append(get_current_webhook().id)
         raise ValueError("a background task that failed")
 
     seen, _, guarded = await serve(app)
@@ -190,7 +190,7 @@ async def test_an_answer_that_is_cut_short_completes_the_event_and_is_not_stored
     assert (await again(guarded)).headers["hookguard-duplicate"] == "1"
 
 
-async def test_so_does_one_whose_head_is_all_there_is():
+async def test_an_answer_without_a_body_arrives_whole():
     async def app(scope, receive, send):
         await send(START)
 

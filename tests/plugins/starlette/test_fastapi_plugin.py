@@ -1,5 +1,7 @@
 """FastAPI's own ways: the dependency, the route class, typed bodies, OpenAPI."""
 
+import asyncio
+import inspect
 import logging
 import threading
 from typing import Annotated
@@ -12,11 +14,12 @@ pydantic = pytest.importorskip("pydantic")
 
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, File, Form, Request, Security
 from fastapi.responses import JSONResponse
+from fastapi.security.base import SecurityBase
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette_deliveries import SECRET, Wire, ask, endless, github, make_hooks, post, stripe
 
-from hookguard import Event, Headers, presets
-from hookguard_starlette import current_webhook
+from hookguard import ConfigurationError, Event, Headers, presets
+from hookguard_starlette import get_current_webhook
 from hookguard_starlette.fastapi import CurrentEvent
 
 LIMIT = 200
@@ -47,6 +50,34 @@ class Invoice(pydantic.BaseModel):
 # The dependency
 
 
+def test_without_a_name_it_says_what_to_write():
+    with pytest.raises(ConfigurationError, match=r'write Depends\(hooks.event\("stripe"\)\)'):
+        FastAPI().post("/hook", dependencies=[Depends(make_hooks().event)])(lambda: None)
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["one middleware", "two"])
+def test_one_middleware_serves_paths_and_dependencies(twice):
+    hooks = make_hooks()
+    app = FastAPI()
+    app.add_middleware(hooks.Middleware, paths={"/by-path": "github"})
+    if twice:
+        app.add_middleware(hooks.Middleware)
+
+    @app.post("/by-path")
+    async def by_path(event: CurrentEvent):
+        return {"id": event.id}
+
+    @app.post("/hook")
+    async def hook(event: Annotated[Event, Depends(hooks.event("stripe"))]):
+        return {"id": event.id}
+
+    assert post(app, stripe("evt_1")).json() == {"id": "evt_1"}
+    assert post(app, stripe("evt_1")).status_code == 200
+    assert post(app, stripe("evt_2")._replace(headers={})).status_code == 401
+    assert post(app, github(b"{}", "d-1"), "/by-path").json() == {"id": "d-1"}
+    assert post(app, github(b"{}", "d-2")._replace(headers={}), "/by-path").status_code == 401
+
+
 def test_the_dependency_is_the_event():
     hooks = make_hooks()
     app = FastAPI()
@@ -55,7 +86,7 @@ def test_the_dependency_is_the_event():
 
     @app.post("/hook", status_code=204)
     async def hook(event: Annotated[Event, Depends(hooks.event("stripe"))], request: Request):
-        seen.append((event.type, event is current_webhook() is request.state.webhook, await request.body() == event.body))
+        seen.append((event.type, event is get_current_webhook() is request.state.webhook, await request.body() == event.body))
 
     assert post(app, stripe("evt_1")).status_code == 204
     assert seen == [("invoice.paid", True, True)]
@@ -79,7 +110,7 @@ def test_without_the_middleware_nothing_runs_and_the_error_says_what_to_do():
     assert "route_class" in errors[0]
 
 
-def test_asked_for_twice_it_verifies_and_claims_once():
+def test_a_dependency_used_twice_verifies_and_claims_once():
     hooks = make_hooks()
     app = FastAPI()
     app.add_middleware(hooks.Middleware)
@@ -217,7 +248,7 @@ def test_a_typed_body_below_the_dependency_is_still_verified_before_the_handler_
     assert ran == ["evt_1"]
 
 
-def test_a_large_typed_body_below_the_dependency_is_refused():
+def test_a_large_typed_body_below_the_dependency_is_rejected():
     app = FastAPI()
     hooks = make_hooks(max_body=LIMIT)
     app.add_middleware(hooks.Middleware)
@@ -231,16 +262,17 @@ def test_a_large_typed_body_below_the_dependency_is_refused():
 
 def test_an_override_replaces_the_dependency_as_fastapi_users_expect():
     hooks = make_hooks()
-    guard = hooks.event("stripe")
     app = FastAPI()
     app.add_middleware(hooks.Middleware)
 
     @app.post("/hook")
-    async def hook(event: Annotated[Event, Depends(guard)]):
+    async def hook(event: Annotated[Event, Depends(hooks.event("stripe"))]):
         return {"id": event.id}
 
-    event = hooks.guard("stripe").endpoint.verifier.verify(stripe("evt_9"))
-    app.dependency_overrides[guard] = lambda: event
+    guard = hooks.guard_for("stripe")
+    event = guard.endpoint.verifier.verify(stripe("evt_9"))
+    assert hooks.event("stripe") is hooks.event(guard) is hooks.event(guard.endpoint)
+    app.dependency_overrides[hooks.event("stripe")] = lambda: event
     assert post(app, stripe("evt_1")._replace(headers={})).json() == {"id": "evt_9"}
 
 
@@ -248,7 +280,7 @@ def test_a_handler_in_a_thread_sees_the_event():
     seen = []
 
     def hook():
-        seen.append((current_webhook().id, threading.current_thread() is threading.main_thread()))
+        seen.append((get_current_webhook().id, threading.current_thread() is threading.main_thread()))
 
     for place in (with_dependency, with_route_class):
         assert post(place(make_hooks(), hook), stripe("evt_1")).status_code == 200
@@ -264,7 +296,7 @@ def test_background_tasks_see_the_event_and_dependencies_with_yield_are_let_fini
         seen.append("close")
 
     async def hook(tasks: BackgroundTasks, _: Annotated[None, Depends(resource)]):
-        tasks.add_task(lambda: seen.append(current_webhook().id))
+        tasks.add_task(lambda: seen.append(get_current_webhook().id))
 
     for place in (with_dependency, with_route_class):
         seen.clear()
@@ -272,12 +304,12 @@ def test_background_tasks_see_the_event_and_dependencies_with_yield_are_let_fini
         assert sorted(seen) == ["close", "evt_1", "open"]
 
 
-def test_a_dependency_that_fails_before_the_answer_gives_the_event_back():
+def test_a_dependency_that_fails_before_the_answer_releases_the_event():
     attempts = []
 
     async def commit():
         yield
-        attempts.append(current_webhook().attempt)
+        attempts.append(get_current_webhook().attempt)
         raise ValueError("the database said no")
 
     async def hook(_: Annotated[None, Depends(commit, scope="function")]):
@@ -290,7 +322,47 @@ def test_a_dependency_that_fails_before_the_answer_gives_the_event_back():
         assert attempts == [1, 2]
 
 
-def test_an_error_handler_of_the_app_for_everything_does_not_touch_refusals():
+def test_a_mounted_application_rejects_and_answers_duplicates_as_any_other():
+    hooks = make_hooks()
+    inner, app = FastAPI(), FastAPI()
+
+    @inner.post("/hook")
+    async def hook(event: Annotated[Event, Depends(hooks.event("stripe"))]):
+        return event.id
+
+    app.mount("/inner", inner)
+    app.add_middleware(hooks.Middleware)
+    delivery = stripe("evt_1")
+    assert post(app, delivery._replace(headers={}), "/inner/hook").status_code == 401
+    assert post(app, delivery, "/inner/hook").json() == "evt_1"
+    assert post(app, delivery, "/inner/hook").status_code == 200
+
+
+def test_fastapi_is_not_handed_the_signature_whose_frames_an_error_report_writes_out():
+    hooks = make_hooks()
+    assert [*inspect.signature(hooks.event("stripe")).parameters] == ["request"]
+    (shown,) = hooks.route_class("stripe")("/hook", lambda: None).dependencies
+    request = Request({"type": "http", "headers": [(b"stripe-signature", b"t=1,v1=0")]})
+    assert request.headers[shown.dependency.model.name]
+    assert asyncio.run(shown.dependency(request)) is None
+
+
+def test_the_dependency_is_itself_the_security_scheme_and_has_no_other():
+    hooks = make_hooks()
+    app = FastAPI()
+    app.add_middleware(hooks.Middleware)
+
+    @app.post("/hook")
+    async def hook(event: Annotated[Event, Depends(hooks.event("stripe"))]):
+        pass
+
+    route = next(route for route in app.routes if getattr(route, "path", "") == "/hook")
+    (of_event,) = route.dependant.dependencies
+    assert isinstance(of_event.call, SecurityBase)
+    assert of_event.dependencies == []
+
+
+def test_an_error_handler_of_the_app_for_everything_does_not_touch_rejections():
     async def hook():
         pytest.fail("ran")
 
@@ -322,7 +394,7 @@ def test_nothing_is_parsed_before_it_was_verified():
         assert post(app, forged, headers=JSON).status_code == 401
 
 
-def test_a_genuine_body_of_another_shape_is_422_and_given_back():
+def test_a_genuine_body_of_another_shape_is_422_and_released():
     app = typed(make_hooks())
     assert [post(app, stripe("evt_1"), headers=JSON).status_code for _ in range(2)] == [422, 422]
 
@@ -354,7 +426,7 @@ def test_the_route_class_guards_however_the_router_is_included(how):
     hooks = make_hooks()
     router = APIRouter(route_class=hooks.route_class("stripe"))
     ran = []
-    router.post("/hook")(lambda: ran.append(current_webhook().id))
+    router.post("/hook")(lambda: ran.append(get_current_webhook().id))
     app = FastAPI()
     path = "/hook"
     if how == "router":
@@ -369,7 +441,7 @@ def test_the_route_class_guards_however_the_router_is_included(how):
         path = "/outer/inner/hook"
     elif how == "app":
         app.router.route_class = hooks.route_class("stripe")
-        app.post("/hook")(lambda: ran.append(current_webhook().id))
+        app.post("/hook")(lambda: ran.append(get_current_webhook().id))
     elif how == "mounted":
         inner = FastAPI()
         inner.include_router(router)

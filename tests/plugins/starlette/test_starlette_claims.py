@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette_deliveries import SECRET, apost, github, make_hooks, post, stripe
 
 from hookguard import Event, MemoryStore, StoreUnavailable, presets
-from hookguard_starlette import current_webhook
+from hookguard_starlette import get_current_webhook
 
 
 class Shop:
@@ -31,11 +31,11 @@ class Shop:
         self.app = place(self, self.hooks)
 
     async def handle(self, abort=HTTPException):
-        self.ran.append((current_webhook().id, current_webhook().attempt))
+        self.ran.append((get_current_webhook().id, get_current_webhook().attempt))
         found = self.meanwhile()
         if found is not None:
             await found
-        wanted = current_webhook().json()
+        wanted = get_current_webhook().json()
         match wanted.get("then"):
             case "raise":
                 raise ValueError("the handler's own")
@@ -55,7 +55,7 @@ PROVIDERS = ("stripe", "github")
 
 def endpoint(shop):
     async def handle(request):
-        assert request.state.webhook is current_webhook()
+        assert request.state.webhook is get_current_webhook()
         return Response(status_code=await shop.handle())
 
     return handle
@@ -144,7 +144,7 @@ def fastapi_dependency(shop, hooks):
 
         @app.post(f"/hooks/{provider}")
         async def handle(event=fastapi.Depends(hooks.event(provider))):
-            assert event is current_webhook()
+            assert event is get_current_webhook()
             return Response(status_code=await shop.handle(fastapi.HTTPException))
 
     return app
@@ -172,7 +172,7 @@ def fastapi_route_class(shop, hooks):
 
         @router.post(f"/{provider}")
         async def handle(event: CurrentEvent):
-            assert event is current_webhook()
+            assert event is get_current_webhook()
             return Response(status_code=await shop.handle(fastapi.HTTPException))
 
         app.include_router(router, prefix="/hooks")
@@ -245,9 +245,9 @@ def test_an_event_runs_once_and_its_duplicate_is_acknowledged(shop):
 def test_a_forged_delivery_runs_nothing_and_claims_nothing(shop):
     genuine = stripe("evt_1")
     forged = presets.STRIPE.sign(genuine.body, "another-secret-of-twenty")
-    refused = shop.post(forged)
-    assert (refused.status_code, refused.headers["content-type"]) == (401, "application/problem+json")
-    assert refused.json() == {"type": "about:blank", "title": "webhook rejected", "status": 401}
+    rejected = shop.post(forged)
+    assert (rejected.status_code, rejected.headers["content-type"]) == (401, "application/problem+json")
+    assert rejected.json() == {"type": "about:blank", "title": "webhook rejected", "status": 401}
     assert shop.post(genuine._replace(body=genuine.body.replace(b"evt_1", b"evt_2"))).status_code == 401
     assert shop.post(genuine._replace(headers={})).status_code == 401
     assert shop.ran == []
@@ -257,14 +257,14 @@ def test_a_forged_delivery_runs_nothing_and_claims_nothing(shop):
 @pytest.mark.parametrize(
     ("wish", "status"), [({"status": 503}, 503), ({"status": 303}, 303), ({"then": "raise"}, 500), ({"then": "abort"}, 422)]
 )
-def test_what_is_not_acknowledged_is_given_back(shop, wish, status):
+def test_an_event_that_is_not_acknowledged_is_released(shop, wish, status):
     event = stripe("evt_1", **wish)
     assert shop.post(event).status_code == status
     assert shop.post(event).status_code == status
     assert shop.ran == [("evt_1", 1), ("evt_1", 2)]
 
 
-def test_a_genuine_body_that_cannot_be_read_is_given_back(shop, place):
+def test_a_genuine_body_that_cannot_be_read_is_released(shop, place):
     event = github(b"{broken", "d-1")
     for _ in range(2):
         answer = shop.post(event, "github")
@@ -275,7 +275,7 @@ def test_a_genuine_body_that_cannot_be_read_is_given_back(shop, place):
     assert [attempt for _, attempt in shop.ran] == [1, 2]
 
 
-def test_while_the_first_is_running_a_duplicate_is_told_to_come_again(shop):
+def test_a_duplicate_of_a_running_event_gets_503_with_retry_after(shop):
     event = stripe("evt_1")
     meanwhile = []
 
@@ -291,7 +291,7 @@ def test_while_the_first_is_running_a_duplicate_is_told_to_come_again(shop):
     assert shop.ran == [("evt_1", 1)]
 
 
-def test_more_at_once_than_allowed_is_answered_503_and_not_counted_for_ever(place):
+def test_a_request_over_the_concurrency_limit_gets_503_and_is_not_counted_for_ever(place):
     shop = Shop(place, max_concurrent=1)
     meanwhile = []
 
@@ -367,9 +367,9 @@ def test_current_webhook_is_the_event_and_is_gone_afterwards(shop):
         # The transport runs the app in this very task, as some servers do: nothing may stay behind in it.
         await shop.apost(stripe("evt_1"))
         with pytest.raises(RuntimeError, match="no webhook is being handled here"):
-            current_webhook()
+            get_current_webhook()
 
-    shop.meanwhile = lambda: kinds.append((isinstance(current_webhook(), Event), current_webhook().provider))
+    shop.meanwhile = lambda: kinds.append((isinstance(get_current_webhook(), Event), get_current_webhook().provider))
     asyncio.run(scenario())
     assert kinds == [(True, "stripe")]
 
@@ -384,7 +384,7 @@ def test_one_log_line_says_what_became_of_it_and_no_secret(shop, caplog):
     assert [(record.outcome, record.endpoint, record.status, record.reason_code) for record in records] == [
         ("handled", "stripe", 204, ""),
         ("duplicate", "stripe", 200, ""),
-        ("refused", "stripe", 401, "signature_mismatch"),
+        ("rejected", "stripe", 401, "signature_mismatch"),
     ]
     assert [(record.event_id, record.event_type, record.attempt) for record in records[:2]] == [("evt_1", "invoice.paid", 1)] * 2
     signatures = [value for _, value in forged.headers.items()]

@@ -1,6 +1,7 @@
 """Settings, methods and challenges."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +22,7 @@ from starlette_deliveries import SECRET, ask, github, make_hooks, post, stripe
 from hookguard import AsyncGuard, ConfigurationError, Endpoint, MemoryStore, Reply, SQLiteStore, Verifier, presets
 from hookguard.challenge import Challenge
 from hookguard.errors import StoreMisconfigured
-from hookguard_starlette import HookGuard, current_webhook
+from hookguard_starlette import HookGuard, get_current_webhook
 
 
 def litestar_with(*arguments, **named):
@@ -35,7 +36,7 @@ def litestar_with(*arguments, **named):
 
 
 def lifespan(app):
-    """What an application says when a server starts, and the exception it ends with."""
+    """The log of an application when a server starts, and the exception it ends with."""
     sent = []
 
     async def receive():
@@ -54,7 +55,7 @@ def lifespan(app):
 
 def one_route(hooks, endpoint="stripe", handler=None, **options):
     async def handle(request):
-        return PlainTextResponse(current_webhook().id)
+        return PlainTextResponse(get_current_webhook().id)
 
     options = {"methods": hooks.methods(endpoint), "middleware": [hooks.middleware(endpoint)], **options}
     return Starlette(routes=[Route("/hook", handler or handle, **options)])
@@ -68,8 +69,8 @@ def one_route(hooks, endpoint="stripe", handler=None, **options):
         ({"endpoints": {"strype": {"secrets": [SECRET]}}}, "strype"),
         ({"endpoints": {"stripe": {"secrets": [SECRET], "max_boddy": 1}}}, "did you mean 'max_body'"),
         ({"max_boddy": 1}, "did you mean 'max_body'"),
-        ({"store": "mongodb://"}, "there are memory://, sqlite:///"),
-        ({"store": "mongodb://", "endpoints": {}}, "there are memory://, sqlite:///"),
+        ({"store": "mongodb://"}, "use memory://, sqlite:///"),
+        ({"store": "mongodb://", "endpoints": {}}, "use memory://, sqlite:///"),
         ({"store": "postgres://localhost/shop"}, "postgresql://"),
         ({"store": "postgresql+nowhere://localhost/shop"}, "SQLAlchemy has no driver 'postgresql.nowhere'"),
         ({"store": "hookguard.sqlite3"}, "cannot import 'hookguard.sqlite3'"),
@@ -101,7 +102,7 @@ def test_a_wrong_setting_is_found_when_the_extension_is_made(config, sentence):
     ],
     ids=["middleware", "wrap", "paths", "Middleware", "Route", "Litestar", "methods", "event", "route_class"],
 )
-def test_an_unknown_endpoint_is_refused_where_it_is_named(use):
+def test_an_unknown_endpoint_is_rejected_where_it_is_named(use):
     with pytest.raises(ConfigurationError, match="did you mean 'stripe'"):
         use(make_hooks())
 
@@ -156,7 +157,7 @@ def test_without_a_store_claims_are_kept_in_a_file_that_is_made_when_needed(tmp_
     hooks = HookGuard({"stripe": {"secrets": [SECRET]}})
     assert list(tmp_path.iterdir()) == []
     app = one_route(hooks)
-    assert isinstance(hooks.guard("stripe").store, SQLiteStore)
+    assert isinstance(hooks.guard_for("stripe").store, SQLiteStore)
     assert post(app, stripe("evt_1")).text == "evt_1"
     assert (tmp_path / "hookguard.sqlite3").exists()
     restarted = one_route(HookGuard({"stripe": {"secrets": [SECRET]}}))
@@ -166,30 +167,30 @@ def test_without_a_store_claims_are_kept_in_a_file_that_is_made_when_needed(tmp_
 def test_an_endpoint_or_a_guard_may_be_given_in_place_of_a_name():
     hooks = make_hooks()
     endpoint = Endpoint(Verifier("stripe", [SECRET]), name="by-hand")
-    assert hooks.guard(endpoint) is hooks.guard(endpoint)
-    guard = AsyncGuard(endpoint, hooks.guard("stripe").store)
-    assert hooks.guard(guard) is guard
+    assert hooks.guard_for(endpoint) is hooks.guard_for(endpoint)
+    guard = AsyncGuard(endpoint, hooks.guard_for("stripe").store)
+    assert hooks.guard_for(guard) is guard
     assert post(one_route(hooks, endpoint), stripe("evt_1")).text == "evt_1"
     assert post(one_route(hooks, guard), stripe("evt_1")).headers["Hookguard-Duplicate"] == "1"
 
 
 def test_one_endpoint_on_several_routes_has_one_guard_and_one_limit():
     hooks = make_hooks()
-    assert hooks.guard("stripe") is hooks.guard("stripe")
-    assert hooks.guard("stripe") is hooks.guard(hooks.guard("stripe").endpoint)
+    assert hooks.guard_for("stripe") is hooks.guard_for("stripe")
+    assert hooks.guard_for("stripe") is hooks.guard_for(hooks.guard_for("stripe").endpoint)
 
 
 # Methods
 
 
-def test_a_route_with_methods_answers_others_by_itself_and_a_guard_answers_405():
+def test_a_route_with_methods_answers_others_on_its_own_and_a_guard_answers_405():
     hooks = make_hooks()
     assert hooks.methods("stripe") == ["POST"]
     assert ask(one_route(hooks), "GET").status_code == 405
     app = one_route(hooks, methods=["GET", "POST", "PUT"])
     for method in ("GET", "HEAD", "PUT"):
-        refused = ask(app, method)
-        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+        rejected = ask(app, method)
+        assert (rejected.status_code, rejected.headers["Allow"]) == (405, "POST")
 
 
 class Handshake(Challenge):
@@ -258,7 +259,7 @@ def test_handlers_of_every_kind_see_the_event_and_may_read_the_body_in_their_usu
     seen = []
 
     def note(request):
-        assert request.state.webhook is current_webhook()
+        assert request.state.webhook is get_current_webhook()
         return Response(status_code=204)
 
     async def reading(request):
@@ -297,16 +298,16 @@ def test_forms_and_files_are_read_as_always():
 def test_a_background_task_runs_after_the_event_was_completed_and_sees_it():
     seen = []
 
-    class Store(type(make_hooks().guard("stripe").store)):
+    class Store(type(make_hooks().guard_for("stripe").store)):
         def complete(self, *args, **kwargs):
             seen.append("complete")
             return super().complete(*args, **kwargs)
 
     async def later():
-        seen.append(current_webhook().id)
+        seen.append(get_current_webhook().id)
 
     def later_in_a_thread():
-        seen.append(current_webhook().type)
+        seen.append(get_current_webhook().type)
 
     tasks = iter([BackgroundTask(later), BackgroundTask(later_in_a_thread)])
 
@@ -322,7 +323,7 @@ def test_a_streamed_answer_arrives_whole():
     async def handle(request):
         async def pieces():
             for number in range(3):
-                yield f"{current_webhook().id} {number}\n"
+                yield f"{get_current_webhook().id} {number}\n"
 
         return StreamingResponse(pieces())
 
@@ -335,7 +336,7 @@ def test_the_apps_own_handlers_see_exceptions_and_cannot_make_a_failure_a_succes
     ran = []
 
     async def handle(request):
-        ran.append(current_webhook().attempt)
+        ran.append(get_current_webhook().attempt)
         raise ValueError("the handler's own")
 
     async def excuse(request, error):
@@ -379,11 +380,43 @@ def test_a_store_that_would_forget_is_found_when_the_extension_is_made():
     ],
     ids=["paths", "whole", "for dependencies"],
 )
-def test_an_asynchronous_one_keeps_the_server_from_starting(guarded):
-    async def application(scope, receive, send):
-        raise AssertionError("must not start")
+@pytest.mark.parametrize("kind", ["knows it", "raises", "returns"])
+def test_an_asynchronous_one_keeps_the_server_from_starting(guarded, kind):
+    steps = []
 
+    @asynccontextmanager
+    async def own(app):
+        steps.append("started")
+        yield
+        steps.append("ended")
+
+    async def knows_none(scope, receive, send):
+        if kind == "raises":
+            raise AssertionError("no lifespan")
+
+    application = Starlette(lifespan=own) if kind == "knows it" else knows_none
     hooks = make_hooks(store=EvictingLater())
     sent, error = lifespan(guarded(hooks, application))
     assert isinstance(error, StoreMisconfigured)
     assert sent == [{"type": "lifespan.startup.failed", "message": "hookguard: maxmemory-policy is allkeys-lru"}]
+    assert steps == (["started", "ended"] if kind == "knows it" else [])
+
+
+def test_the_store_is_checked_after_the_application_has_started():
+    steps = []
+
+    class Seen(EvictingLater):
+        async def check(self):
+            steps.append("checked")
+            return "well"
+
+    @asynccontextmanager
+    async def own(app):
+        steps.append("started")
+        yield
+
+    app = Starlette(lifespan=own)
+    app.add_middleware(make_hooks(store=Seen()).Middleware, paths={"/hook": "stripe"})
+    sent, error = lifespan(app)
+    assert (steps, error) == (["started", "checked"], None)
+    assert sent[0] == {"type": "lifespan.startup.complete"}

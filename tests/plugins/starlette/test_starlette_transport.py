@@ -1,4 +1,4 @@
-"""What a delivery's path, address and transport are taken for."""
+"""The reading of a delivery's path, address and transport."""
 
 import logging
 
@@ -15,13 +15,13 @@ from starlette.routing import Mount, Route
 from starlette_deliveries import SECRET, Wire, answer, make_hooks, post, stripe
 
 from hookguard import ConfigurationError, presets
-from hookguard_starlette import current_webhook
+from hookguard_starlette import get_current_webhook
 
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "Forwarded": "for=192.0.2.7;proto=https"}
 
 
 async def seen_url(request):
-    return PlainTextResponse(current_webhook().url)
+    return PlainTextResponse(get_current_webhook().url)
 
 
 def seeing(**config):
@@ -82,7 +82,7 @@ def test_the_target_is_the_one_that_came_over_the_wire():
 )
 async def test_the_target_of_servers_that_differ(scope, url):
     async def app(scope, receive, send):
-        await answer(send, body=current_webhook().url.encode())
+        await answer(send, body=get_current_webhook().url.encode())
 
     assert (await Wire(stripe("evt_1"), **scope).run(make_hooks().wrap(app, "stripe"))).body.decode() == url
 
@@ -145,11 +145,11 @@ def test_a_signed_callback_url_is_checked():
     assert post(app, signed, path).status_code == 204
 
 
-def test_a_url_that_does_not_verify_is_told_to_the_operator(caplog):
+def test_a_url_that_does_not_verify_is_logged_for_the_operator(caplog):
     hooks = make_hooks(endpoints={"acme": {"preset": ACME, "secrets": [SECRET]}}, public_base_url=BASE)
     with caplog.at_level(logging.WARNING, "hookguard"):
         assert post(mounted_route(hooks), ACME.sign(b"{}", SECRET, url=f"{BASE}/other"), "/shop/erp?a=b").status_code == 401
-    assert "[url 'https://hooks.example.com/shop/erp?a=b']" in caplog.text
+    assert "[url 'https://hooks.example.com/shop/erp?a=…']" in caplog.text
 
 
 # Guarded paths
@@ -249,7 +249,7 @@ def test_no_spelling_of_a_guarded_path_leads_past_the_guard(place, spelling):
 
 
 @pytest.mark.parametrize("path", ["hooks/stripe", "", "/hooks/{name}", "/hooks/<name>", "/hooks/stripe?x=1", "/hooks%2Fstripe"])
-def test_a_path_that_would_guard_nothing_is_refused(path):
+def test_a_path_that_would_guard_nothing_is_rejected(path):
     with pytest.raises(ConfigurationError, match="guards nothing"):
         make_hooks().wrap(None, paths={path: "stripe"})
 

@@ -1,4 +1,4 @@
-"""What is remembered of the delivery and of its reply."""
+"""Faults in remembering the delivery and its reply."""
 
 from broken.rows import Broken
 

@@ -1,4 +1,4 @@
-"""What a store says when it cannot know: that, and nothing else."""
+"""A store raises StoreUnavailable if it cannot know, and nothing else."""
 
 from contextlib import contextmanager
 
@@ -111,7 +111,7 @@ class DriversOwnError(Failing, Broken):
 
 
 class ForgetsInAnOutage(Failing, Broken):
-    """Starts anew after an outage, like a cache."""
+    """Starts empty after an outage, like a cache."""
 
     def reach(self):
         if self.down:

@@ -1,4 +1,4 @@
-"""What is deleted, and what is not."""
+"""Faults in deleting expired rows."""
 
 from broken.rows import IN_PROGRESS, Broken
 

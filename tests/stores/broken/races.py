@@ -1,4 +1,4 @@
-"""What holds only as long as nobody comes in between."""
+"""Faults that show only if another worker comes in between."""
 
 import time
 

@@ -12,12 +12,12 @@ from hookguard.stores.redis import RedisStore
 PREFIX = f"hookguard-broken-{os.getpid()}"
 _numbers = count()
 
-#: What is wrong: the script's operation, what is in it, and what stands there instead.
+#: Each fault: the script's operation, the right text, and the wrong text in its place.
 WRONG = {
     "nothing ever expires": ("claim", "expires_at <= now", "false"),
     "a lease is never over": ("claim", "state == '1' and lease_until > now", "state == '1'"),
     "a lease is over at once": ("claim", "state == '1' and lease_until > now", "false"),
-    "the same token is refused": ("claim", "held[2] == ARGV[2]", "false"),
+    "the same token is rejected": ("claim", "held[2] == ARGV[2]", "false"),
     "the last fingerprint stays": ("claim", "'print', fingerprint", "'print', ARGV[3]"),
     "attempts are not counted": ("claim", "'attempt', attempt + 1)", "'attempt', 1)"),
     "an old reply stays": ("claim", "redis.call('DEL', KEYS[1])", "redis.call('HDEL', KEYS[1], 'state')"),

@@ -13,7 +13,7 @@ CREATE TABLE hookguard_event (
 )
 """
 
-#: What is wrong: the statement, what is in it, and what stands there instead.
+#: Each fault: the statement, the right text, and the wrong text in its place.
 WRONG = {
     "completes for any token": ("_complete", " AND token = :token", ""),
     "completes what was released": ("_complete", "state IN (1, 2)", "state IN (0, 1, 2)"),

@@ -1,4 +1,4 @@
-"""What an event is, and what may become of it."""
+"""Faults in the states of an event."""
 
 from broken.rows import DONE, IN_PROGRESS, RELEASED, Broken
 
@@ -36,7 +36,7 @@ class DuplicateReadsAsInProgress(Broken):
 
 
 class InProgressReadsAsDone(Broken):
-    """What a store does that takes every conflict for a duplicate: the event is lost when the first worker dies."""
+    """Takes every conflict for a duplicate: the event is lost when the first worker dies."""
 
     def claim(self, key, *, token, fingerprint, lease, retention):
         claim = super().claim(key, token=token, fingerprint=fingerprint, lease=lease, retention=retention)

@@ -1,4 +1,4 @@
-"""Who may settle a claim: only the token that holds it."""
+"""Only the token that holds a claim may settle it."""
 
 from broken.rows import IN_PROGRESS, Broken
 
@@ -62,7 +62,7 @@ class CountedTokens(Broken):
         return super().extend(key, token=self.mine.get(token, b""), lease=lease)
 
 
-class SameTokenIsRefused(Broken):
+class SameTokenIsRejected(Broken):
     def claim(self, key, *, token, fingerprint, lease, retention):
         row = self.alive(key)
         if row and row.state == IN_PROGRESS and row.lease_until > self._clock():

@@ -1,0 +1,105 @@
+"""The only judge: the scheme's own ``verify``, called within bounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hookguard.delivery import Delivery
+from hookguard.errors import Rejected, SignatureMismatch
+from hookguard.schemes.base import Key, Scheme, Verified
+
+__all__ = ["COMMAND_LINE", "DEEP", "LIVE", "BoundReached", "Bounds", "Judge"]
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an autopsy may cost. The defaults are those in a running application."""
+
+    calls: int = 1500  #: calls of ``verify``
+    hashed: int = 4 << 20  #: bytes hashed
+    costly: int = 40  #: operations with public keys
+    seconds: float = 0.1
+    rewritten: int = 32 << 10  #: largest body that is parsed and written again, in bytes
+    guesses: bool = False  #: whether a character of a secret may be guessed
+
+
+LIVE = Bounds()
+COMMAND_LINE = Bounds(calls=4000, hashed=32 << 20, costly=300, seconds=5.0, rewritten=256 << 10, guesses=True)
+DEEP = Bounds(calls=20_000, hashed=512 << 20, costly=2000, seconds=60.0, rewritten=4 << 20, guesses=True)
+
+
+class BoundReached(Exception):
+    """The search ends here."""
+
+
+class Judge:
+    """Asks a scheme whether a hypothesis is genuine, and counts the cost. Raises BoundReached over a bound."""
+
+    __slots__ = ("_deadline", "_started", "bounds", "calls", "costly", "hashed", "why")
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.calls = self.costly = self.hashed = 0
+        #: Why the last hypothesis was rejected.
+        self.why: Exception | None = None
+        self._started = time.perf_counter()
+        self._deadline = self._started + bounds.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the search began."""
+        return time.perf_counter() - self._started
+
+    def look(self) -> None:
+        """Raise BoundReached if the time is over."""
+        if time.perf_counter() > self._deadline:
+            raise BoundReached
+
+    def affords(self, size: int, keys: int) -> int:
+        """How many more deliveries of that size may be checked with that many keys."""
+        return min((self.bounds.hashed - self.hashed) // max(size * keys, 1), self.bounds.calls - self.calls)
+
+    def within(self, changes: Iterable[T], share: int) -> Iterator[T]:
+        """Yield while no more than ``share`` operations with public keys were spent on them, so that others have their turn."""
+        start = self.costly
+        for each in changes:
+            if self.costly - start >= share:
+                return
+            yield each
+
+    def ask(self, scheme: Scheme, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified | None:
+        """Return the name of the key that makes the delivery genuine and the signed time; None if none does."""
+        self.look()
+        bounds = self.bounds
+        self.hashed += (len(delivery.body) + len(delivery.url)) * len(keys)
+        price = (1 if found is not None else len(keys)) if is_costly(scheme) else 0
+        if self.calls >= bounds.calls or self.hashed > bounds.hashed or self.costly + price > bounds.costly:
+            raise BoundReached
+        self.calls += 1
+        verify: Any = scheme.verify
+        self.why = None
+        try:
+            # Only a scheme that fetches keys takes a third argument.
+            verified: Verified = verify(delivery, keys, found) if hasattr(scheme, "wants") else verify(delivery, keys)
+            self.costly += price
+        except Rejected as error:
+            self.why = error.with_traceback(None)
+            # A malformed signature is rejected before any arithmetic.
+            self.costly += price if isinstance(error, SignatureMismatch) else 0
+        except Exception as error:
+            # A hypothesis may be stranger than any delivery. It is then simply not the right one.
+            self.why = error.with_traceback(None)
+        else:
+            return verified
+        return None
+
+
+def is_costly(scheme: Scheme) -> bool:
+    """Whether a check is an operation with a public key."""
+    return scheme.signs_privately or hasattr(scheme, "wants")

@@ -1,0 +1,25 @@
+"""The surroundings of a delivery: the application's other endpoints, the fetched key, how late deliveries came lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hookguard.record import Record
+from hookguard.verifier import VerifierLike
+
+__all__ = ["Known"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Record):
+    """Everything an application knows besides the delivery. Without a part, the causes that need it are not found."""
+
+    name: str = ""  #: the endpoint's name
+    endpoints: Mapping[str, VerifierLike] = field(default_factory=dict)  #: every endpoint, the delivery's own included
+    found: Any = field(default=None, repr=False)  #: the key that was fetched for the delivery
+    target: str = ""  #: the raw path and query, as the server saw them
+    recent_skews: tuple[float, ...] = ()  #: of accepted deliveries: seconds from their signed time to their arrival
+    now: float | None = None  #: the time of arrival, in seconds since 1970; by default the verifier's clock
+    body_read: bool = True  #: False if the delivery was rejected before its body was read

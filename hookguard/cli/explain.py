@@ -1,0 +1,107 @@
+"""``hookguard explain``: name the cause why a saved delivery is rejected."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hookguard import Delivery, Preset, Rejected, Verifier
+from hookguard.autopsy import COMMAND_LINE, DEEP, Autopsy, Known
+from hookguard.autopsy import explain as examine
+from hookguard.cli.inputs import PRESET, example, json_option, read_secrets, read_stdin, secret_options
+from hookguard.cli.saved import read_saved
+
+__all__ = ["as_data", "explain", "print_findings"]
+
+#: The exit status for each verdict.
+STATUS = {"genuine": 0, "explained": 1, "suspected": 1, "nothing": 3}
+
+
+@click.command(epilog=example("hookguard explain stripe request.http --secret-env STRIPE_SECRET"))
+@click.argument("preset", type=PRESET)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@secret_options
+@click.option("--url", metavar="URL", help="The URL as the application checks it, if FILE does not hold it.")
+@click.option("--at", type=float, help="Check as of this moment, in seconds since 1970; by default the age is not checked.")
+@click.option("--entry", default=1, show_default=True, help="The number of the request in a HAR file.")
+@click.option("--deep", is_flag=True, help="Search for up to a minute, and write bodies of up to 4 MiB again.")
+@json_option
+def explain(
+    preset: Preset,
+    file: Path,
+    secrets: tuple[str, ...],
+    secret_names: tuple[str, ...],
+    secret_files: tuple[Path, ...],
+    url: str | None,
+    at: float | None,
+    entry: int,
+    deep: bool,
+    as_json: bool,
+) -> None:
+    """Name the cause why the delivery saved in FILE (- for standard input) is rejected as PRESET.
+
+    FILE holds raw HTTP, a curl command, a HAR file, or JSON as `hookguard sign --format json` writes it.
+    The exit status is 0 if the delivery is genuine, 1 if a cause was found, and 3 if nothing nearby matches.
+    """
+    given = read_secrets(secrets, secret_names, secret_files)
+    saved = read_saved(read_stdin("FILE") if str(file) == "-" else file.read_bytes(), entry)
+    delivery = saved.delivery if url is None else saved.delivery._replace(url=url)
+    clock = time.time if at is None else (lambda: at)
+    verifier = Verifier(preset, given, allow_stale=at is None, clock=clock)
+    refusal = _refusal(verifier, delivery)
+    known = Known(name=preset.name, target=saved.target)
+    autopsy = examine(verifier, delivery, refusal=refusal, known=known, bounds=DEEP if deep else COMMAND_LINE)
+    data = as_data(autopsy, refusal)
+    if as_json:
+        click.echo(json.dumps(data, indent=2))
+    else:
+        _print(autopsy, data["verdict"], refusal, saved.caution)
+    raise SystemExit(STATUS[data["verdict"]])
+
+
+def _refusal(verifier: Verifier, delivery: Delivery) -> Rejected | None:
+    try:
+        verifier.verify(delivery)
+    except Rejected as error:
+        return error
+    return None
+
+
+def _verdict(autopsy: Autopsy) -> str:
+    kinds = {each.kind for each in autopsy.findings if each.code not in ("no_match", "unfinished")}
+    if not autopsy.findings:
+        return "genuine"
+    return "explained" if kinds & {"proved", "fact"} else "suspected" if kinds else "nothing"
+
+
+def as_data(autopsy: Autopsy, refusal: Rejected | None) -> dict[str, Any]:
+    """Return an autopsy as the commands print it with ``--json``."""
+    return {
+        "version": 1,
+        "verdict": _verdict(autopsy),
+        "refusal": None if refusal is None else refusal.code,
+        "findings": [each._asdict() for each in autopsy.findings],
+        "finished": autopsy.finished,
+        "calls": autopsy.calls,
+    }
+
+
+def _print(autopsy: Autopsy, verdict: str, refusal: Rejected | None, caution: str) -> None:
+    click.echo(verdict if refusal is None else f"{verdict}: {refusal.code}: {refusal}")
+    print_findings(autopsy)
+    if caution and autopsy.findings:
+        click.echo(f"  caution: {caution}")
+    left = "" if autopsy.finished else "; a bound was reached: --deep searches longer"
+    click.echo(f"  {autopsy.calls} hypotheses tried in {autopsy.seconds * 1000:.0f} ms{left}")
+
+
+def print_findings(autopsy: Autopsy) -> None:
+    """Print each finding with its next step."""
+    for each in autopsy.findings:
+        detail = f" ({each.detail})" if each.detail else ""
+        click.echo(f"  {each.code} ({each.kind}): {'perhaps ' if each.kind == 'suspected' else ''}{each.sentence}{detail}")
+        click.echo(f"    do this: {each.todo}")

@@ -1,0 +1,325 @@
+"""``hookguard inbox STORE``: list the entries of an inbox, show one, rerun, drop and prune."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import inspect
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from hookguard import ConfigurationError
+from hookguard.cli.inputs import example, json_option
+from hookguard.cli.providers_page import duration
+from hookguard.cli.store import find_store
+from hookguard.inbox.contract import Count, Entry, EntryState, KeepsDeliveries, entry_key, split_key
+from hookguard.inbox.kept import read_head
+from hookguard.privacy.shown import printable
+
+__all__ = ["inbox", "run_commands"]
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_STATES = {state.name.lower(): state for state in EntryState}
+
+#: Characters of a key that a list shows, and the fewest that name an entry.
+SHOWN, SHORTEST = 12, 6
+
+#: Entries that are read at a time, and that one command may change.
+PAGE, MOST = 500, 1000
+
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|min|h|d)")
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+
+class _Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
+    """A span of time: ``30s``, ``10min``, ``2h``, ``3d``."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = _SPAN.fullmatch(value)
+        if found is None:
+            self.fail(f"{value!r} is not a span of time such as 30s, 10min, 2h or 3d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+class _Listing(click.Group):
+    """A group whose command is ``list`` if none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and (len(args) == 1 or args[1].startswith("-")):
+            args = [args[0], "list", *args[1:]]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_Listing,
+    epilog=example(
+        "hookguard inbox sqlite:///hookguard.sqlite3",
+        "hookguard inbox sqlite:///hookguard.sqlite3 --state dead --endpoint github",
+        "hookguard inbox sqlite:///hookguard.sqlite3 show 4f1c2a9be0d7",
+        'hookguard inbox sqlite:///hookguard.sqlite3 rerun --dead --since 2h --reason "the mail server was down"',
+    ),
+)
+@click.argument("which", metavar="STORE")
+@click.pass_context
+def inbox(ctx: click.Context, which: str) -> None:
+    """List the events in the inbox of STORE, a URL as in the settings or the dotted path of a store."""
+    store = find_store(which, ask_django=_ASK_DJANGO)
+    if not isinstance(store, KeepsDeliveries):
+        raise ConfigurationError(f"{store!r} keeps no deliveries, so it has no inbox")
+    ctx.obj = store.inbox()
+
+
+_ASK_DJANGO = "a Django store is made from its project's settings, so ask there: python manage.py hookguard_inbox"
+
+
+def run_commands(box: Any, words: Sequence[str], name: str) -> None:
+    """Run one of the commands on an inbox, as ``name``; ``list`` if none is named. Exits the process."""
+    named = bool(words) and (words[0] in inbox.commands or words[0] in ("--help", "-h"))
+    settings = {"help_option_names": ["-h", "--help"]}
+    group = click.Group(name, commands=inbox.commands, help="The events in the inbox.", context_settings=settings)
+    group.main(args=[*([] if named else ["list"]), *words], prog_name=name, obj=box)
+
+
+def _call(box: Any, operation: Callable[[Any], Any]) -> Any:
+    """Call an inbox of either kind."""
+    if not inspect.iscoroutinefunction(box.take):
+        return operation(box)
+
+    async def call() -> Any:
+        return await operation(box)
+
+    return asyncio.run(call())
+
+
+def _filters(command: F) -> F:
+    command = click.option("--type", "event_type", metavar="TYPE", help="Only events of this type.")(command)
+    return click.option("--endpoint", metavar="NAME", help="Only events of this endpoint.")(command)
+
+
+def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
+    if len(value.strip()) < 3:
+        raise click.BadParameter("say in a few words why: the reason is stored and logged")
+    return value.strip()
+
+
+reason_option = click.option("--reason", required=True, callback=_reason, metavar="TEXT", help="Why; it is stored and logged.")
+
+
+@inbox.command("list", epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 --state waiting"))
+@click.option("--state", type=click.Choice(list(_STATES)), help="Only entries in this state.")
+@_filters
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most entries; the newest first.")
+@json_option
+@click.pass_obj
+def list_entries(box: Any, state: str | None, endpoint: str | None, event_type: str | None, limit: int, as_json: bool) -> None:
+    """List entries, the newest first: never a body."""
+    counts: list[Count] = _call(box, lambda inbox: inbox.counts())
+    chosen = _STATES[state] if state else None
+    entries: list[Entry] = _call(box, lambda inbox: inbox.find(state=chosen, endpoint=endpoint, type=event_type, limit=limit))
+    if as_json:
+        click.echo(
+            json.dumps({"counts": [_count_facts(count) for count in counts], "entries": list(map(_facts, entries))}, indent=2)
+        )
+        return
+    for count in counts:
+        click.echo(_count_line(count))
+    if not entries:
+        click.echo("no entry" if counts else "the inbox is empty")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "state", "endpoint", "type", "id", "attempt", "received", "due", "reason"):
+        table.add_column(column, overflow="fold" if column in ("id", "reason") else "ellipsis", no_wrap=column == "key")
+    now = time.time()
+    for entry in entries:
+        table.add_row(*map(_plain, _row(entry, now)))
+    Console(width=max(Console().width, 100), markup=False, highlight=False).print(table)
+
+
+@inbox.command(epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 show 4f1c2a9be0d7 --body > body.json"))
+@click.argument("key")
+@click.option("--body", is_flag=True, help="Write the body, as it came, and nothing else.")
+@json_option
+@click.pass_obj
+def show(box: Any, key: str, body: bool, as_json: bool) -> None:
+    """Show an entry; its body only with --body. KEY may be the beginning of a key."""
+    entry = _only(box, key)
+    kept = _call(box, lambda inbox: inbox.open(entry.key))
+    if kept is None:
+        raise click.UsageError(f"the entry {entry.key} is gone by now")
+    if body:
+        sys.stdout.buffer.write(kept.body)
+        sys.stdout.buffer.flush()
+        return
+    head = read_head(kept)
+    facts = {**_facts(entry), "method": head.method, "target": head.target, "host": head.host, "headers": dict(head.headers)}
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if value not in (None, "", {}):
+            click.echo(f"{name:<{width}}  {printable(str(value))}")
+
+
+@inbox.command(
+    epilog=example(
+        'hookguard inbox sqlite:///hookguard.sqlite3 rerun 4f1c2a9be0d7 --reason "the bug is mended"',
+        'hookguard inbox sqlite:///hookguard.sqlite3 rerun --dead --endpoint github --since 2h --reason "the disk was full"',
+    )
+)
+@click.argument("keys", nargs=-1)
+@click.option("--dead", is_flag=True, help="Every dead entry that the options below choose, at most 1,000.")
+@_filters
+@click.option("--since", type=_Span(), metavar="SPAN", help="Only entries that died in this time: 30s, 10min, 2h, 3d.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@reason_option
+@click.pass_obj
+def rerun(
+    box: Any,
+    keys: tuple[str, ...],
+    dead: bool,
+    endpoint: str | None,
+    event_type: str | None,
+    since: float | None,
+    yes: bool,
+    reason: str,
+) -> None:
+    """Make done or dead entries due again, with fresh tries."""
+    if bool(keys) == dead:
+        raise click.UsageError("name the keys, or give --dead")
+    chosen = [_only(box, key).key for key in keys]
+    if dead:
+        chosen = _dead(box, endpoint, event_type, since)
+        if chosen and not yes:
+            click.confirm(f"rerun {len(chosen)} dead entries?", abort=True)
+    changed = _call(box, lambda inbox: inbox.rerun(chosen, reason=reason, by=_by())) if chosen else 0
+    click.echo(f"{changed} of {len(chosen)} entries are due again")
+    if changed < len(chosen):
+        click.echo("The others are waiting for their next try or being handled, or are not kept any more: see `show`.", err=True)
+    raise SystemExit(0 if changed == len(chosen) else 1)
+
+
+@inbox.command(epilog=example('hookguard inbox sqlite:///hookguard.sqlite3 drop 4f1c2a9be0d7 --reason "a test event"'))
+@click.argument("keys", nargs=-1, required=True)
+@reason_option
+@click.pass_obj
+def drop(box: Any, keys: tuple[str, ...], reason: str) -> None:
+    """Delete entries for good. Their events are still known, so a retry of the provider is a duplicate."""
+    chosen = [_only(box, key).key for key in keys]
+    gone = _call(box, lambda inbox: inbox.drop(chosen, reason=reason, by=_by()))
+    click.echo(f"{gone} of {len(chosen)} entries are gone" + ("" if gone == len(chosen) else "; a worker holds the rest"))
+    raise SystemExit(0 if gone == len(chosen) else 1)
+
+
+@inbox.command(epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 prune"))
+@click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Entries in one transaction.")
+@click.option("--pause", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds between two batches.")
+@click.pass_obj
+def prune(box: Any, batch: int, pause: float) -> None:
+    """Delete entries that were kept long enough. Workers do it as well, a few at a time."""
+    gone = 0
+    while True:
+        found = _call(box, lambda inbox: inbox.prune(limit=batch))
+        gone += found
+        if found < batch:
+            break
+        time.sleep(pause)
+    click.echo(f"{gone} {'entry' if gone == 1 else 'entries'} deleted")
+
+
+def _only(box: Any, key: str) -> Entry:
+    """Return the entry whose key begins like this, and ends with this part if there is one."""
+    start, part = split_key(key)
+    if len(start) < SHORTEST:
+        raise click.UsageError(f"{key!r} is too short: give at least {SHORTEST} characters of a key")
+    begins: list[Entry] = _call(box, lambda inbox: inbox.find(key=start, limit=PAGE))
+    found = [entry for entry in begins if not part or entry.lane.part == part]
+    if not found:
+        raise click.UsageError(f"no entry has a key that begins with {key!r}")
+    if len(found) > 1 and (whole := [entry for entry in found if entry.key == key]):
+        return whole[0]
+    if len(found) > 1:
+        ids = {split_key(entry.key)[0] for entry in found}
+        advice = "give more characters" if len(ids) > 1 else f"add the part, as in {_short(found[0])}"
+        raise click.UsageError(f"several keys begin with {key!r}: {advice}")
+    return found[0]
+
+
+def _short(entry: Entry) -> str:
+    """Return an entry's key as a list shows it: its beginning, and its part."""
+    return entry_key(entry.key[:SHOWN], entry.lane.part)
+
+
+def _dead(box: Any, endpoint: str | None, event_type: str | None, since: float | None) -> list[str]:
+    """Return the keys of dead entries, the oldest first."""
+    keys: list[str] = []
+    after: int | None = None
+    earliest = time.time() - since if since is not None else 0.0
+    while len(keys) < MOST:
+        page: list[Entry] = _call(box, _dead_page(endpoint, event_type, after))
+        keys += [entry.key for entry in page if entry.changed_at >= earliest]
+        if len(page) < PAGE:
+            break
+        after = page[-1].seq
+    return keys[:MOST][::-1]
+
+
+def _dead_page(endpoint: str | None, event_type: str | None, after: int | None) -> Callable[[Any], Any]:
+    return lambda inbox: inbox.find(state=EntryState.DEAD, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
+
+
+def _by() -> str:
+    """Return the name of the person at the terminal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user of the system without a name
+        return "unknown"
+
+
+def _row(entry: Entry, now: float) -> list[str]:
+    due = ""
+    if entry.due_at is not None:
+        wait = entry.due_at - now
+        due = f"in {duration(round(wait) or 1)}" if wait > 0 else f"for {duration(max(1, round(-wait)))}"
+    age = f"{duration(max(1, round(now - entry.received_at)))} ago"
+    key, attempt = _short(entry), str(entry.attempt)
+    state = entry.state.name.lower()
+    return [key, state, entry.lane.endpoint, entry.event_type, entry.event_id, attempt, age, due, entry.reason]
+
+
+def _plain(text: str) -> str:
+    return printable(text)
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    facts = entry._asdict()
+    lane = facts.pop("lane")
+    return {**facts, "state": entry.state.name.lower(), "endpoint": lane.endpoint, "part": lane.part}
+
+
+def _count_facts(count: Count) -> dict[str, Any]:
+    return {
+        "endpoint": count.lane.endpoint,
+        "part": count.lane.part,
+        "state": count.state.name.lower(),
+        "number": count.number,
+        "overdue": count.overdue,
+    }
+
+
+def _count_line(count: Count) -> str:
+    late = f", the oldest due for {duration(max(1, round(count.overdue)))}" if count.overdue > 0 else ""
+    part = f" ({count.lane.part})" if count.lane.part else ""
+    return f"{count.lane.endpoint}{part}: {count.number} {count.state.name.lower()}{late}"

@@ -1,0 +1,50 @@
+"""An application and its HookGuard, found by the names that a command is given."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, cast
+
+import click
+
+from hookguard import ConfigurationError
+
+__all__ = ["load", "only_hooks"]
+
+
+def load(path: str) -> tuple[ModuleType, Any]:
+    """Return a module and the object in it that ``module:name`` names; with ``()`` behind it, the function's result."""
+    name, colon, inner = path.partition(":")
+    if not name or not colon or not inner:
+        raise click.UsageError(f"{path!r} is not of the form module:name, such as main:app")
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        if missing.name is None or not f"{name}.".startswith(f"{missing.name}."):
+            raise  # the module itself lacks a package
+        raise click.UsageError(f"the module {name!r} was not found in the working directory or among the packages") from None
+    found: Any = module
+    for part in inner.removesuffix("()").split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise click.UsageError(f"{path!r}: {name} has no {part!r}") from None
+    return module, cast("Callable[[], Any]", found)() if inner.endswith("()") else found
+
+
+def only_hooks(module: ModuleType, app: Any, needed: str, django: str) -> Any:
+    """Return the module's only HookGuard, or the one that a Flask application knows.
+
+    ``needed`` is the method that it must have. ``django`` is the command of a Django project, for the error.
+    """
+    known = getattr(app, "extensions", {})
+    if isinstance(known, dict) and hasattr(found := known.get("hookguard"), needed):
+        return found
+    # Their classes are asked: a proxy such as current_webhook raises an error here.
+    named = {name: value for name, value in vars(module).items() if hasattr(type(value), needed)}
+    if len({id(value) for value in named.values()}) == 1:
+        return next(iter(named.values()))
+    why = f"{module.__name__} has several: {', '.join(sorted(named))}" if named else f"{module.__name__} has no HookGuard"
+    raise ConfigurationError(f"{why}. Name it with --hooks module:name; a Django project's {django}")

@@ -1,0 +1,133 @@
+"""Reports the outcome of each delivery of an endpoint, and makes the receipt that carries the reply."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from hookguard.delivery import Delivery
+from hookguard.endpoint import Endpoint
+from hookguard.errors import HookguardError, Overloaded, Rejected
+from hookguard.event import Event
+from hookguard.guard.autopsies import Autopsies
+from hookguard.guard.receipt import Receipt
+from hookguard.guard.replies import reply_to_error
+from hookguard.outcome import Outcome, OutcomeName, is_heard, report
+from hookguard.privacy.shown import shown_url
+from hookguard.reply import Reply
+from hookguard.verifier import VerifierLike
+
+__all__ = ["Outcomes"]
+
+_log = logging.getLogger("hookguard.autopsy")
+
+
+class Outcomes:
+    """Logs an endpoint's outcomes and passes them to its observers."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._autopsies = Autopsies.of(endpoint)
+
+    def note_arrival(self, event: Event) -> None:
+        """Note when a genuine delivery arrived. Its age later distinguishes a wrong clock from a late delivery, in autopsies."""
+        event.received_at = time.time()
+        if self._autopsies is not None and event.timestamp is not None:
+            self._autopsies.skews.append(event.received_at - event.timestamp)
+
+    def reject(
+        self,
+        error: HookguardError,
+        started: float,
+        delivery: Delivery,
+        event: Event | None = None,
+        verifier: VerifierLike | None = None,
+        found: Any = None,
+        *,
+        body_read: bool = False,
+    ) -> Receipt:
+        """Report an error, and return the receipt with the reply to it; raise one that is not about the delivery.
+
+        If the signature failed, an autopsy later names the cause in the log. ``verifier`` has the secrets that were tried, and
+        ``found`` is the key that was fetched.
+        """
+        reply = reply_to_error(error, self._endpoint.methods)
+        if reply is None:
+            raise error
+        mark = ""
+        if self._autopsies is not None and event is None:
+            try:
+                mark = self._autopsies.hand_over(error, delivery, verifier, found, body_read=body_read)
+            except Exception as failure:
+                # An autopsy is for the operator: nothing of it may change the reply. The traceback could show the delivery.
+                _log.error("autopsy_failed: handing the delivery over raised %s", type(failure).__name__)
+        reason = f"{error} [url {shown_url(delivery.url)!r}]" if self._signs_url(error) else str(error)
+        outcome: OutcomeName = (
+            "rejected" if isinstance(error, Rejected) else "overloaded" if isinstance(error, Overloaded) else "unavailable"
+        )
+        self.report(
+            outcome,
+            started,
+            event,
+            reply.status,
+            reason_code=getattr(error, "code", ""),
+            reason=f"{reason} [delivery {mark}]" if mark else reason,
+        )
+        return Receipt(started, event=event, reply=reply, error=error)
+
+    def _signs_url(self, error: HookguardError) -> bool:
+        # If a scheme that signs the URL rejects, the operator needs to see which URL was checked. It is not secret there.
+        return isinstance(error, Rejected) and "url" in self._endpoint.preset.scheme.covers
+
+    def answer(
+        self, started: float, outcome: OutcomeName, reply: Reply | None, event: Event | None = None, reason: str = ""
+    ) -> Receipt:
+        """Report an outcome that needs no handler, and return the receipt with the reply."""
+        self.report(outcome, started, event, reply.status if reply else None, reason=reason)
+        return Receipt(started, event=event, reply=reply)
+
+    def report(
+        self,
+        outcome: OutcomeName,
+        started: float,
+        event: Event | None,
+        status: int | None = None,
+        *,
+        reason_code: str = "",
+        reason: str = "",
+    ) -> None:
+        """Log an outcome and pass it to the observers, if one of them wants it. ``started`` is by ``time.perf_counter()``."""
+        endpoint = self._endpoint
+        if not is_heard(outcome, endpoint.observers):
+            return
+        identifier, kind = _describe(event) if event is not None else ("", "")
+        report(
+            Outcome(
+                endpoint=endpoint.name,
+                provider=endpoint.preset.name,
+                outcome=outcome,
+                status=status,
+                reason_code=reason_code,
+                reason=reason,
+                event_id=identifier,
+                event_type=kind,
+                tenant=(event.tenant or "") if event is not None else "",
+                secret=event.secret if event is not None else "",
+                attempt=event.attempt if event is not None else 0,
+                duration=time.perf_counter() - started,
+            ),
+            endpoint.observers,
+        )
+
+
+def _describe(event: Event) -> tuple[str, str]:
+    """Return the event's id and type for the log; empty where the body is malformed."""
+    try:
+        identifier = event.id
+    except Rejected:
+        identifier = ""
+    try:
+        return identifier, event.type
+    except Rejected:
+        return identifier, ""

@@ -1,0 +1,1 @@
+"""The head of a delivery: its target and its Content-Type."""

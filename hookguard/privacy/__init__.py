@@ -1,0 +1,1 @@
+"""How text from the network is shown, and mistakes in place of a secret."""

@@ -1,0 +1,1 @@
+"""The running process: its locks, its threads, and the settings of its server."""

@@ -1,7 +1,0 @@
--- ARGV: now, token. Gives the event back; what is left is how often it was tried, and its fingerprint.
-local held = redis.call('HMGET', KEYS[1], 'state', 'token', 'expires')
-if held[1] ~= '1' or held[2] ~= ARGV[2] or tonumber(held[3]) <= now then
-    return 0
-end
-redis.call('HSET', KEYS[1], 'state', '0', 'lease', whole(now))
-return 1

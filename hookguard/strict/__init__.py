@@ -1,0 +1,1 @@
+"""Text that every parser must read alike, read strictly."""

@@ -1,0 +1,399 @@
+"""The contract of the inbox in PostgreSQL and MariaDB, by every driver; and what is theirs alone."""
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+from loops import Loop
+from paid_entries import SETTINGS, kept, live, states, take
+from sql_urls import AsyncSQLStore, SQLStore, async_engine, engine, url
+from sqlalchemy import event, text
+
+from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured, StoreUnavailable
+from hookguard.inbox.contract import CRASHES, EntryState, PutStatus
+from hookguard.store import ClaimStatus, StoreKey
+from hookguard.stores.inbox_check import mysql_problem
+from hookguard.stores.sql import create_table
+from hookguard.testing import InboxContract
+
+TABLES = ("hookguard_boxed_event", "hookguard_boxed_inbox")
+BLOCKING = ("postgresql+psycopg", "mysql+pymysql")
+AWAITED = ("postgresql+asyncpg", "postgresql+psycopg_async", "mysql+asyncmy")
+
+
+def drop_tables(made):
+    with made.begin() as connection:
+        for table in TABLES:
+            connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+
+
+def fresh_tables(made):
+    drop_tables(made)
+    create_table(made, TABLES[0], inbox=True)
+
+
+class BlockingInbox(InboxContract):
+    driver = ""
+
+    @classmethod
+    def setup_class(cls):
+        cls.engine = engine(cls.driver, None)
+        fresh_tables(cls.engine)
+
+    @classmethod
+    def teardown_class(cls):
+        cls.engine.dispose()
+
+    def make_store(self, clock):
+        with self.engine.begin() as connection:
+            for table in TABLES:
+                connection.execute(text(f"DELETE FROM {table}"))
+        return SQLStore(self.engine, table=TABLES[0], clock=clock, timeout=20)
+
+
+class AwaitedInbox(InboxContract):
+    driver = ""
+
+    @classmethod
+    def setup_class(cls):
+        cls.loop = Loop()
+        made = engine(
+            cls.driver.replace("asyncpg", "psycopg").replace("psycopg_async", "psycopg").replace("asyncmy", "pymysql"), None
+        )
+        fresh_tables(made)
+        made.dispose()
+        cls.engine = async_engine(cls.driver, None)
+
+    @classmethod
+    def teardown_class(cls):
+        cls.loop.run(cls.engine.dispose())
+        cls.loop.close()
+
+    def make_store(self, clock):
+        self.loop.run(self.empty())
+        return AsyncSQLStore(self.engine, table=TABLES[0], timeout=20, clock=clock)
+
+    async def empty(self):
+        async with self.engine.begin() as connection:
+            for table in TABLES:
+                await connection.execute(text(f"DELETE FROM {table}"))
+
+    def do(self, result):
+        return self.loop.run(result)
+
+
+class TestPsycopg(BlockingInbox):
+    driver = "postgresql+psycopg"
+
+
+class TestPyMySQL(BlockingInbox):
+    driver = "mysql+pymysql"
+
+
+class TestAsyncpg(AwaitedInbox):
+    driver = "postgresql+asyncpg"
+
+
+class TestAsyncPsycopg(AwaitedInbox):
+    driver = "postgresql+psycopg_async"
+
+
+class TestAsyncmy(AwaitedInbox):
+    driver = "mysql+asyncmy"
+
+
+def test_every_driver_has_its_contract():
+    tried = {cls.driver for base in (BlockingInbox, AwaitedInbox) for cls in base.__subclasses__()}
+    assert tried == {*BLOCKING, *AWAITED}
+
+
+# --- what is not the contract's
+
+
+@pytest.fixture(params=BLOCKING)
+def made(request):
+    """An engine to a database without the tables."""
+    made = engine(request.param, None)
+    drop_tables(made)
+    yield made
+    drop_tables(made)
+    made.dispose()
+
+
+@pytest.fixture
+def store(made):
+    """A store as an application makes it: with a pool of its own, and the server's clock."""
+    store = SQLStore.from_url(made.url, table=TABLES[0], timeout=20)
+    yield store
+    store.close()
+
+
+def test_an_entry_lives_by_the_server_s_clock(store):
+    live(store.inbox())
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("driver", AWAITED)
+def test_an_entry_lives_by_the_server_s_clock_with_an_asynchronous_driver(driver):
+    blocking = engine(BLOCKING["mysql" in driver], None)
+    drop_tables(blocking)
+    loop = Loop()
+    store = AsyncSQLStore.from_url(url(driver, None), table=TABLES[0], timeout=20)
+
+    class Blocking:
+        def __getattr__(self, name):
+            return lambda *given, **named: loop.run(getattr(store.inbox(), name)(*given, **named))
+
+    live(Blocking())
+    assert loop.run(store.check()) == []
+    loop.run(store.close())
+    loop.close()
+    drop_tables(blocking)
+    blocking.dispose()
+
+
+@pytest.mark.parametrize("made", ["postgresql+psycopg"], indirect=True)
+def test_no_entry_is_reported_dead_that_its_holder_completes_in_this_moment(made, store):
+    """PostgreSQL's take is several statements, each committed on its own."""
+    inbox = store.inbox()
+    store.create_table()
+    inbox.put([kept(1)])
+    (late,) = take(inbox, lease=0.01)
+    with made.begin() as connection:
+        connection.execute(text(f"UPDATE {TABLES[1]} SET crashes = {CRASHES - 1}, due_at = 0"))
+    completed = []
+
+    def complete(*_):
+        if not completed:
+            completed.append(False)
+            completed[0] = inbox.complete(late.key, token=late.token, settings=SETTINGS)
+
+    busy = SQLStore(made, table=TABLES[0], timeout=20)
+    event.listen(made, "after_cursor_execute", complete)
+    dead = take(busy.inbox())
+    event.remove(made, "after_cursor_execute", complete)
+    assert len(completed) == 1
+    assert states(inbox) == {"1": EntryState.DONE if completed[0] else EntryState.DEAD}
+    assert [(held.kept.key.id, held.crashes) for held in dead] == ([] if completed[0] else [("1", CRASHES)])
+
+
+def test_each_entry_goes_to_one_of_many_workers_and_a_line_keeps_its_order(store):
+    inbox = store.inbox()
+    lines = [None, "a" * 64, "b" * 64, "c" * 64]
+    inbox.put([kept(number, line=lines[number % 4]) for number in range(160)])
+    ran, mutex, barrier = [], threading.Lock(), threading.Barrier(6)
+
+    def work():
+        barrier.wait()
+        while any(count.state in (EntryState.WAITING, EntryState.HELD) for count in inbox.counts()):
+            for held in take(inbox, 4):
+                with mutex:
+                    ran.append(int(held.kept.key.id))
+                assert inbox.complete(held.key, token=held.token, settings=SETTINGS)
+
+    with ThreadPoolExecutor(6) as workers:
+        for each in [workers.submit(work) for _ in range(6)]:
+            each.result()
+    assert sorted(ran) == list(range(160))
+    for line in (1, 2, 3):
+        ordered = [number for number in ran if number % 4 == line]
+        assert ordered == sorted(ordered)
+
+
+def test_an_event_that_many_receive_at_the_same_moment_is_stored_once(store):
+    inbox = store.inbox()
+    inbox.put([kept("first")])
+    for number in range(20):
+        with ThreadPoolExecutor(6) as receivers:
+            answers = [one.result()[0].status for one in [receivers.submit(inbox.put, [kept(number)]) for _ in range(6)]]
+        assert sorted(answers) == [PutStatus.STORED] + [PutStatus.KNOWN] * 5
+    assert len(take(inbox, 100)) == 21
+
+
+def test_a_put_that_fails_leaves_its_connection_as_it_was(made):
+    store = SQLStore.from_url(made.url, table=TABLES[0], timeout=20, pool_size=1)
+    inbox = store.inbox()
+    with pytest.raises(StoreUnavailable):
+        inbox.put([kept(1), kept(2, head=None)])
+    assert inbox.find(limit=1) == []
+    # In autocommit mode: what a claim writes is seen by others immediately.
+    claimed = store.claim(StoreKey("s", "1"), token=b"t" * 16, fingerprint=b"", lease=60, retention=60)
+    assert claimed.status == ClaimStatus.ACQUIRED
+    with made.connect() as other:
+        assert other.scalar(text(f"SELECT COUNT(*) FROM {TABLES[0]} WHERE state = 1")) == 1
+    store.close()
+
+
+def test_the_workers_of_other_lines_are_not_held_up_by_a_locked_entry(made, store):
+    inbox = store.inbox()
+    inbox.put([kept(1)])
+    inbox.put([kept(2)])
+    with made.connect() as other, other.begin():
+        oldest = inbox.find(limit=2)[-1]
+        other.execute(text(f"SELECT seq FROM {TABLES[1]} WHERE seq = {oldest.seq} FOR UPDATE"))
+        assert [held.kept.key.id for held in take(inbox)] == ["2"]
+
+
+def test_forget_works_without_an_inbox(made):
+    create_table(made, TABLES[0])
+    store = SQLStore(made, table=TABLES[0], timeout=20)
+    store.claim(StoreKey("s", "1"), token=b"t" * 16, fingerprint=b"", lease=60, retention=60)
+    assert store.forget(StoreKey("s", "1")) is True
+    assert store.forget(StoreKey("s", "1")) is False
+
+
+# --- the table and the server
+
+
+def test_a_missing_table_is_an_outage_that_says_what_to_do(made):
+    create_table(made, TABLES[0])
+    store = SQLStore.from_url(made.url, table=TABLES[0], timeout=20, create=False)
+    inbox = store.inbox()
+    for call in (lambda: inbox.put([kept(1)]), lambda: take(inbox), store.check):
+        with pytest.raises(MissingTable, match=r"create_table\(engine, inbox=True\), or by your migration"):
+            call()
+    create_table(made, TABLES[0], inbox=True)
+    assert store.check() == []
+    assert [put.status for put in inbox.put([kept(1)])] == [PutStatus.STORED]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("ALTER TABLE {t} DROP COLUMN retention", "no column retention: run your migration"),
+        ("{drop_unique} {t}_held", "no unique index on held_line, so two workers may hold one line"),
+        ("{drop_unique} {t}_entry", "no unique index on id, part, so an event may be stored twice"),
+        ("{drop_index}", "no index on endpoint, part, state, due_at, so workers read all of it"),
+    ],
+)
+def test_a_wrong_table_is_rejected_with_what_is_wrong(made, change, says):
+    fresh_tables(made)
+    table, is_mysql = TABLES[1], made.dialect.name == "mysql"
+    unique = f"ALTER TABLE {table} DROP {'INDEX' if is_mysql else 'CONSTRAINT'}"
+    index = f"DROP INDEX {table}_due" + (f" ON {table}" if is_mysql else "")
+    with made.begin() as connection:
+        connection.execute(text(change.format(t=table, drop_unique=unique, drop_index=index)))
+    store = SQLStore.from_url(made.url, table=TABLES[0], timeout=20, create=False)
+    store.inbox()
+    with pytest.raises((StoreMisconfigured, MissingTable), match=says):
+        store.check()
+    store.close()
+
+
+def test_postgresql_that_answers_before_the_disk_is_rejected():
+    made = engine("postgresql+psycopg", None)  # its connections do not wait for the disk
+    fresh_tables(made)
+    store = SQLStore(made, table=TABLES[0], timeout=20)
+    assert store.check() == [], "claims may: one that is forgotten runs again"
+    store.inbox()
+    with pytest.raises(StoreMisconfigured, match="synchronous_commit is off .* set synchronous_commit = on"):
+        store.check()
+    drop_tables(made)
+    made.dispose()
+
+
+@pytest.mark.parametrize(
+    ("version", "flush", "says"),
+    [
+        ("10.11.19-MariaDB-0+deb12u1", 1, None),
+        ("5.5.5-10.6.0-MariaDB", 1, None),
+        ("8.4.3", 1, None),
+        ("10.5.27-MariaDB", 1, "needs MariaDB 10.6.0 or later"),
+        ("8.0.0-dmr", 1, "needs MySQL 8.0.1 or later"),
+        ("5.7.44-log", 1, "needs MySQL 8.0.1 or later"),
+        ("8.4.3", 2, "innodb_flush_log_at_trx_commit is 2, .* set it to 1"),
+        ("10.11.19-MariaDB", 0, "innodb_flush_log_at_trx_commit is 0"),
+    ],
+)
+def test_mysql_and_mariadb_that_would_lose_events_are_rejected(version, flush, says):
+    found = mysql_problem(version, flush)
+    if says is None:
+        assert found is None
+    else:
+        assert re.search(says, found)
+
+
+def test_a_sqlite_file_is_for_the_sqlite_store(tmp_path):
+    store = SQLStore.from_url(f"sqlite+pysqlite:///{tmp_path}/claims.db")
+    with pytest.raises(ConfigurationError, match="write sqlite:////path/to/file"):
+        store.inbox()
+    assert store.forget(StoreKey("s", "1")) is False
+    store.close()
+
+
+# --- speed that does not depend on the number of entries
+
+
+def many(made, number):
+    """Entries that are due, and the keys of their events, in a statement each."""
+    numbers = {
+        "postgresql": f"SELECT n FROM generate_series(1, {number}) AS g(n)",
+        "mysql": f"SELECT seq AS n FROM seq_1_to_{number}",
+    }[made.dialect.name]
+    digest = {"postgresql": "md5(CAST(n AS varchar)) || md5(CAST(n AS varchar))", "mysql": "SHA2(n, 256)"}[made.dialect.name]
+    columns = "id, part, endpoint, scope, event_id, event_type, state, due_at, attempt, crashes, received_at, changed_at"
+    with made.begin() as connection:
+        connection.execute(
+            text(
+                f"INSERT INTO {TABLES[1]} ({columns}, retention, head, body) SELECT {digest}, '', 'pay', 's', n, 't', 0, n, 0, 0,"
+                f" n, n, 60, '', '' FROM ({numbers}) AS numbers"
+            )
+        )
+        keys = "id, scope, event_id, state, token, fingerprint, claimed_at, lease_until, expires_at, attempt"
+        connection.execute(
+            text(
+                f"INSERT INTO {TABLES[0]} ({keys}) SELECT id, scope, event_id, 2, '', '', 0, 0, 253402300799, 1 FROM {TABLES[1]}"
+            )
+        )
+        for table in TABLES:
+            connection.execute(text(f"ANALYZE {table}" if made.dialect.name == "postgresql" else f"ANALYZE TABLE {table}"))
+
+
+def plans(made, perform):
+    """The server's plan of each statement on the two tables."""
+    asked, found = [], []
+
+    def before(connection, cursor, statement, parameters, context, executemany):
+        if any(table in statement for table in TABLES) and not statement.startswith("EXPLAIN"):
+            asked.append((statement, parameters))
+
+    event.listen(made, "before_cursor_execute", before)
+    perform()
+    event.remove(made, "before_cursor_execute", before)
+    with made.connect() as connection:
+        for statement, parameters in asked:
+            explained = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            found.append((statement.split()[0], "\n".join(str(tuple(row)) for row in explained)))
+    return found
+
+
+def test_no_operation_reads_the_whole_table(made):
+    fresh_tables(made)
+    many(made, 100_000)
+    store = SQLStore(made, table=TABLES[0], timeout=60)
+    inbox = store.inbox()
+
+    def perform():
+        (one, two, three) = take(inbox, 3)
+        inbox.complete(one.key, token=one.token, settings=SETTINGS)
+        inbox.release(two.key, token=two.token, after=1, reason="no", settings=SETTINGS)
+        inbox.extend(three.key, token=three.token, lease=1)
+        inbox.take_one(two.key, lease=1, settings=SETTINGS)
+        inbox.prune(limit=10)
+        inbox.drop([one.key], reason="a test", by="anna")
+        inbox.put([kept("new")])
+        inbox.put([kept("new")])
+        store.forget(kept("new").key)
+
+    found = plans(made, perform)
+    assert len(found) >= 10
+    for statement, plan in found:
+        # MySQL's plan names how a table is read: ALL is all of it.
+        assert not any(f"Seq Scan on {table}" in plan for table in TABLES), (statement, plan)
+        assert "'ALL'" not in plan or statement == "INSERT", (statement, plan)
+    assert any(f"{TABLES[1]}_due" in plan for _, plan in found)
