@@ -16,14 +16,14 @@ from hookguard.schemes.hmac import DIGESTS, HmacKey, HmacScheme, SignatureHeader
 from hookguard.schemes.layout import ENCODINGS
 from hookguard.schemes.timestamp import TimestampUnit
 
-__all__ = ["Redefined", "keys_for", "older", "redefined"]
+__all__ = ["TEMPLATES", "Redefined", "keys_for", "older", "redefined"]
 
 _SHA1 = re.compile(r"(sha1=|v1=|v0=)?(?:([0-9a-f]{40})|[A-Za-z0-9+/]{27}=)", re.ASCII)
 _ENCODING = re.compile(r"\{(?:HEX|hex|base64url-nopad|base64url|base64)\}")
 _SIZES = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 _UNITS: tuple[TimestampUnit, ...] = ("s", "ms", "rfc3339")
 #: Texts that senders sign.
-_TEMPLATES = (
+TEMPLATES = (
     "{body}",
     "{timestamp}.{body}",
     "{timestamp}:{body}",
@@ -114,7 +114,7 @@ def redefined(scheme: HmacScheme, delivery: Delivery) -> Iterator[Redefined]:
     shapes = list(_shapes(scheme, delivery))
     templates: list[tuple[str, str | None]] = [
         ("", None),
-        *((f"signed={each!r}", each) for each in _TEMPLATES if each != scheme.signed),
+        *((f"signed={each!r}", each) for each in TEMPLATES if each != scheme.signed),
     ]
     others: list[TimestampUnit | None] = [each for each in _UNITS if each != scheme.timestamp_unit and scheme.signs_timestamp]
     units = [None, *others]

@@ -11,7 +11,7 @@ from hookguard.delivery import Delivery
 from hookguard.errors import Rejected, SignatureMismatch
 from hookguard.schemes.base import Key, Scheme, Verified
 
-__all__ = ["COMMAND_LINE", "DEEP", "LIVE", "BoundReached", "Bounds", "Judge"]
+__all__ = ["COMMAND_LINE", "DEEP", "DEEP_UNKNOWN", "LIVE", "UNKNOWN", "BoundReached", "Bounds", "Judge"]
 
 
 T = TypeVar("T")
@@ -31,6 +31,9 @@ class Bounds:
 
 LIVE = Bounds()
 COMMAND_LINE = Bounds(calls=4000, hashed=32 << 20, costly=300, seconds=5.0, rewritten=256 << 10, guesses=True)
+#: For an unknown sender: its search makes most hashes itself, each in a few microseconds.
+UNKNOWN = Bounds(calls=2_000_000, hashed=1 << 30, costly=100, seconds=10.0, rewritten=256 << 10)
+DEEP_UNKNOWN = Bounds(calls=20_000_000, hashed=16 << 30, costly=1000, seconds=120.0, rewritten=4 << 20)
 DEEP = Bounds(calls=20_000, hashed=512 << 20, costly=2000, seconds=60.0, rewritten=4 << 20, guesses=True)
 
 
@@ -64,6 +67,13 @@ class Judge:
     def affords(self, size: int, keys: int) -> int:
         """How many more deliveries of that size may be checked with that many keys."""
         return min((self.bounds.hashed - self.hashed) // max(size * keys, 1), self.bounds.calls - self.calls)
+
+    def count(self, size: int) -> None:
+        """Count a hash that a search makes itself; raise BoundReached over a bound."""
+        self.calls += 1
+        self.hashed += size
+        if self.calls > self.bounds.calls or self.hashed > self.bounds.hashed:
+            raise BoundReached
 
     def within(self, changes: Iterable[T], share: int) -> Iterator[T]:
         """Yield while no more than ``share`` operations with public keys were spent on them, so that others have their turn."""

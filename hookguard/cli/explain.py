@@ -13,7 +13,8 @@ from hookguard import Delivery, Preset, Rejected, Verifier
 from hookguard.autopsy import COMMAND_LINE, DEEP, Autopsy, Known
 from hookguard.autopsy import explain as examine
 from hookguard.cli.inputs import PRESET, example, json_option, read_secrets, read_stdin, secret_options
-from hookguard.cli.saved import read_saved
+from hookguard.cli.saved import Saved, read_saved
+from hookguard.cli.unknown import explain_unknown
 
 __all__ = ["as_data", "explain", "print_findings"]
 
@@ -21,9 +22,17 @@ __all__ = ["as_data", "explain", "print_findings"]
 STATUS = {"genuine": 0, "explained": 1, "suspected": 1, "nothing": 3}
 
 
-@click.command(epilog=example("hookguard explain stripe request.http --secret-env STRIPE_SECRET"))
-@click.argument("preset", type=PRESET)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+@click.command(
+    epilog=example(
+        "hookguard explain stripe request.http --secret-env STRIPE_SECRET",
+        "hookguard explain --unknown request.http --secret-env SENDER_SECRET",
+    )
+)
+@click.argument("words", nargs=-1, required=True, metavar="[PRESET] FILE")
+@click.option("--unknown", is_flag=True, help="Find the preset, or a declaration of one, that fits; without PRESET.")
 @secret_options
 @click.option("--url", metavar="URL", help="The URL as the application checks it, if FILE does not hold it.")
 @click.option("--at", type=float, help="Check as of this moment, in seconds since 1970; by default the age is not checked.")
@@ -31,8 +40,8 @@ STATUS = {"genuine": 0, "explained": 1, "suspected": 1, "nothing": 3}
 @click.option("--deep", is_flag=True, help="Search for up to a minute, and write bodies of up to 4 MiB again.")
 @json_option
 def explain(
-    preset: Preset,
-    file: Path,
+    words: tuple[str, ...],
+    unknown: bool,
     secrets: tuple[str, ...],
     secret_names: tuple[str, ...],
     secret_files: tuple[Path, ...],
@@ -44,23 +53,48 @@ def explain(
 ) -> None:
     """Name the cause why the delivery saved in FILE (- for standard input) is rejected as PRESET.
 
+    With --unknown, name the preset that fits, and print the declaration of one of your own that verifies the delivery.
+
     FILE holds raw HTTP, a curl command, a HAR file, or JSON as `hookguard sign --format json` writes it.
     The exit status is 0 if the delivery is genuine, 1 if a cause was found, and 3 if nothing nearby matches.
     """
+    context = click.get_current_context()
+    preset, file = _words(context, words, named=not unknown)
     given = read_secrets(secrets, secret_names, secret_files)
     saved = read_saved(read_stdin("FILE") if str(file) == "-" else file.read_bytes(), entry)
-    delivery = saved.delivery if url is None else saved.delivery._replace(url=url)
-    clock = time.time if at is None else (lambda: at)
-    verifier = Verifier(preset, given, allow_stale=at is None, clock=clock)
-    refusal = _refusal(verifier, delivery)
-    known = Known(name=preset.name, target=saved.target)
-    autopsy = examine(verifier, delivery, refusal=refusal, known=known, bounds=DEEP if deep else COMMAND_LINE)
+    if url is not None:
+        saved = saved._replace(delivery=saved.delivery._replace(url=url))
+    if preset is None:
+        if at is not None:
+            raise click.UsageError("--at has no effect with --unknown, which accepts any age: leave it out")
+        verdict = explain_unknown(saved, given, deep=deep, as_json=as_json)
+    else:
+        clock = time.time if at is None else (lambda: at)
+        verifier = Verifier(preset, given, allow_stale=at is None, clock=clock)
+        known = Known(name=preset.name, target=saved.target)
+        verdict = _explained(verifier, saved, known, deep=deep, as_json=as_json)
+    raise SystemExit(STATUS[verdict])
+
+
+def _words(context: click.Context, words: tuple[str, ...], *, named: bool) -> tuple[Preset | None, Path]:
+    """Return the preset, if one must be named, and the file."""
+    if len(words) != 1 + named:
+        wanted = "PRESET and FILE" if named else "FILE alone"
+        raise click.UsageError(f"give {wanted}: there are {len(words)} arguments", context)
+    file: Path = _FILE.convert(words[-1], None, context)
+    return PRESET.convert(words[0], None, context) if named else None, file
+
+
+def _explained(verifier: Verifier, saved: Saved, known: Known, *, deep: bool, as_json: bool) -> str:
+    """Print the findings about one delivery; return the verdict."""
+    refusal = _refusal(verifier, saved.delivery)
+    autopsy = examine(verifier, saved.delivery, refusal=refusal, known=known, bounds=DEEP if deep else COMMAND_LINE)
     data = as_data(autopsy, refusal)
     if as_json:
         click.echo(json.dumps(data, indent=2))
     else:
         _print(autopsy, data["verdict"], refusal, saved.caution)
-    raise SystemExit(STATUS[data["verdict"]])
+    return str(data["verdict"])
 
 
 def _refusal(verifier: Verifier, delivery: Delivery) -> Rejected | None:

@@ -1,6 +1,9 @@
 """The page about troubleshooting lists every cause with its sentence, an example and the next step."""
 
+import base64
+import hmac
 import re
+import time
 
 import pytest
 from pages import ROOT, blocks, shell
@@ -29,3 +32,18 @@ def test_command_of_the_page_runs(tmp_path):
     done = shell(blocks("docs/troubleshooting.md")["From a saved delivery"].printed(), tmp_path, STRIPE_SECRET=secret)
     assert done.returncode == 1, done.stdout
     assert "body_whitespace_added (proved)" in done.stdout
+
+
+@pytest.mark.runs("docs/troubleshooting.md", "An unknown sender", "An unknown sender 2")
+def test_unknown_sender_gets_the_declaration_of_the_page(tmp_path):
+    pytest.importorskip("click", reason="the commands need the extra cli")
+    secret, body, now = "s3cret-of-the-unknown-sender-0042", b'{"id": "evt_1"}', f"{time.time():.0f}"
+    signature = base64.b64encode(hmac.digest(secret.encode(), now.encode() + b":" + body, "sha512")).decode()
+    head = f"POST /in HTTP/1.1\r\nHost: shop.example\r\nX-Tower-Signature: v1={signature}\r\nX-Tower-Time: {now}\r\n\r\n"
+    (tmp_path / "saved.http").write_bytes(head.encode() + body)
+    page = blocks("docs/troubleshooting.md")
+    done = shell(page["An unknown sender"].printed(), tmp_path, SENDER_SECRET=secret)
+    assert done.returncode == 0, done.stdout
+    assert page["An unknown sender 2"].printed().strip() in done.stdout
+    names = page["An unknown sender 2"].run()
+    assert names["SENDER"].scheme.signed == "{timestamp}:{body}"

@@ -29,6 +29,18 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def identified(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENDER_SECRET", SECRET)
+
+    def run(delivery, *words):
+        (tmp_path / "saved").write_bytes(raw_http(delivery))
+        return CliRunner().invoke(hookguard, ["explain", "--unknown", "saved", "--secret-env", "SENDER_SECRET", *words])
+
+    return run
+
+
 def signed(preset="stripe", **more):
     return presets.get(preset).sign(BODY, SECRET, **more)
 
@@ -213,3 +225,57 @@ def test_secret_and_signature_are_never_printed(run):
             assert SECRET[6:] not in output
             assert signed().headers["stripe-signature"][-20:] not in output
             assert "evt_1" not in output
+
+
+def test_unknown_sender_is_named_and_declared(identified):
+    result = identified(signed("dropbox"))
+    assert result.exit_code == 0
+    first, *_ = result.output.splitlines()
+    assert first == "genuine: the preset dropbox fits"
+    assert "If the sender is not dropbox, declare a preset of your own:" in result.output
+    assert "SENDER = Preset(" in result.output
+
+
+def test_unknown_sender_with_a_changed_body_exits_with_1(identified):
+    result = identified(signed("dropbox")._replace(body=BODY + b"\n"))
+    assert result.exit_code == 1
+    assert "explained: the preset dropbox fits" in result.output
+    assert "body_whitespace_added (proved)" in result.output
+
+
+def test_unknown_sender_with_another_secret_exits_with_3(identified):
+    result = identified(presets.GITHUB.sign(BODY, "another-secret-000000000"))
+    assert (result.exit_code, result.output.splitlines()[0]) == (3, "nothing")
+    assert "no_match" in result.output
+
+
+def test_unknown_sender_in_json(identified):
+    found = json.loads(identified(signed("github"), "--json").output)
+    assert (found["version"], found["verdict"], found["finished"], found["findings"]) == (1, "genuine", True, [])
+    assert "github" in found["presets"]
+    assert found["declaration"].startswith("from hookguard import ")
+
+
+def test_output_for_an_unknown_sender_shows_no_secret_and_no_signature(identified):
+    for delivery in (signed("github"), Delivery(BODY, {"X-Key": SECRET, "X-Sig": f"key={SECRET}:" + "0" * 64})):
+        for words in ((), ("--json",)):
+            output = identified(delivery, *words).output
+            assert SECRET not in output
+            assert delivery.headers.get("x-hub-signature-256", SECRET)[-20:] not in output
+            assert "evt_1" not in output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--unknown", "stripe", "saved"], "give FILE alone"),
+        (["saved"], "give PRESET and FILE"),
+        (["--unknown", "missing.http"], "does not exist"),
+        (["--unknown", "saved", "--at", "5"], "--at has no effect with --unknown"),
+    ],
+)
+def test_wrong_arguments_are_a_usage_error(run, words, message):
+    run(raw_http(signed()))
+    result = CliRunner().invoke(hookguard, ["explain", "--secret-env", "STRIPE_SECRET", *words])
+    assert result.exit_code == 2
+    assert message in result.output
