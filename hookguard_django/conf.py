@@ -161,7 +161,7 @@ def _async_guards() -> Guards[AsyncGuard]:
 def _with_inbox() -> Settings:
     """Return the endpoints; an ORM store knows of its inbox by then: its check is made once, also for an endpoint without one."""
     found = endpoints()
-    if uses_inbox() and isinstance(found.store, ORMStore):
+    if uses_inbox() and isinstance(found.store, (ORMStore, ORMTransactionStore)):
         found.store.inbox()
     return found
 

@@ -32,7 +32,7 @@ def needs_inbox(endpoint: Endpoint, store: object) -> None:
     raise ConfigurationError(
         f"endpoint {endpoint.name!r} has an inbox, and {kind.__name__} cannot keep deliveries: of hookguard's stores, those in"
         " SQLite (sqlite:////path/to/file), PostgreSQL, MySQL, MariaDB and Redis (postgresql://…, mysql://…, redis://…) can, and"
-        " Django's ORMStore. Set store to one, or leave inbox out"
+        " Django's ORM stores. Set store to one, or leave inbox out"
     )
 
 

@@ -16,7 +16,8 @@ class Transactional(Protocol):
     """An inbox whose handlers write in a transaction that the entry's completion is part of: one commit for both, or neither.
 
     The methods of an asynchronous inbox are coroutines. Until its transaction ends, the entry is locked: nobody else can take or
-    settle it, even if its lease is over. Everything else of the inbox is committed on its own, as always.
+    settle it, even if its lease is over. Everything else of the inbox is committed on its own, as always. An inbox whose
+    transactions wait for each other has ``at_once``: how many entries of an endpoint a worker may run at a time.
     """
 
     @abstractmethod

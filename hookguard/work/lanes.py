@@ -90,9 +90,9 @@ class OpenLane:
 
     @property
     def room(self) -> float:
-        """How many more entries may run: ``max_concurrent`` holds in each worker."""
-        limit = self.endpoint.max_concurrent
-        room = float("inf") if limit is None else max(0, limit - self.running)
+        """How many more entries may run: ``max_concurrent``, and what the inbox can do ``at_once``, hold in each worker."""
+        limits = [limit for limit in (self.endpoint.max_concurrent, getattr(self.inbox, "at_once", None)) if limit is not None]
+        room = max(0, min(limits) - self.running) if limits else float("inf")
         return room if self.shipping is None else min(room, max(0, self.shipping.room(self.lane.part) - self.running))
 
     async def take(self, limit: int, lease: float) -> list[Held]:

@@ -17,7 +17,7 @@ from hookguard.stores import inbox_server_sql as sql
 from hookguard.stores.driver_errors import lost_a_race
 from hookguard.stores.inbox_keys import put_from_row
 from hookguard.stores.inbox_server import ServerInbox
-from hookguard.stores.inbox_sides import BlockingInbox, Operation, Operations
+from hookguard.stores.inbox_sides import BlockingInbox, Operation
 from hookguard.stores.inbox_statements import InboxSteps, row_of
 from hookguard.stores.inbox_work import InboxWork, perform
 from hookguard.stores.sqlite.inbox_jobs import InboxJobs
@@ -36,7 +36,7 @@ _LOOK_KEY: Final = sql.LOOK_KEY.replace(" {lock}", "")
 _REMEMBER: Final = "UPDATE hookguard_event SET expires_at = :until WHERE id = :id AND state = 2"
 
 
-def operations_in(database: Database, clock: Callable[[], float] | None) -> Operations:
+def operations_in(database: Database, clock: Callable[[], float] | None) -> InboxJobs | ServerInbox:
     """Return the operations for a database; ``clock`` replaces its clock, for tests."""
     return InboxJobs(EventKeys(), clock or time.time) if database == "sqlite" else ServerInbox(database, TABLE, clock)
 
@@ -84,10 +84,10 @@ class ORMInbox(BlockingInbox):
         self._using = using
         self._clock = clock
         self._on_connection = on_connection
-        self._made: dict[Database, Operations] = {}
+        self._made: dict[Database, InboxJobs | ServerInbox] = {}
 
     @property
-    def _operations(self) -> Operations:  # type: ignore[override]  # the database is known at the first use
+    def _operations(self) -> InboxJobs | ServerInbox:  # type: ignore[override]  # the database is known at the first use
         database = database_of(connection_to(self._using))
         if database not in self._made:
             self._made[database] = operations_in(database, self._clock)

@@ -15,68 +15,26 @@ like every writer, except for events that are done.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from django.db import Error, InterfaceError, OperationalError, transaction
+from django.db import Error, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hookguard.errors import HookguardError, StoreMisconfigured, StoreUnavailable, TransactionEscaped, TransactionFailed
+from hookguard.errors import MissingTable, StoreUnavailable
 from hookguard.process.locks import Lock
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.driver_errors import is_demoted
-from hookguard.stores.statements import Statements
-from hookguard_django.stores.connection import (
-    TABLE,
-    capabilities_of,
-    connection_to,
-    database_of,
-    driver_error,
-    drop,
-    is_disconnected,
-    run,
-    unavailable,
-)
+from hookguard.stores.statements import Database, Statements, Steps
+from hookguard_django.stores.connection import TABLE, capabilities_of, connection_to, database_of, run, unavailable
+from hookguard_django.stores.inbox import operations_in
 from hookguard_django.stores.orm import PURGE_BATCH, PURGE_EVERY, ORMStore
-from hookguard_django.stores.watch import Watch
+from hookguard_django.stores.running import Running, beginning
+
+if TYPE_CHECKING:
+    from hookguard_django.stores.transaction_inbox import ORMTransactionInbox
 
 __all__ = ["ORMTransactionStore"]
-
-_log = logging.getLogger("hookguard.django")
-
-
-class _Running:
-    """One event's transaction."""
-
-    __slots__ = ("atomic", "committed", "connection", "key", "locked", "watch")
-
-    def __init__(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
-        self.connection = connection
-        self.key = key
-        self.committed = False
-        self.locked = False
-        self.watch = Watch(connection)
-        self.atomic = transaction.atomic(using=connection.alias, durable=True)
-        self.atomic.__enter__()
-        # The first callback: if a later one raises, the commit has still happened.
-        transaction.on_commit(self._note, using=connection.alias)
-
-    def _note(self) -> None:
-        self.committed = True
-
-    def commit(self) -> None:
-        try:
-            self.atomic.__exit__(None, None, None)
-        except Exception:
-            if not self.committed:
-                raise
-            _log.exception("an on_commit callback raised after its webhook event was committed; the event is done")
-
-    def roll_back(self) -> None:
-        with suppress(Error, OSError):
-            transaction.set_rollback(True, using=self.connection.alias)
-            self.atomic.__exit__(None, None, None)
 
 
 class ORMTransactionStore:
@@ -91,9 +49,10 @@ class ORMTransactionStore:
         self.using = using
         self._aside = ORMStore(using)
         self._steps: dict[str, Statements] = {}
-        self._running: dict[bytes, _Running] = {}
+        self._running: dict[bytes, Running] = {}
         self._busy: set[StoreKey] = set()  # for SQLite, which has no named locks
         self._entering = Lock()
+        self._inbox: ORMTransactionInbox | None = None
         self._won = 0
 
     @property
@@ -104,59 +63,16 @@ class ORMTransactionStore:
     def claim(self, key: StoreKey, *, token: bytes, fingerprint: bytes, lease: float, retention: float) -> Claim:
         """Begin the transaction with the claim."""
         connection = connection_to(self.using)
-        used = connection.connection
-        try:
-            try:
-                return self._claim(connection, key, token, fingerprint, lease, retention)
-            except Error as error:
-                if connection.in_atomic_block or not self._broke(error, connection, used):
-                    raise
-                # A persistent connection broke since the last request, or its server was demoted. It claimed nothing.
-                return self._claim(connection, key, token, fingerprint, lease, retention)
-        except (Error, OSError) as error:
-            raise unavailable(error, connection) from error
-
-    @staticmethod
-    def _broke(error: Error, connection: BaseDatabaseWrapper, used: Any) -> bool:
-        if is_demoted(driver_error(error)):
-            drop(connection)
-            return True
-        if used is None or not isinstance(error, (OperationalError, InterfaceError)):
-            return False
-        # After a break, Django may have opened a new connection for the rollback.
-        if connection.connection is used and not is_disconnected(connection):
-            return False
-        connection.close()
-        return True
+        # A persistent connection that broke since the last request claimed nothing.
+        return beginning(connection, lambda: self._claim(connection, key, token, fingerprint, lease, retention))
 
     def complete(self, key: StoreKey, *, token: bytes, retention: float, reply: bytes | None = None) -> bool:
         """Mark the event as done and commit. After TransactionFailed or StoreUnavailable nothing was written."""
         running = self._running.pop(token, None)
         if running is None:
             return False
-        connection = running.connection
         try:
-            done = False
-            try:
-                running.watch.end()
-                if running.watch.escaped is not None:
-                    # The view went on after the error, so what it counts as written is unknown.
-                    raise running.watch.escaped
-                done = run(connection, self._statements(connection).complete(key, token, retention, reply))
-            finally:
-                if not done:
-                    running.roll_back()
-            if not done:
-                raise TransactionEscaped(
-                    "the transaction that the claim was part of is gone: the view rolled it back, but answered 2xx"
-                )
-            running.commit()
-        except HookguardError:
-            raise
-        except (Error, OSError) as error:
-            if is_demoted(driver_error(error)):
-                drop(connection)
-            raise _translated(error, connection) from error
+            running.finish(self._statements(running.connection).complete(key, token, retention, reply))
         finally:
             self._leave(running)
         self._won += 1
@@ -170,7 +86,6 @@ class ORMTransactionStore:
         running = self._running.pop(token, None)
         if running is None:
             return False
-        running.watch.end()
         running.roll_back()
         self._leave(running)
         return True
@@ -184,7 +99,12 @@ class ORMTransactionStore:
         return self._aside.purge(limit=limit)
 
     def forget(self, key: StoreKey) -> bool:
-        """Forget an event. Raises StoreUnavailable while it is being handled."""
+        """Forget an event; False while an inbox entry of it is waiting or held. Raises StoreUnavailable while it is handled."""
+        with suppress(MissingTable):  # of a project that has yet to migrate
+            return self._forget(key, lambda database: operations_in(database, None).forget(key).steps())
+        return self._forget(key, lambda database: Statements(database, table=TABLE).forget(key))
+
+    def _forget(self, key: StoreKey, how: Callable[[Database], Steps]) -> bool:
         connection = connection_to(self.using)
         steps = self._statements(connection)
         busy = StoreUnavailable("the event is being handled: forget it when the handler is done")
@@ -195,12 +115,21 @@ class ORMTransactionStore:
             with transaction.atomic(using=connection.alias):
                 if not (locked := run(connection, steps.lock(key))):
                     raise busy
-                return bool(run(connection, steps.forget(key)))
+                return bool(run(connection, how(database_of(connection))))
         except (Error, OSError) as error:
             raise unavailable(error, connection) from error
         finally:
             if locked:
                 self._unlock(connection, key)
+
+    def inbox(self) -> ORMTransactionInbox:
+        """Return the inbox beside the claims, whose views write in the transaction of their entry."""
+        if self._inbox is None:
+            from hookguard_django.stores.transaction_inbox import ORMTransactionInbox  # noqa: PLC0415 - most projects have none
+
+            self._aside.inbox()  # its check includes the inbox's table from now on
+            self._inbox = ORMTransactionInbox(self.using, self._aside._for_inbox, self._running)
+        return self._inbox
 
     def check(self) -> list[str]:
         """Check the table; see :meth:`ORMStore.check`."""
@@ -219,20 +148,14 @@ class ORMTransactionStore:
         claim = Claim(ClaimStatus.IN_PROGRESS, retry_after=min(lease, 5.0))
         if not self._enter(connection, key):
             return claim
-        running: _Running | None = None
+        running: Running | None = None
         try:
             if connection.vendor == "sqlite":
                 # A duplicate of a completed event need not wait for another writer.
                 found: Claim | None = run(connection, steps.look(key, token, fingerprint))
                 if found is not None and found.status != ClaimStatus.ACQUIRED:
                     return found
-            try:
-                running = _Running(connection, key)
-            except RuntimeError as error:
-                raise StoreMisconfigured(
-                    "a transaction is open around the guarded view, so its claim cannot be committed with its effects:"
-                    " put @webhook outside of @transaction.atomic"
-                ) from error
+            running = Running(connection, key)
             running.locked = bool(run(connection, steps.lock(key)))
             if running.locked:
                 claim = run(connection, steps.claim(key, token, fingerprint, lease, retention))
@@ -262,11 +185,11 @@ class ORMTransactionStore:
             self._busy.add(key)
             return True
 
-    def _leave(self, running: _Running) -> None:
+    def _leave(self, running: Running) -> None:
         with self._entering:
-            self._busy.discard(running.key)
+            self._busy.discard(cast("StoreKey", running.key))
         if running.locked:
-            self._unlock(running.connection, running.key)
+            self._unlock(running.connection, cast("StoreKey", running.key))
 
     def _unlock(self, connection: BaseDatabaseWrapper, key: StoreKey) -> None:
         if connection.vendor == "mysql" and connection.connection is not None:
@@ -278,15 +201,3 @@ class ORMTransactionStore:
 
     def __repr__(self) -> str:
         return f"ORMTransactionStore({self.using!r})" if self.using else "ORMTransactionStore()"
-
-
-def _translated(error: Error | OSError, connection: BaseDatabaseWrapper) -> StoreUnavailable | TransactionFailed:
-    if isinstance(error, (OperationalError, InterfaceError, OSError)) or is_demoted(driver_error(error)):
-        # A lost connection, a deadlock, a serialization failure: the provider's retry settles it.
-        return unavailable(error, connection)
-    reason = str(error).partition("\n")[0]
-    swallowed = isinstance(error, transaction.TransactionManagementError) or "transaction is aborted" in reason
-    return TransactionFailed(
-        f"the view's transaction cannot be committed ({type(error).__name__}: {reason})"
-        + ("; did the view catch a database error? Use transaction.atomic() around what may fail" if swallowed else "")
-    )

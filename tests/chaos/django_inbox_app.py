@@ -1,6 +1,8 @@
 """A Django project with an inbox in its own database, whose receivers and workers are killed; see inbox_app.py.
 
 ``python django_inbox_app.py`` is a worker, and with arguments the project's ``manage.py``. ``CHAOS_DATABASE`` is its database.
+With ``CHAOS_TRANSACTIONAL`` the effect is a row beside the inbox, as in transactional_inbox_app.py; ``CHAOS_WRONG=second-commit``
+commits it before the completion.
 """
 
 import json
@@ -16,6 +18,8 @@ from django.urls import path
 
 FOLDER = os.environ["CHAOS_FOLDER"]
 LEASE = float(os.environ.get("CHAOS_LEASE", "3"))
+TRANSACTIONAL, WRONG = "CHAOS_TRANSACTIONAL" in os.environ, os.environ.get("CHAOS_WRONG") == "second-commit"
+KIND = "ORMTransactionStore" if TRANSACTIONAL and not WRONG else "ORMStore"
 effects = os.open(f"{FOLDER}/effects", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 begun = os.open(f"{FOLDER}/begun", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -30,7 +34,10 @@ settings.configure(
     USE_TZ=True,
     INSTALLED_APPS=["hookguard_django"],
     DATABASES={"default": json.loads(os.environ["CHAOS_DATABASE"]) | {"ATOMIC_REQUESTS": True}},
-    HOOKGUARD={"ENDPOINTS": {"stripe": {"SECRETS": [os.environ["CHAOS_SECRET"]], "INBOX": {"FIRST": 0.2, "LONGEST_WAIT": 1.0}}}},
+    HOOKGUARD={
+        "STORE": f"hookguard_django.stores.{KIND}",
+        "ENDPOINTS": {"stripe": {"SECRETS": [os.environ["CHAOS_SECRET"]], "INBOX": {"FIRST": 0.2, "LONGEST_WAIT": 1.0}}},
+    },
 )
 
 import django
@@ -38,6 +45,7 @@ import django
 django.setup()
 
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 
 from hookguard_django import webhook
 
@@ -47,8 +55,14 @@ def guarded(request):
     """Take a moment, do it, take another: a kill may come at any point."""
     os.write(begun, f"{os.getpid()}\n".encode())
     time.sleep(random.uniform(0, 0.15))
-    os.write(effects, f"{request.webhook.id} {os.getpid()}\n".encode())
+    if TRANSACTIONAL:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO effect (event_id, worker) VALUES (%s, %s)", [request.webhook.id, os.getpid()])
+    else:
+        os.write(effects, f"{request.webhook.id} {os.getpid()}\n".encode())
     time.sleep(random.uniform(0, 0.15))
+    if TRANSACTIONAL and random.random() < 0.05:
+        raise ValueError("not this time")
     return HttpResponse(status=204)
 
 

@@ -231,8 +231,8 @@ def unexplained(effects, killed):
 
 
 @contextmanager
-def django_project(kind, folder):
-    """The rig of a Django project, and the inbox in its database."""
+def django_project(kind, folder, **also):
+    """The rig of a Django project, the inbox in its database, and the database's URL; ``also`` is its processes' environment."""
     pytest.importorskip("django")
     from databases import own_database
     from django_site import configure
@@ -251,12 +251,12 @@ def django_project(kind, folder):
         if kind == "sqlite":
             database["OPTIONS"] = {"timeout": 20, "init_command": "PRAGMA journal_mode = WAL"}
         # Long enough for a busy machine: without a lost lease, only a kill explains a second run.
-        more = {"CHAOS_DATABASE": json.dumps(database | {"CONN_MAX_AGE": 60}), "CHAOS_LEASE": "30"}
+        more = {"CHAOS_DATABASE": json.dumps(database | {"CONN_MAX_AGE": 60}), "CHAOS_LEASE": "30"} | also
         migrate = [sys.executable, HERE / "django_inbox_app.py", "migrate", "--verbosity", "0"]
         subprocess.run(migrate, env=environment(folder, **more), check=True)
         connections.settings["chaos"] = connections.configure_settings({"default": {}, "chaos": database})["chaos"]
         try:
-            yield Rig(folder, "django_inbox_app", **more), ORMStore("chaos").inbox()
+            yield Rig(folder, "django_inbox_app", **more), ORMStore("chaos").inbox(), address
         finally:
             connections["chaos"].close()
             del connections["chaos"], connections.settings["chaos"]
@@ -269,7 +269,7 @@ def test_nothing_answered_is_lost_and_every_extra_run_has_its_kill(kind, tmp_pat
     if kind == "sqlite":
         acknowledged, effects, killed, states = run(tmp_path, EVENTS, KILLS)
     elif kind.startswith("django"):
-        with django_project(kind.split()[1], tmp_path) as (rig, inbox):
+        with django_project(kind.split()[1], tmp_path) as (rig, inbox, _):
             acknowledged, effects, killed, states = run_rig(rig, inbox, EVENTS // 2, KILLS)
     elif kind == "redis":
         pytest.importorskip("redis")

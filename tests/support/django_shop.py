@@ -93,8 +93,9 @@ def truth(alias, event_id):
 class Shop:
     """A site with one guarded view, whose work is changed by each test."""
 
-    def __init__(self, alias, *, atomic_requests=False, store=None):
+    def __init__(self, alias, *, atomic_requests=False, store=None, inbox=False):
         self.alias = alias
+        self._inbox = inbox
         self.store = store if store is not None else ORMTransactionStore(alias)
         self.work = self.good
         self._atomic_requests = atomic_requests
@@ -115,7 +116,7 @@ class Shop:
 
     def __enter__(self):
         connections.settings[self.alias]["ATOMIC_REQUESTS"] = self._atomic_requests
-        hooks = {"ENDPOINTS": {"stripe": {"SECRETS": [SECRET]}}, "STORE": self.store}
+        hooks = {"ENDPOINTS": {"stripe": {"SECRETS": [SECRET], "INBOX": self._inbox}}, "STORE": self.store}
         self._site = site(path("hook", webhook("stripe")(self.view)), HOOKGUARD=hooks)
         self._site.__enter__()
         return self

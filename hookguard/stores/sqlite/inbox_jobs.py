@@ -65,6 +65,18 @@ class InboxJobs:
         """Mark it as dead."""
         return self._job(lambda now: self._statements.give_up(key, token, reason, settings, now))
 
+    def begin(self, key: str, token: bytes) -> InboxWork[bool]:
+        """Take the entry into the handler's transaction."""
+        return self._job(lambda _: self._statements.begin(key, token))
+
+    def commit(self, key: str, token: bytes, settings: InboxSettings) -> InboxWork[bool]:
+        """Mark the entry as done at the end of that transaction."""
+        return self._job(lambda now: self._statements.commit(key, token, settings, now))
+
+    def committed(self, key: str, token: bytes) -> InboxWork[bool]:
+        """Ask whether that transaction was committed."""
+        return self._look(lambda _: self._statements.committed(key, token))
+
     def counts(self) -> InboxWork[list[Count]]:
         """Count the entries."""
         return self._look(self._statements.counts)

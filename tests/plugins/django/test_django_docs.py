@@ -140,16 +140,22 @@ def test_the_pages_line_for_transactional_mode(project):
     assert "no issues" in run(project, "manage.py", "check")
 
 
-@pytest.mark.runs("docs/transactional.md", "mysite/settings.py", "shop/models.py", "shop/views.py", "mysite/urls.py")
-def test_the_project_of_the_page_on_transactional_mode(tmp_path):
-    run(tmp_path, "-m", "django", "startproject", "mysite", ".")
-    run(tmp_path, "manage.py", "startapp", "shop")
+def make_shop(folder, more=""):
+    """Make the project of the page on transactional mode."""
+    run(folder, "-m", "django", "startproject", "mysite", ".")
+    run(folder, "manage.py", "startapp", "shop")
     for block in TRANSACTIONAL.values():
         if block.path:
-            block.write(tmp_path)
-    run(tmp_path, "manage.py", "makemigrations", "shop")
-    run(tmp_path, "manage.py", "migrate")
-    assert "no issues" in run(tmp_path, "manage.py", "check", "--database", "default")
+            block.write(folder)
+    add(folder, more)
+    run(folder, "manage.py", "makemigrations", "shop")
+    run(folder, "manage.py", "migrate")
+    assert "no issues" in run(folder, "manage.py", "check", "--database", "default")
+
+
+@pytest.mark.runs("docs/transactional.md", "mysite/settings.py", "shop/models.py", "shop/views.py", "mysite/urls.py")
+def test_the_project_of_the_page_on_transactional_mode(tmp_path):
+    make_shop(tmp_path)
     port = free_port()
     with serving(tmp_path, ["-u", "manage.py", "runserver", "--noreload", str(port)], port, {"STRIPE_SECRET": SECRET}) as (
         url,
@@ -163,6 +169,23 @@ def test_the_project_of_the_page_on_transactional_mode(tmp_path):
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
         assert database.execute("SELECT invoice FROM shop_payment").fetchall() == [("in_1",)]
         assert database.execute("SELECT event_id, state FROM hookguard_event").fetchall() == [("evt_1", 2)]
+
+
+@pytest.mark.runs("docs/transactional.md", "Django, from an inbox")
+def test_the_same_project_with_an_inbox(tmp_path):
+    make_shop(tmp_path, TRANSACTIONAL["Django, from an inbox"].printed())
+    paid = presets.STRIPE.sign(b'{"id": "evt_1", "type": "invoice.paid", "data": {"object": {"id": "in_1"}}}', SECRET)
+    odd = presets.STRIPE.sign(b'{"id": "evt_2", "type": "invoice.paid", "data": {"object": {}}}', SECRET)
+    port = free_port()
+    command = ["-u", "manage.py", "runserver", "--noreload", str(port)]
+    with serving(tmp_path, command, port, {"STRIPE_SECRET": SECRET}) as (url, _):
+        assert [post(f"{url}/hooks/stripe", delivery) for delivery in (paid, paid, odd)] == [200] * 3
+    said = run(tmp_path, "manage.py", "hookguard_work", "--drain")
+    assert "1 handled" in said
+    assert "1 failed" in said
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
+        assert database.execute("SELECT invoice FROM shop_payment").fetchall() == [("in_1",)]
+        assert database.execute("SELECT event_id, state FROM hookguard_inbox").fetchall() == [("evt_1", 2), ("evt_2", 0)]
 
 
 @pytest.mark.runs("docs/stores/django.md", "The database", "The database 2")
