@@ -133,6 +133,19 @@ def test_gateway_that_was_bypassed_is_named():
     assert causes(behind, signed()) == ["gateway_bypassed"]
 
 
+def test_own_endpoint_is_not_named_as_another_one():
+    hop = verifier("of the gateway, 1234", preset="hookdeck")
+    behind = GatewayVerifier("stripe", [SECRET], gateway=hop, clock=lambda: NOW)
+    # The gateway signs with the provider's secret. Of this endpoint too it is a secret, and no other endpoint has it.
+    delivery = presets.HOOKDECK.sign(BODY, SECRET, headers=dict(signed().headers.items()))
+    for endpoints in ({"billing": behind}, {"billing": behind, "shop": verifier(OTHER)}):
+        found = explain(behind, delivery, known=Known(name="billing", endpoints=endpoints))
+        assert "other_endpoint" not in found.codes
+    stranger = explain(behind, delivery, known=Known(name="billing", endpoints={"billing": behind, "shop": verifier()}))
+    assert stranger.codes == ("other_endpoint",)
+    assert "'shop'" in stranger.findings[0].detail
+
+
 def test_gateways_own_secret_is_examined_first():
     hop = verifier("of the gateway, 1234", preset="hookdeck")
     behind = GatewayVerifier("stripe", [SECRET], gateway=hop, clock=lambda: NOW)
