@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import click
 
-from hookguard import ConfigurationError
 from hookguard.cli.doctor_options import doctor_options, show_findings
 from hookguard.cli.inputs import example, with_working_directory
-from hookguard.cli.naming import load, only_hooks
-from hookguard.doctor.application import Application
+from hookguard.cli.naming import describe
 
 __all__ = ["doctor"]
-
-
-@runtime_checkable
-class Described(Protocol):
-    """A plugin's HookGuard."""
-
-    def describe(self, app: Any) -> Application:
-        """Return the application's description, for the checks."""
 
 
 @click.command(epilog=example("hookguard doctor main:app", "hookguard doctor shop.web:app --json --fail-on warning"))
@@ -40,16 +30,5 @@ def doctor(application: str, hooks: str | None, **options: Any) -> None:
     logging.getLogger("hookguard").addHandler(logging.NullHandler())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        found = _describe(application, hooks)
+        found = describe(application, hooks, "command is manage.py hookguard_doctor")
     show_findings(found, **options)
-
-
-def _describe(application: str, hooks: str | None) -> Application:
-    try:
-        module, app = load(application)
-    except ConfigurationError as error:
-        return Application(framework=application, mistake=error)
-    found = load(hooks)[1] if hooks is not None else only_hooks(module, app, "describe", "command is manage.py hookguard_doctor")
-    if not isinstance(found, Described):
-        raise click.UsageError(f"--hooks {hooks} is {type(found).__name__}: name the HookGuard of the application")
-    return found.describe(app)

@@ -13,8 +13,10 @@ from hookguard import Delivery, Preset, Rejected, Verifier
 from hookguard.autopsy import COMMAND_LINE, DEEP, Autopsy, Known
 from hookguard.autopsy import explain as examine
 from hookguard.cli.inputs import PRESET, example, json_option, read_secrets, read_stdin, secret_options
+from hookguard.cli.own_endpoint import own_endpoint
 from hookguard.cli.saved import Saved, read_saved
 from hookguard.cli.unknown import explain_unknown
+from hookguard.verifier import VerifierLike
 
 __all__ = ["as_data", "explain", "print_findings"]
 
@@ -28,10 +30,14 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.command(
     epilog=example(
         "hookguard explain stripe request.http --secret-env STRIPE_SECRET",
+        "hookguard explain --endpoint billing --app main:app request.http",
         "hookguard explain --unknown request.http --secret-env SENDER_SECRET",
     )
 )
 @click.argument("words", nargs=-1, required=True, metavar="[PRESET] FILE")
+@click.option("--endpoint", metavar="NAME", help="An endpoint of your own application, with its secrets; without PRESET.")
+@click.option("--app", metavar="MODULE:APP", help="The application of --endpoint; by default that of DJANGO_SETTINGS_MODULE.")
+@click.option("--hooks", metavar="MODULE:NAME", help="The HookGuard of --app, if MODULE has none or several.")
 @click.option("--unknown", is_flag=True, help="Find the preset, or a declaration of one, that fits; without PRESET.")
 @secret_options
 @click.option("--url", metavar="URL", help="The URL as the application checks it, if FILE does not hold it.")
@@ -41,6 +47,9 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @json_option
 def explain(
     words: tuple[str, ...],
+    endpoint: str | None,
+    app: str | None,
+    hooks: str | None,
     unknown: bool,
     secrets: tuple[str, ...],
     secret_names: tuple[str, ...],
@@ -53,15 +62,22 @@ def explain(
 ) -> None:
     """Name the cause why the delivery saved in FILE (- for standard input) is rejected as PRESET.
 
+    With --endpoint, take the preset and secrets of your own application, and compare with those of its other endpoints.
     With --unknown, name the preset that fits, and print the declaration of one of your own that verifies the delivery.
 
     FILE holds raw HTTP, a curl command, a HAR file, or JSON as `hookguard sign --format json` writes it.
     The exit status is 0 if the delivery is genuine, 1 if a cause was found, and 3 if nothing nearby matches.
     """
-    context = click.get_current_context()
-    preset, file = _words(context, words, named=not unknown)
-    given = read_secrets(secrets, secret_names, secret_files)
+    if (unknown and endpoint) or ((app or hooks) and not endpoint):
+        raise click.UsageError("--app and --hooks go with --endpoint, and --unknown goes with neither")
+    preset, file = _words(click.get_current_context(), words, named=not unknown and endpoint is None)
     saved = read_saved(read_stdin("FILE") if str(file) == "-" else file.read_bytes(), entry)
+    if endpoint is not None:
+        if secrets or secret_names or secret_files:
+            raise click.UsageError("--endpoint has the secrets of its settings: leave the others out")
+        asked = own_endpoint(endpoint, app, hooks, saved, url=url, at=at)
+        raise SystemExit(STATUS[_explained(*asked, deep=deep, as_json=as_json)])
+    given = read_secrets(secrets, secret_names, secret_files)
     if url is not None:
         saved = saved._replace(delivery=saved.delivery._replace(url=url))
     if preset is None:
@@ -71,8 +87,7 @@ def explain(
     else:
         clock = time.time if at is None else (lambda: at)
         verifier = Verifier(preset, given, allow_stale=at is None, clock=clock)
-        known = Known(name=preset.name, target=saved.target)
-        verdict = _explained(verifier, saved, known, deep=deep, as_json=as_json)
+        verdict = _explained(verifier, saved, Known(name=preset.name, target=saved.target), deep=deep, as_json=as_json)
     raise SystemExit(STATUS[verdict])
 
 
@@ -85,7 +100,7 @@ def _words(context: click.Context, words: tuple[str, ...], *, named: bool) -> tu
     return PRESET.convert(words[0], None, context) if named else None, file
 
 
-def _explained(verifier: Verifier, saved: Saved, known: Known, *, deep: bool, as_json: bool) -> str:
+def _explained(verifier: VerifierLike, saved: Saved, known: Known, *, deep: bool, as_json: bool) -> str:
     """Print the findings about one delivery; return the verdict."""
     refusal = _refusal(verifier, saved.delivery)
     autopsy = examine(verifier, saved.delivery, refusal=refusal, known=known, bounds=DEEP if deep else COMMAND_LINE)
@@ -97,7 +112,7 @@ def _explained(verifier: Verifier, saved: Saved, known: Known, *, deep: bool, as
     return str(data["verdict"])
 
 
-def _refusal(verifier: Verifier, delivery: Delivery) -> Rejected | None:
+def _refusal(verifier: VerifierLike, delivery: Delivery) -> Rejected | None:
     try:
         verifier.verify(delivery)
     except Rejected as error:

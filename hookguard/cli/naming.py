@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import click
 
 from hookguard import ConfigurationError
+from hookguard.doctor.application import Application
 
-__all__ = ["load", "only_hooks"]
+__all__ = ["describe", "load", "only_hooks"]
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A plugin's HookGuard."""
+
+    def describe(self, app: Any) -> Application:
+        """Return the application's description."""
+
+
+def describe(application: str | None, hooks: str | None, django: str) -> Application:
+    """Return the description of an application that ``module:name`` names, or of the project of DJANGO_SETTINGS_MODULE.
+
+    A mistake in its settings is in the description. ``django`` is the command of a Django project, for the error; "" reads a
+    Django project here.
+    """
+    if application is None:
+        if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+            raise click.UsageError("name the application: --app module:name. For a Django project, set DJANGO_SETTINGS_MODULE")
+        return _django_project()
+    try:
+        module, app = load(application)
+    except ConfigurationError as error:
+        return Application(framework=application, mistake=error)
+    if hooks is None and not django and type(app).__module__.startswith("django."):
+        return _django_project()
+    found = load(hooks)[1] if hooks is not None else only_hooks(module, app, "describe", django or "project needs no --app")
+    if not isinstance(found, Described):
+        raise click.UsageError(f"--hooks {hooks} is {type(found).__name__}: name the HookGuard of the application")
+    return found.describe(app)
+
+
+def _django_project() -> Application:
+    """Return the description of the project that DJANGO_SETTINGS_MODULE names. By name: the core imports no framework."""
+    try:
+        importlib.import_module("django").setup()
+        plugin = importlib.import_module("hookguard_django.doctor")
+    except ModuleNotFoundError as missing:
+        raise click.UsageError(f"the Django project cannot be loaded: {missing}") from None
+    return cast("Application", plugin.describe())
 
 
 def load(path: str) -> tuple[ModuleType, Any]:

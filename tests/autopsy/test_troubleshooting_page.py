@@ -47,3 +47,27 @@ def test_unknown_sender_gets_the_declaration_of_the_page(tmp_path):
     assert page["An unknown sender 2"].printed().strip() in done.stdout
     names = page["An unknown sender 2"].run()
     assert names["SENDER"].scheme.signed == "{timestamp}:{body}"
+
+
+APP = """
+from flask import Flask
+from hookguard_flask import HookGuard
+
+app = Flask(__name__)
+app.config["HOOKGUARD_ENDPOINTS"] = {"billing": {"preset": "stripe", "secrets": ["whsec_GpbHODqYsK2jn1fwRv2119uNETI485Tg"]}}
+app.config["HOOKGUARD_STORE"] = "memory://"
+HookGuard(app)
+"""
+
+
+@pytest.mark.runs("docs/troubleshooting.md", "From a saved delivery 2")
+def test_endpoint_of_an_application_is_examined(tmp_path):
+    pytest.importorskip("click", reason="the commands need the extra cli")
+    pytest.importorskip("flask")
+    (tmp_path / "main.py").write_text(APP)
+    delivery = presets.STRIPE.sign(b'{"id": "evt_1"}', "whsec_GpbHODqYsK2jn1fwRv2119uNETI485Tg")
+    head = "POST /hooks/billing HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in delivery.headers.items())
+    (tmp_path / "saved.http").write_bytes(head.encode() + b"\r\n" + delivery.body + b"\n")
+    done = shell(blocks("docs/troubleshooting.md")["From a saved delivery 2"].printed(), tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert "body_whitespace_added (proved)" in done.stdout
