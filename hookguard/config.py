@@ -59,7 +59,7 @@ _ENDPOINT = frozenset(
 #: The keys of a preset that is a mapping.
 _WORDS = frozenset(inspect.signature(generic_hmac).parameters)
 _LIMITS = frozenset({"max_body", "require_https", "allow_from", "max_concurrent"})
-_SHARED = _LIMITS | {"autopsy", "lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
+_SHARED = _LIMITS | {"autopsy", "evidence", "lease", "retention", "heartbeat", "worker_timeout", "on_outage", "public_base_url"}
 _SWITCHES = ("allow_stale", "autopsy", "confirm_subscription", "heartbeat", "require_https", "store_reply", "verify_provider")
 _TOP = frozenset({"endpoints", "store", "observers", "silenced_checks"}) | _SHARED
 

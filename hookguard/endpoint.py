@@ -26,6 +26,7 @@ from hookguard.errors import (
     UnsupportedEncoding,
 )
 from hookguard.event import Event
+from hookguard.evidence import evidence_settings
 from hookguard.head.content_type import check_charset
 from hookguard.head.target import check_routed, split_target
 from hookguard.inbox import inbox_settings
@@ -42,6 +43,7 @@ from hookguard.store import StoreKey
 from hookguard.verifier import VerifierLike
 
 if TYPE_CHECKING:
+    from hookguard.evidence.settings import EvidenceSettings
     from hookguard.inbox.settings import InboxSettings
     from hookguard.relay.settings import RelaySettings
 
@@ -98,6 +100,7 @@ class Endpoint:
       JSON Web Key: used without a fetch. ``known_keys``: names of genuine keys. They are fetched even if strangers have used
       up the budget for unknown names.
     - ``autopsy``: whether the log names the cause of a rejected delivery, after the reply has left.
+    - ``evidence``: True, or a mapping of EvidenceSettings: a record of each delivery is kept in the store.
     - ``observers``: called with the :class:`~hookguard.outcome.Outcome` of every delivery.
     """
 
@@ -108,6 +111,7 @@ class Endpoint:
         "allow_from",
         "autopsy",
         "confirm_subscription",
+        "evidence",
         "heartbeat",
         "identity",
         "inbox",
@@ -158,6 +162,7 @@ class Endpoint:
         pinned_keys: Mapping[str, str | bytes] | None = None,
         known_keys: Iterable[str] = (),
         autopsy: bool = True,
+        evidence: EvidenceSettings | Mapping[str, Any] | bool | None = None,
         observers: Iterable[Observer] = (),
     ) -> None:
         self.verifier = verifier
@@ -197,6 +202,7 @@ class Endpoint:
         self.lease = _seconds("lease", lease, preset.lease, self.name)
         self.retention = _seconds("retention", retention, verifier.retention, self.name)
         self.heartbeat, self.autopsy = bool(heartbeat), bool(autopsy)
+        self.evidence = evidence_settings(evidence, self.name)
         self.relay = relay_settings(relay, self.name, preset, inbox)
         inbox = self.relay is not None if inbox is None else inbox  # a relay needs one
         self.inbox = inbox_settings(inbox, self.name, store_reply=store_reply, on_outage=on_outage)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +43,9 @@ QUIET = 60.0
 #: The signed age of accepted deliveries that is remembered.
 SKEWS = 32
 
+#: Adds what was found, as pairs of code and kind, to the record of the delivery.
+AddFindings = Callable[[Sequence[tuple[str, str]]], None]
+
 _EXAMINED = frozenset({
     "ambiguous_header", "missing_signature", "missing_timestamp", "truncated_body", "unknown_key", "unsupported_encoding",
     "untrusted_key_source",
@@ -62,6 +65,7 @@ class _Refused:
     skews: tuple[float, ...]
     arrived: float
     body_read: bool
+    add: AddFindings | None
 
 
 class _Worker:
@@ -136,9 +140,20 @@ class Autopsies:
         return Autopsies(endpoint) if endpoint.autopsy and os.environ.get("HOOKGUARD_AUTOPSY") != "0" else None
 
     def hand_over(
-        self, error: HookguardError, delivery: Delivery, verifier: VerifierLike | None, found: Any, *, body_read: bool
+        self,
+        error: HookguardError,
+        delivery: Delivery,
+        verifier: VerifierLike | None,
+        found: Any,
+        *,
+        body_read: bool,
+        mark: str = "",
+        add: AddFindings | None = None,
     ) -> str:
-        """Return the mark of a delivery that will be examined, for the log; empty for any other."""
+        """Return the mark of a delivery that will be examined, for the log; empty for any other.
+
+        A delivery that is recorded has a ``mark``, and ``add`` adds the findings to its record.
+        """
         # First, because a flood of forgeries ends here.
         now = time.monotonic()
         if now < self._closed_until:
@@ -146,7 +161,8 @@ class Autopsies:
             return ""
         if not isinstance(error, Rejected) or not (error.code in _EXAMINED or error.code.startswith(_FAMILIES)):
             return ""
-        if not (_log.isEnabledFor(logging.WARNING) or any(hasattr(each, "explained") for each in self._endpoint.observers)):
+        heard = _log.isEnabledFor(logging.WARNING) or any(hasattr(each, "explained") for each in self._endpoint.observers)
+        if not heard and add is None:
             return ""
         self._take_token(now)
         if len(delivery.body) > LARGEST:
@@ -155,8 +171,8 @@ class Autopsies:
         # The framework may reuse the request's own headers after the reply.
         copied = delivery._replace(headers=Headers(delivery.headers.items()))
         asked = self._endpoint.verifier if verifier is None else verifier
-        mark = urandom(3).hex()
-        refused = _Refused(mark, copied, asked, error, found, tuple(self.skews), time.time(), body_read)
+        mark = mark or urandom(3).hex()
+        refused = _Refused(mark, copied, asked, error, found, tuple(self.skews), time.time(), body_read, add)
         return mark if _worker.get().offer(lambda: self._examine(refused)) else ""
 
     def _take_token(self, now: float) -> None:
@@ -184,6 +200,8 @@ class Autopsies:
         )
         autopsy = explain(refused.verifier, refused.delivery, refusal=refused.refusal, known=known)
         if autopsy.findings:
+            if refused.add is not None:
+                refused.add([(each.code, each.kind) for each in autopsy.findings])
             self._report(refused.mark, autopsy)
 
     def _report(self, mark: str, autopsy: Autopsy) -> None:

@@ -66,7 +66,7 @@ class Flow:
         self._settler = settler
         self._given = given
         self._started = False
-        self._outcomes = Outcomes(endpoint)
+        self._outcomes = Outcomes(endpoint, given)
         self._heartbeat = heartbeat
         self._keys = keys
         self._beside_loop = beside_loop
@@ -153,13 +153,13 @@ class Flow:
     ) -> Receipt:
         """Answer a challenge. If it brings a secret, pass the secret to ``accept_secret``."""
         if isinstance(answer, Reply):
-            return self._outcomes.answer(started, "challenge", answer, event)
+            return self._outcomes.answer(started, "challenge", answer, event, delivery=delivery)
         if isinstance(answer, FetchFirst):
             if self._keys is None or not self._endpoint.confirm_subscription:
                 reason = "not confirmed: if the subscription is yours, set confirm_subscription=True and subscribe once more"
-                return self._outcomes.answer(started, "challenge", answer.reply, event, reason)
+                return self._outcomes.answer(started, "challenge", answer.reply, event, reason, delivery)
             await self._get(self._keys, answer.address)
-            return self._outcomes.answer(started, "challenge", answer.reply, event, "the subscription was confirmed")
+            return self._outcomes.answer(started, "challenge", answer.reply, event, "the subscription was confirmed", delivery)
         accept = self._endpoint.accept_secret
         if accept is None:
             raise UnexpectedSecret(
@@ -174,7 +174,7 @@ class Flow:
             raise VerificationUnavailable(f"accept_secret failed: {type(error).__name__}: {error}") from error
         if accepted is not True:
             raise UnexpectedSecret("the delivery brings a secret that accept_secret did not accept: is a registration under way?")
-        return self._outcomes.answer(started, "challenge", answer.reply, event, "a new secret was accepted")
+        return self._outcomes.answer(started, "challenge", answer.reply, event, "a new secret was accepted", delivery)
 
     async def _claim(self, receipt: Receipt, event: Event, key: StoreKey) -> Receipt:
         endpoint = self._endpoint

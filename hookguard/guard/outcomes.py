@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
@@ -12,6 +13,7 @@ from hookguard.errors import HookguardError, Overloaded, Rejected
 from hookguard.event import Event
 from hookguard.guard.autopsies import Autopsies
 from hookguard.guard.receipt import Receipt
+from hookguard.guard.recording import Facts, recorder_of
 from hookguard.guard.replies import reply_to_error
 from hookguard.outcome import Outcome, OutcomeName, is_heard, report
 from hookguard.privacy.shown import shown_url
@@ -22,13 +24,20 @@ __all__ = ["Outcomes"]
 
 _log = logging.getLogger("hookguard.autopsy")
 
+#: Characters of a delivery's name that the log shows.
+SHOWN: Final = 6
+
 
 class Outcomes:
-    """Logs an endpoint's outcomes and passes them to its observers."""
+    """Logs an endpoint's outcomes, passes them to its observers, and has the deliveries recorded.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    ``store`` is the user's own: the records are kept in it. Raises ConfigurationError if it cannot keep any.
+    """
+
+    def __init__(self, endpoint: Endpoint, store: object) -> None:
         self._endpoint = endpoint
         self._autopsies = Autopsies.of(endpoint)
+        self._recorder = recorder_of(endpoint, store)
 
     def note_arrival(self, event: Event) -> None:
         """Note when a genuine delivery arrived. Its age later distinguishes a wrong clock from a late delivery, in autopsies."""
@@ -55,25 +64,24 @@ class Outcomes:
         reply = reply_to_error(error, self._endpoint.methods)
         if reply is None:
             raise error
-        mark = ""
+        outcome: OutcomeName = (
+            "rejected" if isinstance(error, Rejected) else "overloaded" if isinstance(error, Overloaded) else "unavailable"
+        )
+        code = getattr(error, "code", "")
+        # First: the autopsy may add its findings to the record before this function ends.
+        name = self._record(outcome, started, event, reply.status, code, delivery)
+        mark = name[:SHOWN]
         if self._autopsies is not None and event is None:
+            add = partial(self._recorder.explain, name) if self._recorder is not None and name else None
             try:
-                mark = self._autopsies.hand_over(error, delivery, verifier, found, body_read=body_read)
+                told = self._autopsies.hand_over(error, delivery, verifier, found, body_read=body_read, mark=mark, add=add)
+                mark = told or mark
             except Exception as failure:
                 # An autopsy is for the operator: nothing of it may change the reply. The traceback could show the delivery.
                 _log.error("autopsy_failed: handing the delivery over raised %s", type(failure).__name__)
         reason = f"{error} [url {shown_url(delivery.url)!r}]" if self._signs_url(error) else str(error)
-        outcome: OutcomeName = (
-            "rejected" if isinstance(error, Rejected) else "overloaded" if isinstance(error, Overloaded) else "unavailable"
-        )
-        self.report(
-            outcome,
-            started,
-            event,
-            reply.status,
-            reason_code=getattr(error, "code", ""),
-            reason=f"{reason} [delivery {mark}]" if mark else reason,
-        )
+        shown = f"{reason} [delivery {mark}]" if mark else reason
+        self._tell(outcome, started, event, reply.status, reason_code=code, reason=shown)
         return Receipt(started, event=event, reply=reply, error=error)
 
     def _signs_url(self, error: HookguardError) -> bool:
@@ -81,10 +89,18 @@ class Outcomes:
         return isinstance(error, Rejected) and "url" in self._endpoint.preset.scheme.covers
 
     def answer(
-        self, started: float, outcome: OutcomeName, reply: Reply | None, event: Event | None = None, reason: str = ""
+        self,
+        started: float,
+        outcome: OutcomeName,
+        reply: Reply | None,
+        event: Event | None = None,
+        reason: str = "",
+        delivery: Delivery | None = None,
     ) -> Receipt:
-        """Report an outcome that needs no handler, and return the receipt with the reply."""
-        self.report(outcome, started, event, reply.status if reply else None, reason=reason)
+        """Report an outcome that needs no handler, and return the receipt with the reply. ``delivery`` had no event."""
+        status = reply.status if reply else None
+        self._record(outcome, started, event, status, "", delivery)
+        self._tell(outcome, started, event, status, reason=reason)
         return Receipt(started, event=event, reply=reply)
 
     def report(
@@ -97,7 +113,43 @@ class Outcomes:
         reason_code: str = "",
         reason: str = "",
     ) -> None:
-        """Log an outcome and pass it to the observers, if one of them wants it. ``started`` is by ``time.perf_counter()``."""
+        """Record, log and pass on how an event ended. ``started`` is by ``time.perf_counter()``."""
+        self._record(outcome, started, event, status, reason_code)
+        self._tell(outcome, started, event, status, reason_code=reason_code, reason=reason)
+
+    def _record(
+        self,
+        outcome: OutcomeName,
+        started: float,
+        event: Event | None,
+        status: int | None,
+        code: str,
+        delivery: Delivery | None = None,
+    ) -> str:
+        """Have a delivery recorded if the endpoint wants that; return its name, or an empty text."""
+        recorder = self._recorder
+        if recorder is None:
+            return ""
+        came = event.delivery if event is not None else delivery
+        name = recorder.name(verified=event is not None) if came is not None else ""
+        if came is not None and name:
+            identifier, kind = _describe(event) if event is not None else ("", "")
+            took = time.perf_counter() - started
+            facts = Facts(outcome, status, code, identifier, kind, took)
+            recorder.hand_over(name, came, event, facts)
+        return name
+
+    def _tell(
+        self,
+        outcome: OutcomeName,
+        started: float,
+        event: Event | None,
+        status: int | None = None,
+        *,
+        reason_code: str = "",
+        reason: str = "",
+    ) -> None:
+        """Log an outcome and pass it to the observers, if one of them wants it."""
         endpoint = self._endpoint
         if not is_heard(outcome, endpoint.observers):
             return

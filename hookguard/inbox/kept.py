@@ -20,7 +20,7 @@ from hookguard.inbox.contract import Held, Kept
 from hookguard.inbox.settings import NEVER_KEPT, InboxSettings
 from hookguard.place import Place
 from hookguard.preset import Preset
-from hookguard.privacy.shown import printable
+from hookguard.privacy.shown import printable, without_user
 from hookguard.store import StoreKey
 
 __all__ = ["HEAD_VERSION", "Head", "Keeper", "UnreadableEntry", "event_again", "read_head"]
@@ -86,8 +86,8 @@ class Keeper:
         self._allowed = _allowed(preset, settings) | (also - NEVER_KEPT)
         self._hidden = _secret_parameters(preset)
 
-    def keep(self, event: Event, key: StoreKey) -> Kept:
-        """Return the form of an event to store."""
+    def keep(self, event: Event, key: StoreKey, *, sender: bool = True) -> Kept:
+        """Return the form of an event to store; without ``sender``, its address and a user in its URL are left out."""
         delivery = event.delivery
         member = self._members
         headers = [(name, value) for name, value in delivery.headers.items() if name in self._allowed]
@@ -95,7 +95,7 @@ class Keeper:
             # The body is the event's own JSON, in place of the whole delivery's.
             headers = [pair for pair in headers if pair[0] != "content-type"] + [("content-type", "application/json")]
         target = _without(self._hidden, delivery.target or str(split_target(delivery.url)._replace(origin="")))
-        url = _without(self._hidden, delivery.url)
+        url = _without(self._hidden, delivery.url if sender else without_user(delivery.url))
         fingerprint = event.fingerprint()
         head: dict[str, Any] = {
             "v": HEAD_VERSION,
@@ -103,7 +103,7 @@ class Keeper:
             "target": target,
             "host": delivery.headers.get("host") or delivery.server,
             "secure": delivery.secure,
-            "remote": delivery.remote,
+            "remote": delivery.remote if sender else None,
             "headers": headers,
             "secret": event.secret,
             "timestamp": event.timestamp,

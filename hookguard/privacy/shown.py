@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["printable", "shown_url"]
+__all__ = ["printable", "shown_url", "without_user"]
 
 _USER = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*@")
 _VALUE = re.compile(r"=[^&;#]*")
@@ -28,6 +28,11 @@ def shown_url(url: str) -> str:
     whole, mark, query = url.partition("#")[0].partition("?")
     place = _USER.sub(lambda found: f"{found[1] or ''}//…@", whole, count=1)
     return printable(f"{place}{mark}{_hidden(query)}")
+
+
+def without_user(url: str) -> str:
+    """Return a URL without user and password; the rest stays as it is."""
+    return _USER.sub(lambda found: f"{found[1] or ''}//", url, count=1)
 
 
 def _hidden(query: str) -> str:

@@ -13,11 +13,12 @@ from hookguard.testing.working_off import awork_off, work_off
 
 if TYPE_CHECKING:
     from hookguard.testing.contract import StoreContract
+    from hookguard.testing.evidence_contract import EvidenceContract
     from hookguard.testing.inbox_contract import InboxContract
 
-__all__ = ["FrozenClock", "InboxContract", "StoreContract", "awork_off", "work_off"]
+__all__ = ["EvidenceContract", "FrozenClock", "InboxContract", "StoreContract", "awork_off", "work_off"]
 
-_NEED_PYTEST = {"InboxContract": "inbox_contract", "StoreContract": "contract"}
+_NEED_PYTEST = {"EvidenceContract": "evidence_contract", "InboxContract": "inbox_contract", "StoreContract": "contract"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,12 +15,12 @@ from typing import Any, TypeVar, cast
 
 from hookguard.stores.inbox_sides import AwaitedInbox, BlockingInbox, Operation, Operations
 from hookguard.stores.inbox_sql import INBOX_TABLE
-from hookguard.stores.inbox_statements import InboxSteps
 from hookguard.stores.inbox_work import InboxWork
 from hookguard.stores.sqlite.database import Database
 from hookguard.stores.sqlite.inbox_jobs import InboxJobs
 from hookguard.stores.sqlite.inbox_table import INBOX_COLUMNS, INBOX_SCHEMA, ClaimKeys
 from hookguard.stores.sqlite.statements import COLUMNS, SCHEMA, TABLE
+from hookguard.stores.sqlite.steps import job_of
 from hookguard.stores.sqlite.writer import Writer
 
 __all__ = ["AwaitedSQLiteInbox", "SQLiteInbox"]
@@ -105,19 +105,4 @@ class AwaitedSQLiteInbox(AwaitedInbox):
 def _jobs(operation: Operation[Any]) -> tuple[Job, Job | None]:
     """Return the operation's jobs for Writer: to write, and to read before that."""
     work = cast("InboxWork[Any]", operation)
-    return _job(work.steps), None if work.look is None else _job(work.look)
-
-
-def _job(make: Callable[[], InboxSteps]) -> Job:
-    return lambda connection: _execute(connection, make())
-
-
-def _execute(connection: sqlite3.Connection, steps: InboxSteps) -> Any:
-    """Execute each statement of the steps; return their result."""
-    try:
-        statement = next(steps)
-        while True:
-            cursor = connection.execute(statement.sql, statement.values)
-            statement = steps.send(cursor.fetchall() if statement.fetch else cursor.rowcount)
-    except StopIteration as done:
-        return done.value
+    return job_of(work.steps), None if work.look is None else job_of(work.look)

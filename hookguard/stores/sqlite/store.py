@@ -41,6 +41,7 @@ from hookguard.stores.sqlite.writer import Writer
 from hookguard.stores.statements import claim_from_row
 
 if TYPE_CHECKING:
+    from hookguard.stores.sqlite.evidence import SQLiteEvidence
     from hookguard.stores.sqlite.inbox import SQLiteInbox
 
 __all__ = ["SQLiteStore", "check_file"]
@@ -71,6 +72,7 @@ class SQLiteStore:
         self._clock = clock
         self._won = 0
         self._inbox: SQLiteInbox | None = None
+        self._evidence: SQLiteEvidence | None = None
         self._writer = Writer(self._database, timeout=timeout)
         # Now, so that a wrong path fails at the start. Each process opens its own at the first use: a server that makes the
         # store and then forks its workers passes no open file on to them.
@@ -144,11 +146,20 @@ class SQLiteStore:
             self._inbox = SQLiteInbox(self.path, timeout=self._timeout, clock=self._clock)
         return self._inbox
 
+    def evidence(self) -> SQLiteEvidence:
+        """Return the records of deliveries in the same file; their connection is their own."""
+        if self._evidence is None:
+            from hookguard.stores.sqlite.evidence import SQLiteEvidence  # noqa: PLC0415 - most applications have none
+
+            self._evidence = SQLiteEvidence(self.path, timeout=self._timeout, clock=self._clock)
+        return self._evidence
+
     def close(self) -> None:
         """Close this process's connections; the next call opens another."""
         self._database.close()
-        if self._inbox is not None:
-            self._inbox.close()
+        for part in (self._inbox, self._evidence):
+            if part is not None:
+                part.close()
 
     def __del__(self) -> None:
         # A store lives as long as its application, so applications rarely close it.

@@ -1,0 +1,316 @@
+"""Records of an endpoint's deliveries: handed over when the reply is decided, and written by one thread of the process.
+
+Handing over copies what the framework may use again, and never waits. The queue is bounded: what does not fit is counted and
+lost, because a record is a note, and a delivery is not. An error of the store loses records too, and nothing else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from os import urandom
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from hookguard.delivery import Delivery
+from hookguard.endpoint import Endpoint
+from hookguard.errors import ConfigurationError, Rejected
+from hookguard.event import Event
+from hookguard.outcome import OutcomeName
+from hookguard.privacy.shown import printable
+from hookguard.process.locks import Lazy
+from hookguard.process.threads import OwnThread
+
+if TYPE_CHECKING:
+    from hookguard.evidence.contract import DeliveryRecord, Evidence, FoundCause, KeptBody
+    from hookguard.evidence.settings import EvidenceSettings
+    from hookguard.inbox.kept import Keeper
+
+__all__ = ["Facts", "Recorder", "dropped", "flush", "needs_evidence", "recorder_of"]
+
+_log = logging.getLogger("hookguard.evidence")
+
+#: Seconds that the thread waits for further records, so that the reply has left and several share a transaction.
+GRACE = 0.25
+#: Records, and bytes of their bodies, that wait at most.
+MOST, MOST_BYTES = 1000, 16 << 20
+#: Records that are written in one transaction.
+TOGETHER = 64
+#: Seconds between two lines in the log about dropped records, and between two looks for what is over.
+QUIET = 60.0
+#: Bodies and records that one look deletes at most.
+PRUNED = 256
+#: Seconds that the end of the process waits for the queue.
+AT_EXIT = 2.0
+_HOUR: Final = 3600.0
+
+
+class _Item(NamedTuple):
+    """A record to write, or findings to add to one."""
+
+    evidence: Evidence
+    delivery: str
+    make: Callable[[], tuple[DeliveryRecord, KeptBody | None]] | None
+    findings: tuple[FoundCause, ...] = ()
+    size: int = 0
+
+
+class Facts(NamedTuple):
+    """How a delivery ended, as the log says it."""
+
+    outcome: OutcomeName
+    status: int | None
+    reason_code: str
+    event_id: str
+    event_type: str
+    duration: float  #: seconds
+
+
+class _Writer:
+    """The queue of this process, and the thread that empties it and ends when nothing waits."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[_Item] = deque()
+        self._bytes = 0
+        self._running = False
+        self._hurry = 0
+        self._at_exit = False
+        self._logged = self._pruned = float("-inf")
+        self._unlogged = 0
+        self.dropped: Counter[str] = Counter()
+
+    def offer(self, item: _Item) -> bool:
+        """Take the item, or drop and count it if the queue is full or no thread can be started."""
+        with self._changed:
+            if len(self._queue) >= MOST or self._bytes + item.size > MOST_BYTES:
+                self._drop("busy", 1)
+                return False
+            self._queue.append(item)
+            self._bytes += item.size
+            if len(self._queue) == TOGETHER:
+                self._changed.notify_all()
+            if self._running:
+                return True
+            self._running = True
+            if not self._at_exit:
+                self._at_exit = True
+                atexit.register(flush, AT_EXIT)  # of the world that ends: a forked child must not wait for its parent's lock
+        try:
+            OwnThread(self._run, "hookguard-evidence").start()
+        except RuntimeError:  # the process may start no more threads now; perhaps it may later
+            with self._changed:
+                self._running = False
+                self._drop("busy", len(self._queue))
+                self._queue.clear()
+                self._bytes = 0
+                self._report()
+            return False
+        return True
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until nothing waits, at most so long; return whether that is so."""
+        with self._changed:
+            self._hurry += 1
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(lambda: not self._running, seconds)
+            finally:
+                self._hurry -= 1
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._hurry or len(self._queue) >= TOGETHER, GRACE)
+                if not self._queue:
+                    self._running = False
+                    self._report()
+                    self._changed.notify_all()
+                    return
+                items = [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
+            try:
+                for evidence in dict.fromkeys(item.evidence for item in items):
+                    self._write(evidence, [item for item in items if item.evidence is evidence])
+            finally:
+                with self._changed:
+                    self._bytes -= sum(item.size for item in items)
+                    self._report()
+
+    def _write(self, evidence: Evidence, items: Sequence[_Item]) -> None:
+        # Nothing of a delivery is in a log line: neither a traceback, nor the text of an error that may quote its values.
+        try:
+            records = [item.make() for item in items if item.make is not None]
+            if records:
+                evidence.write(records)
+            for item in items:
+                if item.make is None:
+                    evidence.explain(item.delivery, item.findings)
+            if time.monotonic() - self._pruned > QUIET:
+                self._pruned = time.monotonic()
+                evidence.prune(limit=PRUNED)
+        except Exception as error:
+            with self._changed:
+                self._drop(type(error).__name__, len(items))
+
+    def _drop(self, why: str, number: int) -> None:
+        self.dropped[why] += number
+        self._unlogged += number
+
+    def _report(self) -> None:
+        """Log how many were dropped, once a minute. The caller holds the lock."""
+        now = time.monotonic()
+        if not self._unlogged or now - self._logged < QUIET:
+            return
+        reasons = ", ".join(f"{why}: {number}" for why, number in sorted(self.dropped.items()))
+        _log.warning("%d records of deliveries were dropped (since the start %s)", self._unlogged, reasons)
+        self._logged, self._unlogged = now, 0
+
+
+_writer: Final = Lazy(_Writer)
+
+
+def dropped() -> Mapping[str, int]:
+    """Return how many records this process dropped, by reason: ``busy``, ``hourly``, or the name of the store's error."""
+    return dict(_writer.get().dropped)
+
+
+def flush(seconds: float = 30.0) -> bool:
+    """Wait until every record of this process is written or dropped; for tests and commands."""
+    return _writer.get().flush(seconds)
+
+
+def needs_evidence(endpoint: Endpoint, store: object) -> None:
+    """Raise ConfigurationError if the endpoint wants evidence, and the store (or its class) cannot keep any."""
+    if endpoint.evidence is None or callable(getattr(store, "evidence", None)):
+        return
+    kind = store if isinstance(store, type) else type(store)
+    raise ConfigurationError(
+        f"endpoint {endpoint.name!r} has evidence, and {kind.__name__} cannot keep records of deliveries: of hookguard's stores,"
+        " SQLiteStore (sqlite:////path/to/file) can. Set store to one that can, or leave evidence out"
+    )
+
+
+def recorder_of(endpoint: Endpoint, store: object) -> Recorder | None:
+    """Return the recorder of an endpoint; None if its deliveries are not recorded. Raises ConfigurationError."""
+    if endpoint.evidence is None:
+        return None
+    needs_evidence(endpoint, store)
+    return Recorder(endpoint, endpoint.evidence, cast("Any", store).evidence())
+
+
+class Recorder:
+    """Hands the deliveries of one endpoint over. A delivery that cannot be recorded is dropped: nothing here raises."""
+
+    def __init__(self, endpoint: Endpoint, settings: EvidenceSettings, evidence: Evidence) -> None:
+        from hookguard.evidence.contract import HOURLY, SHOWN  # noqa: PLC0415 - most applications have no evidence
+        from hookguard.evidence.head import kept_values  # noqa: PLC0415 - likewise
+
+        self._endpoint = endpoint
+        self._settings = settings
+        self._evidence = evidence
+        self._kept = kept_values(endpoint.preset)
+        self._keeper = _keeper(endpoint) if settings.keep_body is not None else None
+        self._shown, self._hourly = SHOWN, HOURLY
+        self._hour, self._unverified = 0.0, 0
+
+    def name(self, *, verified: bool) -> str:
+        """Return a name for a delivery; empty if it will not be recorded, because a flood of its kind came this hour."""
+        if not verified:
+            now = time.time()
+            if now - self._hour >= _HOUR or now < self._hour:
+                self._hour, self._unverified = now // _HOUR * _HOUR, 0
+            # Two threads that both pass here record one more, and a lock would cost each rejection.
+            self._unverified += 1
+            if self._unverified > self._hourly:
+                _writer.get().dropped["hourly"] += 1
+                return ""
+        return urandom(16).hex()
+
+    def mark(self, name: str) -> str:
+        """Return the part of a name that people read."""
+        return name[: self._shown]
+
+    def hand_over(self, name: str, delivery: Delivery, event: Event | None, facts: Facts) -> None:
+        """Record a delivery; ``event`` is None if it was not verified."""
+        try:
+            record = self._record(name, delivery, event, facts)
+            body = self._body(record, delivery, event)
+            raw = delivery.body  # alone, so that nothing of the request is kept
+
+            def finish() -> tuple[DeliveryRecord, KeptBody | None]:
+                return record._replace(body_sha256=hashlib.sha256(raw).hexdigest()), body
+
+            _writer.get().offer(_Item(self._evidence, name, finish, size=len(raw)))
+        except Exception as failure:
+            # The traceback could show the delivery.
+            _log.error("a delivery could not be recorded: %s", type(failure).__name__)
+
+    def explain(self, name: str, findings: Sequence[tuple[str, str]]) -> None:
+        """Add findings, as pairs of code and kind, to a record that was handed over."""
+        from hookguard.evidence.contract import FoundCause  # noqa: PLC0415 - most applications have no evidence
+
+        _writer.get().offer(_Item(self._evidence, name, None, tuple(FoundCause(*each) for each in findings)))
+
+    def _record(self, name: str, delivery: Delivery, event: Event | None, facts: Facts) -> DeliveryRecord:
+        from hookguard.evidence.contract import DeliveryRecord  # noqa: PLC0415 - most applications have no evidence
+        from hookguard.evidence.head import head_facts, network_of, signature_digest  # noqa: PLC0415 - likewise
+        from hookguard.evidence.settings import KEEP  # noqa: PLC0415 - likewise
+
+        endpoint, now = self._endpoint, time.time()
+        accepted = event is not None and facts.outcome != "rejected"
+        seconds = self._settings.body_seconds
+        keep = endpoint.retention if accepted else KEEP
+        keeps_body = seconds is not None and (accepted or self._settings.keep_refused_body)
+        return DeliveryRecord(
+            delivery=name,
+            at=now,
+            endpoint=endpoint.name,
+            provider=endpoint.preset.name,
+            tenant=printable(event.tenant or "") if event is not None else "",
+            outcome=facts.outcome,
+            status=facts.status,
+            secret=printable(event.secret) if event is not None else "",
+            scheme=type(endpoint.preset.scheme).__name__,
+            attempt=event.attempt if event is not None else 0,
+            signed_at=event.timestamp if event is not None else None,
+            body_size=len(delivery.body),
+            content_sha256=_digest(event) if event is not None else "",
+            signature_sha256=signature_digest(delivery, endpoint.preset),
+            headers=head_facts(delivery.headers, self._kept),
+            address=network_of(delivery.remote) if self._settings.addresses else "",
+            keep_until=now + max(keep, seconds if keeps_body and seconds is not None else 0.0),
+            body_until=now + seconds if keeps_body and seconds is not None else None,
+            reason_code=facts.reason_code,
+            event_id=printable(facts.event_id),
+            event_type=printable(facts.event_type),
+            duration=facts.duration,
+        )
+
+    def _body(self, record: DeliveryRecord, delivery: Delivery, event: Event | None) -> KeptBody | None:
+        if record.body_until is None:
+            return None
+        from hookguard.evidence.contract import KeptBody  # noqa: PLC0415 - most applications keep no bodies
+
+        if event is None or event.store_key is None or self._keeper is None or record.outcome == "rejected":
+            return KeptBody(delivery.body)
+        kept = self._keeper.keep(event, event.store_key, sender=False)
+        return KeptBody(kept.body, kept.head if kept.content is None else "")
+
+
+def _keeper(endpoint: Endpoint) -> Keeper:
+    from hookguard.inbox.kept import Keeper  # noqa: PLC0415 - most applications keep no bodies
+    from hookguard.inbox.settings import InboxSettings  # noqa: PLC0415 - likewise
+
+    settings = endpoint.inbox or InboxSettings()
+    return Keeper(endpoint=endpoint.name, preset=endpoint.preset, settings=settings, retention=endpoint.retention)
+
+
+def _digest(event: Event) -> str:
+    try:
+        return event.digest()
+    except Rejected:  # a malformed body
+        return ""
