@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hookguard import HookguardError
+from hookguard.cli.deliveries import deliveries
 from hookguard.cli.demo import demo
 from hookguard.cli.doctor import doctor
 from hookguard.cli.explain import explain
@@ -47,5 +48,5 @@ def hookguard() -> None:
     """Receive webhooks that are genuine, fresh, handled once and never lost."""
 
 
-for _command in (demo, doctor, explain, inbox, listen, presets, send, sign, store, verify, work):
+for _command in (deliveries, demo, doctor, explain, inbox, listen, presets, send, sign, store, verify, work):
     hookguard.add_command(_command)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import inspect
 import json
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from rich.table import Table
 
 from hookguard import ConfigurationError
 from hookguard.cli.inputs import example, json_option
+from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
 from hookguard.cli.providers_page import duration
 from hookguard.cli.store import find_store
 from hookguard.inbox.contract import Count, Entry, EntryState, KeepsDeliveries, entry_key, split_key
@@ -37,33 +36,9 @@ SHOWN, SHORTEST = 12, 6
 #: Entries that are read at a time, and that one command may change.
 PAGE, MOST = 500, 1000
 
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|min|h|d)")
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
-
-class _Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
-    """A span of time: ``30s``, ``10min``, ``2h``, ``3d``."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = _SPAN.fullmatch(value)
-        if found is None:
-            self.fail(f"{value!r} is not a span of time such as 30s, 10min, 2h or 3d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
-
-
-class _Listing(click.Group):
-    """A group whose command is ``list`` if none is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and (len(args) == 1 or args[1].startswith("-")):
-            args = [args[0], "list", *args[1:]]
-        return super().parse_args(ctx, args)
-
 
 @click.group(
-    cls=_Listing,
+    cls=Listing,
     epilog=example(
         "hookguard inbox sqlite:///hookguard.sqlite3",
         "hookguard inbox sqlite:///hookguard.sqlite3 --state dead --endpoint github",
@@ -86,10 +61,7 @@ _ASK_DJANGO = "a Django store is made from its project's settings, so ask there:
 
 def run_commands(box: Any, words: Sequence[str], name: str) -> None:
     """Run one of the commands on an inbox, as ``name``; ``list`` if none is named. Exits the process."""
-    named = bool(words) and (words[0] in inbox.commands or words[0] in ("--help", "-h"))
-    settings = {"help_option_names": ["-h", "--help"]}
-    group = click.Group(name, commands=inbox.commands, help="The events in the inbox.", context_settings=settings)
-    group.main(args=[*([] if named else ["list"]), *words], prog_name=name, obj=box)
+    run_group(inbox, box, words, name, "The events in the inbox.")
 
 
 def _call(box: Any, operation: Callable[[Any], Any]) -> Any:
@@ -106,15 +78,6 @@ def _call(box: Any, operation: Callable[[Any], Any]) -> Any:
 def _filters(command: F) -> F:
     command = click.option("--type", "event_type", metavar="TYPE", help="Only events of this type.")(command)
     return click.option("--endpoint", metavar="NAME", help="Only events of this endpoint.")(command)
-
-
-def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
-    if len(value.strip()) < 3:
-        raise click.BadParameter("say in a few words why: the reason is stored and logged")
-    return value.strip()
-
-
-reason_option = click.option("--reason", required=True, callback=_reason, metavar="TEXT", help="Why; it is stored and logged.")
 
 
 @inbox.command("list", epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 --state waiting"))
@@ -182,7 +145,7 @@ def show(box: Any, key: str, body: bool, as_json: bool) -> None:
 @click.argument("keys", nargs=-1)
 @click.option("--dead", is_flag=True, help="Every dead entry that the options below choose, at most 1,000.")
 @_filters
-@click.option("--since", type=_Span(), metavar="SPAN", help="Only entries that died in this time: 30s, 10min, 2h, 3d.")
+@click.option("--since", type=SPAN, metavar="SPAN", help="Only entries that died in this time: 30s, 10min, 2h, 3d.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reason_option
 @click.pass_obj
@@ -204,7 +167,7 @@ def rerun(
         chosen = _dead(box, endpoint, event_type, since)
         if chosen and not yes:
             click.confirm(f"rerun {len(chosen)} dead entries?", abort=True)
-    changed = _call(box, lambda inbox: inbox.rerun(chosen, reason=reason, by=_by())) if chosen else 0
+    changed = _call(box, lambda inbox: inbox.rerun(chosen, reason=reason, by=person())) if chosen else 0
     click.echo(f"{changed} of {len(chosen)} entries are due again")
     if changed < len(chosen):
         click.echo("The others are waiting for their next try or being handled, or are not kept any more: see `show`.", err=True)
@@ -218,7 +181,7 @@ def rerun(
 def drop(box: Any, keys: tuple[str, ...], reason: str) -> None:
     """Delete entries for good. Their events are still known, so a retry of the provider is a duplicate."""
     chosen = [_only(box, key).key for key in keys]
-    gone = _call(box, lambda inbox: inbox.drop(chosen, reason=reason, by=_by()))
+    gone = _call(box, lambda inbox: inbox.drop(chosen, reason=reason, by=person()))
     click.echo(f"{gone} of {len(chosen)} entries are gone" + ("" if gone == len(chosen) else "; a worker holds the rest"))
     raise SystemExit(0 if gone == len(chosen) else 1)
 
@@ -278,14 +241,6 @@ def _dead(box: Any, endpoint: str | None, event_type: str | None, since: float |
 
 def _dead_page(endpoint: str | None, event_type: str | None, after: int | None) -> Callable[[Any], Any]:
     return lambda inbox: inbox.find(state=EntryState.DEAD, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
-
-
-def _by() -> str:
-    """Return the name of the person at the terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user of the system without a name
-        return "unknown"
 
 
 def _row(entry: Entry, now: float) -> list[str]:

@@ -21,6 +21,7 @@ TESTS = {
     "docs/contributing.md": [],
     "docs/django.md": ["plugins/django/test_django_docs.py"],
     "docs/doctor.md": ["doctor/test_doctor_page.py"],
+    "docs/evidence.md": ["evidence/test_evidence_page.py"],
     "docs/flask.md": ["plugins/flask/test_flask_docs.py"],
     "docs/gateways.md": ["examples/test_paths_pages.py", "relay/test_relay_page.py"],
     "docs/glossary.md": [],
