@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["printable", "shown_url", "without_user"]
+__all__ = ["printable", "shown_query", "shown_url", "without_user"]
 
 _USER = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*@")
 _VALUE = re.compile(r"=[^&;#]*")
@@ -27,7 +27,7 @@ def shown_url(url: str) -> str:
     """
     whole, mark, query = url.partition("#")[0].partition("?")
     place = _USER.sub(lambda found: f"{found[1] or ''}//…@", whole, count=1)
-    return printable(f"{place}{mark}{_hidden(query)}")
+    return printable(f"{place}{mark}{shown_query(query)}")
 
 
 def without_user(url: str) -> str:
@@ -35,6 +35,7 @@ def without_user(url: str) -> str:
     return _USER.sub(lambda found: f"{found[1] or ''}//", url, count=1)
 
 
-def _hidden(query: str) -> str:
+def shown_query(query: str) -> str:
+    """Return a URL's query without its values, which may be secret."""
     # Without an "=", the query may be a token.
     return _VALUE.sub("=…", query) if "=" in query else "…" if query else ""

@@ -18,10 +18,11 @@ pytest.importorskip("sqlalchemy")
 from loops import Loop
 from sql_urls import AWAITED, BLOCKING, AsyncSQLStore, SQLStore, async_engine, engine, fresh, url
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.orm import sessionmaker
 
 from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured
 from hookguard.store import ClaimStatus, StoreKey
-from hookguard.stores.sql import create_table, store_from_url
+from hookguard.stores.sql import SQLTransactionStore, create_table, store_from_url
 from hookguard.stores.statements import Statements
 from hookguard.testing import StoreContract
 
@@ -225,6 +226,14 @@ def test_no_piece_of_a_url_that_cannot_be_read_is_in_an_error(given, make):
     with pytest.raises(ConfigurationError, match="percent-encode special characters in the password") as caught:
         make(given)
     assert "s3cr" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("given", ["postgresql://u:s3cr@h/db?sslmode=require", "postgresql://h/db?user=u&password=s3cr"])
+def test_a_password_of_a_url_is_in_no_repr(given):
+    transactional = SQLTransactionStore(sessionmaker(create_engine(given.replace("postgresql", "postgresql+psycopg"))))
+    for store in (SQLStore.from_url(given), AsyncSQLStore.from_url(given), store_from_url(given), transactional):
+        assert "s3cr" not in repr(store)
+        assert "@h/db?" in repr(store) or "//h/db?" in repr(store)
 
 
 def test_a_database_that_sqlalchemy_does_not_know_is_named():

@@ -15,7 +15,7 @@ from hookguard.errors import ConfigurationError, MissingTable, StoreUnavailable
 from hookguard.store import Claim, ClaimStatus, StoreKey
 from hookguard.stores.sql.database_check import check_sql_database
 from hookguard.stores.sql.deadline import in_time
-from hookguard.stores.sql.engines import engine_options, follow_file, full_url, telling
+from hookguard.stores.sql.engines import engine_options, follow_file, full_url, shown_database, telling
 from hookguard.stores.sql.execute import (
     CARRIES_CLAIMS,
     database_of,
@@ -206,4 +206,4 @@ class AsyncSQLStore:
         await before.dispose()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.engine.url!r}, table={self.table!r})"
+        return f"{type(self).__name__}({shown_database(self.engine.url)}, table={self.table!r})"

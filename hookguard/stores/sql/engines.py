@@ -14,13 +14,14 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
 from hookguard.errors import ConfigurationError
+from hookguard.privacy.shown import shown_query
 from hookguard.process.locks import Lock, World, world
 from hookguard.process.server import declared_threads
 from hookguard.stores.extras import install
 from hookguard.stores.sql.execute import CARRIES_CLAIMS, seconds
 from hookguard.stores.sqlite.file import inode, make_private
 
-__all__ = ["POOL_SIZE", "engine_options", "follow_file", "full_url", "leave_to_parent", "telling"]
+__all__ = ["POOL_SIZE", "engine_options", "follow_file", "full_url", "leave_to_parent", "shown_database", "telling"]
 
 #: The most connections that a process opens, each when it is needed. If the server configures more threads per worker, each
 #: thread gets one.
@@ -41,6 +42,12 @@ def full_url(url: str | URL) -> URL:
         raise ConfigurationError(_UNREADABLE) from None
     driver = {"postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql", "mariadb": "mariadb+pymysql"}.get(full.drivername)
     return full if driver is None else full.set(drivername=driver)
+
+
+def shown_database(url: URL) -> str:
+    """Return a URL without its password, which drivers also take from the query: ``?password=…``, ``?sslpassword=…``."""
+    whole, mark, query = repr(url).partition("?")
+    return f"{whole}{mark}{shown_query(query)}"
 
 
 def engine_options(url: URL, timeout: float, pool_size: int | None = None, *, pooled: bool = False) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.deadline import Within
 from hookguard.stores.sql.database_check import check_sql_database
 from hookguard.stores.sql.deadline import Bounded, connects_in_time
-from hookguard.stores.sql.engines import engine_options, follow_file, full_url, leave_to_parent, telling
+from hookguard.stores.sql.engines import engine_options, follow_file, full_url, leave_to_parent, shown_database, telling
 from hookguard.stores.sql.execute import (
     CARRIES_CLAIMS,
     database_of,
@@ -204,7 +204,7 @@ class SQLStore:
             return work(connection)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.engine.url!r}, table={self.table!r})"
+        return f"{type(self).__name__}({shown_database(self.engine.url)}, table={self.table!r})"
 
 
 def capabilities_of(database: str) -> Capabilities:

@@ -26,7 +26,7 @@ from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.inbox_server_sql import inbox_table_name
 from hookguard.stores.sql.database_check import check_sql_database
 from hookguard.stores.sql.deadline import Bounded
-from hookguard.stores.sql.engines import leave_to_parent
+from hookguard.stores.sql.engines import leave_to_parent, shown_database
 from hookguard.stores.sql.execute import (
     CARRIES_CLAIMS,
     database_of,
@@ -90,7 +90,7 @@ class Work:
     def name(self, sessions: object) -> str:
         """Return the database's URL without its password, or what makes the sessions while the URL is not known."""
         if (engine := self.engine_of(sessions)) is not None:
-            return f"{engine.url!r}, table={self.table!r}"
+            return f"{shown_database(engine.url)}, table={self.table!r}"
         return f"{getattr(sessions, '__name__', type(sessions).__name__)}, table={self.table!r}"
 
     def capabilities(self, sessions: object) -> Capabilities:
