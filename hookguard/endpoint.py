@@ -63,7 +63,7 @@ AcceptSecret = Callable[[str, Delivery], Union[bool, Awaitable[bool]]]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _URL = re.compile(r"https?://[^/?#\s]+[^\s]*")
 #: Content-Encodings that leave the body as it is. Some senders write a charset or a transfer encoding there.
-_PLAIN = frozenset({"identity", "utf-8", "utf8", "none", "7bit", "8bit", "binary"})
+_PLAIN = frozenset({"", "identity", "utf-8", "utf8", "us-ascii", "ascii", "none", "7bit", "8bit", "binary"})
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 #: A target that can be read in one way only: a path, and perhaps a query.
 _PLAIN_TARGET = re.compile(r"/[A-Za-z0-9._~/-]*(?:\?[A-Za-z0-9._~/&=%+-]*)?")
@@ -271,7 +271,7 @@ class Endpoint:
         length = int(announced) if announced else 0
         if (size := max(length, len(delivery.body))) > self.max_body:
             raise BodyTooLarge(f"the body has {size} bytes; {self.max_body} are allowed", size=size, limit=self.max_body)
-        if (encoding := headers.one("content-encoding")) and encoding.lower() not in _PLAIN:
+        if (encoding := headers.one("content-encoding")) and not _leaves_plain(encoding):
             raise UnsupportedEncoding("the body is compressed, and signatures cover the bytes on the wire")
         check_charset(headers)
         if body_read:
@@ -375,6 +375,11 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"Endpoint({self.name!r}, {self.preset.name!r})"
+
+
+def _leaves_plain(encodings: str) -> bool:
+    """Whether a Content-Encoding leaves the body as it is. Senders and proxies may each write one: it may be a list."""
+    return all(each.strip() in _PLAIN for each in encodings.lower().split(","))
 
 
 def _is_count(value: object) -> bool:

@@ -189,7 +189,9 @@ def test_the_head_alone_is_checked_by_the_length_it_announces():
         endpoint.screen(Delivery(b"", {**SIGNED, "Content-Length": "11"}), body_read=False)
 
 
-@pytest.mark.parametrize("encoding", ["Identity", "", " ", "UTF-8", "utf8", "none", "7bit", "8bit", "binary"])
+@pytest.mark.parametrize(
+    "encoding", ["Identity", "", " ", "UTF-8", "utf8", "none", "7bit", "8bit", "binary", "us-ascii", "utf-8, identity"]
+)
 def test_a_content_encoding_that_compresses_nothing_is_harmless(encoding):
     Endpoint(GITHUB).screen(Delivery(b"x", {**SIGNED, "Content-Encoding": encoding}))
 
