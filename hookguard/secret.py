@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args
 
 from hookguard.errors import ConfigurationError, WeakSecretWarning
 from hookguard.privacy.readings import readings
-from hookguard.privacy.secret_mistakes import QUOTES, find_secret_mistake
+from hookguard.privacy.secret_mistakes import find_secret_mistake, is_quoted
 from hookguard.record import hides_arguments
 
 __all__ = ["Secret", "SecretFormat", "SecretLike", "need_format"]
@@ -316,7 +316,7 @@ def _not_text(value: object) -> str:
 
 def _reject_secret_mistake(value: object, what: str) -> None:
     if isinstance(value, str) and (mistake := find_secret_mistake(value)) is not None:
-        raise ConfigurationError(f"{what} {mistake}", check="S3" if value[0] in QUOTES else "S2")
+        raise ConfigurationError(f"{what} {mistake}", check="S3" if is_quoted(value) else "S2")
 
 
 def _read_json_fields(text: str) -> dict[str, Any]:

@@ -5,25 +5,42 @@ from __future__ import annotations
 import keyword
 import re
 
-__all__ = ["QUOTES", "find_secret_mistake", "is_placeholder"]
+__all__ = ["find_secret_mistake", "is_placeholder", "is_quoted"]
 
 #: Marks around a text that some panels keep as a part of it.
-QUOTES = "\"'`"
+_QUOTES = "\"'`"
+#: Quotation marks of text processors: each opening one with its closing ones.
+_TYPOGRAPHIC = {
+    "\u201c": "\u201d\u201c",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u2018": "\u2019\u2018",
+    "\u2019": "\u2019",
+    "\u00ab": "\u00bb",
+}
 
 #: Words that no provider and no random generator produces; case, spaces and punctuation are ignored.
 _WORDS = re.compile(r"change(?:me|this|it)|replace(?:me|this|with)|placeholder|^(?:undefined|notset|unset)$")
 #: Unfilled variables of templates, shells and manuals.
-_UNFILLED = re.compile(r"<[^<>]*>|\$\{.*\}|\$\(.*\)|\$[A-Z][A-Z0-9_]*|\{\{.*\}\}|\{%.*%\}|%[A-Z][A-Z0-9_]*%", re.DOTALL)
+_UNFILLED = re.compile(
+    r"<[^<>]*>|\$\{.*\}|\$\(.*\)|\$[A-Z][A-Z0-9_]*|\{\{.*\}\}|\{%.*%\}|%[A-Z][A-Z0-9_]*%|#\{.*\}|\[[A-Z][A-Z0-9_ ]+\]"
+    r"|(?:TODO|FIXME)\b.*",
+    re.DOTALL,
+)
 #: Masked secrets in dashboards, and shortened ones in examples.
 _MASKED = re.compile(r"[…•●]|\.\.\.|\*{4}|[xX]{6}")
 #: ``{"lookup": "…"}`` as text, from an environment variable or a file.
 _LOOKUP_AS_TEXT = re.compile(r"\{\s*[\"']?lookup[\"']?\s*[:=].*\}", re.DOTALL | re.IGNORECASE)
 #: References to a secret's location. hookguard does not resolve them.
 _REFERENCE = re.compile(
-    r"(?:env|file|vault|ssm|secret|secrets|op|doppler)\s*[:=(].*"
+    r"(?:env|dotenv|file|vault|ssm|secret|secrets|op|doppler|keyring|keychain|sops|k8s|kubernetes|bitwarden|1password|infisical"
+    r"|aws-ssm|gcp|gsm|azurekeyvault|akv)\s*[:=(].*"
     r"|[A-Za-z][A-Za-z0-9+.-]*://.*"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm|kms):.*|projects/[^/]+/secrets/.*|/(?:run|etc|var|mnt|secrets|vault)/.*"
-    r"|(?:import )?os\.(?:environ|getenv)\b.*|%\([^)]*\)s",
+    r"|(?:import )?os\.(?:environ|getenv)\b.*|%\([^)]*\)s"
+    # config('X') and ENV["X"], a tag of YAML, a file's path, a name in a file
+    r"|[A-Za-z_][A-Za-z0-9_.]*\s*[(\[]\s*[\"'][^\"']*[\"']\s*[)\]]|![A-Za-z]+ [A-Z][A-Z0-9_]*"
+    r"|(?:@/|@?~/|@?\.\.?/).*|[A-Za-z0-9_./-]+\.py:[A-Za-z0-9_.]+",
     re.DOTALL,
 )
 #: Texts around a dotted path: the word for a lookup, a call, and relative dots.
@@ -43,7 +60,7 @@ def find_secret_mistake(text: str) -> str | None:
 
     The sentence does not quote the text, because it may be the real secret.
     """
-    if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES:
+    if is_quoted(text):
         return "is in quotation marks, which Docker's --env-file and some panels keep as part of the value: remove them"
     if _UNFILLED.fullmatch(text) or _WORDS.search(re.sub(r"[\W_]", "", text.lower())):
         return "is an unfilled placeholder: set it to the value the provider's dashboard shows"
@@ -66,6 +83,11 @@ def find_secret_mistake(text: str) -> str | None:
             ' (if the provider\'s secret really looks like this, give it as bytes: Secret.exact(b"…"))'
         )
     return None
+
+
+def is_quoted(text: str) -> bool:
+    """Whether the text is in quotation marks, those of text processors included."""
+    return len(text) > 1 and text[-1] in (text[0] if text[0] in _QUOTES else _TYPOGRAPHIC.get(text[0], ""))
 
 
 def is_placeholder(text: str) -> bool:
