@@ -2,7 +2,8 @@
 
 A delivery names its key before it is verified, so strangers can name keys that do not exist. Each sending network has a
 budget of its own. Fetches above it continue in a slow lane, a few at a time. So a sender that makes up names uses up its own
-budget, and even senders that look like one network (behind a proxy) cannot block all fetches.
+budget, and even senders that look like one network (behind a proxy) cannot block all fetches. Senders in many networks can use
+up all of that, so the first fetch of a network within a minute needs only a free slot.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from hookguard.errors import VerificationUnavailable
 from hookguard.process.locks import Lock
@@ -18,7 +21,7 @@ __all__ = ["FetchBudget"]
 
 #: Fetches of unknown keys within a minute: for one network, for all networks, and in the slow lane.
 MAX_NEW, MAX_NEW_IN_ALL, MAX_NEW_SLOWLY = 30, 600, 600
-#: Fetches that the slow lane makes at one time.
+#: Fetches that the slow lane makes at one time, and as many first ones of networks.
 SLOTS = 4
 #: Networks that are counted.
 MAX_NETWORKS = 1024
@@ -34,7 +37,7 @@ class FetchBudget:
         self._clock = clock
         self._networks: OrderedDict[str, _Window] = OrderedDict()
         self._all, self._slow = _Window(MAX_NEW_IN_ALL), _Window(MAX_NEW_SLOWLY)
-        self._slots = SLOTS
+        self._slow_lane, self._first_lane = _Lane(), _Lane()
         self._lock = Lock()
 
     def enter(self, address: str) -> Callable[[], None]:
@@ -46,18 +49,19 @@ class FetchBudget:
                 own.count(now)
                 self._all.count(now)
                 return _nothing
-            if self._slots == 0 or not self._slow.has_room(now):
+            lane = self._first_lane if own.is_empty() else self._slow_lane
+            if lane.free == 0 or (lane is self._slow_lane and not self._slow.has_room(now)):
                 raise VerificationUnavailable(
                     "too many unknown keys were named within a minute: no more are fetched for now."
                     " If this continues, list the genuine keys in known_keys or pinned_keys"
                 )
-            self._slots -= 1
-            self._slow.count(now)
-            return self._leave
+            lane.free -= 1
+            (self._slow if lane is self._slow_lane else own).count(now)
+            return partial(self._leave, lane)
 
-    def _leave(self) -> None:
+    def _leave(self, lane: _Lane) -> None:
         with self._lock:
-            self._slots += 1
+            lane.free += 1
 
     def _window(self, network: str) -> _Window:
         window = self._networks.pop(network, None) or _Window(MAX_NEW)
@@ -65,6 +69,13 @@ class FetchBudget:
         if len(self._networks) > MAX_NETWORKS:
             self._networks.popitem(last=False)
         return window
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Fetches that are made at one time."""
+
+    free: int = SLOTS
 
 
 class _Window:
@@ -77,6 +88,10 @@ class _Window:
     def has_room(self, now: float) -> bool:
         self._moments = [moment for moment in self._moments if moment > now - 60.0]
         return len(self._moments) < self._limit
+
+    def is_empty(self) -> bool:
+        """Whether nothing was counted, as of the last :meth:`has_room`."""
+        return not self._moments
 
     def count(self, now: float) -> None:
         self._moments.append(now)

@@ -1,7 +1,9 @@
+from contextlib import suppress
+
 import pytest
 
 from hookguard.errors import VerificationUnavailable
-from hookguard.fetch.budget import MAX_NETWORKS, MAX_NEW, MAX_NEW_SLOWLY, SLOTS, FetchBudget
+from hookguard.fetch.budget import MAX_NETWORKS, MAX_NEW, MAX_NEW_IN_ALL, MAX_NEW_SLOWLY, SLOTS, FetchBudget
 from hookguard.testing import FrozenClock
 
 
@@ -57,6 +59,22 @@ def test_a_slot_of_the_slow_lane_serves_the_next_when_its_fetch_ends(budget):
         budget.enter("192.0.2.1")
     held[0]()
     budget.enter("192.0.2.1")
+
+
+def test_senders_in_many_networks_do_not_keep_a_new_network_from_its_first_fetch(budget):
+    for number in range((MAX_NEW_IN_ALL + MAX_NEW_SLOWLY) // MAX_NEW + 1):
+        for _ in range(MAX_NEW):
+            with suppress(VerificationUnavailable):
+                budget.enter(f"2001:db8:{number:x}::1")()
+    with pytest.raises(VerificationUnavailable):
+        budget.enter("2001:db8::1")
+    held = [budget.enter(f"192.0.2.{number}") for number in range(SLOTS)]
+    with pytest.raises(VerificationUnavailable):
+        budget.enter("198.51.100.7")
+    held[0]()
+    budget.enter("198.51.100.7")()
+    with pytest.raises(VerificationUnavailable):
+        budget.enter("198.51.100.7")
 
 
 def test_one_sender_that_makes_names_up_one_after_another_leaves_room(budget):
