@@ -85,14 +85,22 @@ class Outcome:
     part: str = ""  #: of an inbox: the part of the work; empty for the view
     lag: float | None = None  #: of an inbox: seconds from the answer to the first run; None for any other run
     due_again: float | None = None  #: of an inbox: seconds until the next try, if another follows
+    by_worker: bool = False  #: of an inbox: whether a worker ran the event; otherwise this is about the answer to the sender
+    size: int | None = None  #: bytes of a verified body; of a batch those of the whole delivery, or of the event in a worker
+    age: float | None = None  #: seconds from the signed timestamp to the arrival; None without one, and for a worker's run
+    traceparent: str = ""  #: the trace context that a verified delivery brought, if it is valid
 
     def __post_init__(self) -> None:
         for name in ("reason", "event_id", "event_type", "tenant"):
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
-#: Called once for each event or rejected delivery, in the thread or event loop that serves it. It must not block. An observer
-#: that passes outcomes on may have a function ``listens``: it takes the outcome's name, and returns whether anybody hears of it.
+#: Called once for each event or rejected delivery, in the thread or event loop that serves it. It must not block. It may have
+#: these functions as attributes:
+#:
+#: - ``listens(name)`` takes the name of an outcome, and returns whether anybody hears of it;
+#: - ``explained(endpoint, provider, mark, autopsy)`` gets the result of an autopsy;
+#: - ``sent(endpoint, provider, attempt)`` gets each :class:`~hookguard.relay.shipping.Attempt` of a relay, in a worker.
 Observer = Callable[[Outcome], None]
 
 

@@ -15,6 +15,7 @@ from hookguard.guard.autopsies import Autopsies
 from hookguard.guard.receipt import Receipt
 from hookguard.guard.recording import Facts, recorder_of
 from hookguard.guard.replies import reply_to_error
+from hookguard.head.trace_context import read_traceparent
 from hookguard.outcome import Outcome, OutcomeName, is_heard, report
 from hookguard.privacy.shown import shown_url
 from hookguard.reply import Reply
@@ -153,7 +154,6 @@ class Outcomes:
         endpoint = self._endpoint
         if not is_heard(outcome, endpoint.observers):
             return
-        identifier, kind = _describe(event) if event is not None else ("", "")
         report(
             Outcome(
                 endpoint=endpoint.name,
@@ -162,15 +162,26 @@ class Outcomes:
                 status=status,
                 reason_code=reason_code,
                 reason=reason,
-                event_id=identifier,
-                event_type=kind,
-                tenant=(event.tenant or "") if event is not None else "",
-                secret=event.secret if event is not None else "",
-                attempt=event.attempt if event is not None else 0,
                 duration=time.perf_counter() - started,
+                **({} if event is None else _facts(event)),
             ),
             endpoint.observers,
         )
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    """Return the facts of a verified event."""
+    identifier, kind = _describe(event)
+    return {
+        "event_id": identifier,
+        "event_type": kind,
+        "tenant": event.tenant or "",
+        "secret": event.secret,
+        "attempt": event.attempt,
+        "size": len(event.body),
+        "age": None if event.timestamp is None else event.received_at - event.timestamp,
+        "traceparent": read_traceparent(event.headers),
+    }
 
 
 def _describe(event: Event) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from hookguard.errors import LeaseLost, Rejected, StoreError
 from hookguard.event import Event
 from hookguard.guard.receipt import Receipt
 from hookguard.guard.resuming import WORKER, receipt_for
+from hookguard.head.trace_context import read_traceparent
 from hookguard.headers import Headers
 from hookguard.inbox.contract import Held
 from hookguard.inbox.kept import UnreadableEntry, event_again, read_head
@@ -194,6 +195,9 @@ class Run:
             part=held.lane.part,
             lag=max(0.0, self._began - held.received_at) if held.attempt == 1 else None,
             due_again=verdict.after if name == "failed" else None,
+            by_worker=True,
+            size=len(held.kept.body),
+            traceparent="" if event is None else read_traceparent(event.headers),
         )
         with self.lane.around():
             report(outcome, endpoint.observers)
