@@ -32,11 +32,16 @@ class Rest:
         return max(0.0, self._until - self._clock())
 
     @property
+    def begun(self) -> bool:
+        """Whether a rest has begun, and no message has arrived since."""
+        return bool(self._until)
+
+    @property
     def room(self) -> float:
         """How many messages may be on their way: none during a rest, one after it, any number otherwise."""
         if self.left:
             return 0
-        return 1 if self._until else float("inf")
+        return 1 if self.begun else float("inf")
 
     def succeeded(self) -> None:
         """Note that a message arrived."""

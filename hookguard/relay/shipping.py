@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from hookguard.event import Event
+from hookguard.head.trace_context import read_traceparent
 from hookguard.inbox.schedule import MalformedRetryAfter, read_retry_after
 from hookguard.preset import Preset
 from hookguard.privacy.shown import printable
@@ -21,7 +22,7 @@ from hookguard.relay.spread import Chooser
 if TYPE_CHECKING:
     from hookguard.inbox.contract import Held
 
-__all__ = ["Shipped", "Shipping", "open_target"]
+__all__ = ["Attempt", "Shipped", "Shipping", "open_target"]
 
 _log = logging.getLogger("hookguard.relay")
 
@@ -38,6 +39,17 @@ class Shipped(NamedTuple):
     reason: str = ""
     status: int | None = None
     not_before: float = 0.0  #: seconds that the target asked to be left alone
+
+
+class Attempt(NamedTuple):
+    """How sending one message to one target ended, for observers. Never a body, a signature or a URL."""
+
+    target: str
+    outcome: Literal["sent", "not_reached", "target_status", "gone"]  #: any but ``sent`` is a failure
+    status: int | None  #: the target's, if it answered with one
+    duration: float  #: seconds
+    resting: bool  #: whether the target rests, or has rested and no message has arrived since
+    traceparent: str  #: the trace context that the delivery brought, if it is valid
 
 
 def open_target(settings: TargetSettings) -> Target:
@@ -59,10 +71,16 @@ def open_target(settings: TargetSettings) -> Target:
 
 
 class Shipping:
-    """Ships the entries of one endpoint. Its rests and its turns are this process's own, and shared by the endpoint's lanes."""
+    """Ships the entries of one endpoint. Its rests and its turns are this process's own, and shared by the endpoint's lanes.
 
-    def __init__(self, endpoint: str, preset: Preset, settings: RelaySettings) -> None:
+    The function ``sent`` of an observer that has one gets each attempt.
+    """
+
+    def __init__(
+        self, endpoint: str, preset: Preset, settings: RelaySettings, observers: Sequence[Callable[..., None]] = ()
+    ) -> None:
         self._endpoint = endpoint
+        self._heard = [sent for each in observers if (sent := getattr(each, "sent", None)) is not None]
         self._preset = preset
         self._settings = settings
         self._rests = {name: Rest() for name in settings.targets}
@@ -151,6 +169,26 @@ class Shipping:
         return last._replace(result="failed", not_before=min(waits.values()))
 
     async def _send(self, name: str, event: Event, held: Held, targets: dict[str, Target]) -> Shipped:
+        """Send to one target, and report it."""
+        began = time.perf_counter()
+        shipped = await self._try(name, event, held, targets)
+        if self._heard:
+            attempt = Attempt(
+                name,
+                cast("Any", shipped.reason_code or "sent"),
+                shipped.status,
+                time.perf_counter() - began,
+                self._rests[name].begun,
+                read_traceparent(event.headers),
+            )
+            for sent in self._heard:
+                try:
+                    sent(self._endpoint, self._preset.name, attempt)
+                except Exception:
+                    _log.exception("an observer of what a relay sends raised an exception")
+        return shipped
+
+    async def _try(self, name: str, event: Event, held: Held, targets: dict[str, Target]) -> Shipped:
         """Send to one target, and note how that ended."""
         settings, rest = self._settings.targets[name], self._rests[name]
         try:

@@ -176,5 +176,5 @@ def _parts_of(endpoint: Endpoint) -> list[tuple[str, Shipping | None]]:
     """Return the parts of an endpoint's work, each with what ships it; None for the view's own."""
     if endpoint.relay is None:
         return [("", None)]
-    shipping = Shipping(endpoint.name, endpoint.preset, endpoint.relay)
+    shipping = Shipping(endpoint.name, endpoint.preset, endpoint.relay, endpoint.observers)
     return [(part, shipping if part else None) for part in endpoint.relay.parts]

@@ -36,7 +36,9 @@ def to(receiver, **more):
 class Shop:
     """The endpoint ``stripe``, whose relay has these settings."""
 
-    def __init__(self, folder, targets, *, inbox=SOON, app=no_app, store=None, preset="stripe", secrets=PROVIDERS, **relay):
+    def __init__(
+        self, folder, targets, *, inbox=SOON, app=no_app, store=None, preset="stripe", secrets=PROVIDERS, observers=(), **relay
+    ):
         self.outcomes = []
         self.app = app
         relay = {**HERE, "targets": targets, **relay}
@@ -44,7 +46,7 @@ class Shop:
             {"endpoints": {"stripe": {"preset": preset, "secrets": [secrets], "inbox": inbox, "relay": relay}}},
             where="HOOKGUARD",
             default_store=lambda: store or SQLiteStore(folder / "hooks.sqlite3"),
-            observers=[self.outcomes.append],
+            observers=[self.outcomes.append, *observers],
         )
         self.endpoint = self.settings.endpoint("stripe")
         self.store: Any = self.settings.store
