@@ -34,6 +34,9 @@ _OPTIONS = (
         metavar="SECONDS",
         help="How long running handlers may go on after SIGTERM.",
     ),
+    click.option(
+        "--metrics", metavar="ADDRESS", help="Serve the metrics for Prometheus there: 9101 (on loopback), or 0.0.0.0:9101."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each line, for programs."),
 )
 

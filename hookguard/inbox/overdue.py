@@ -13,7 +13,7 @@ from hookguard.inbox.transactional import Transactional
 from hookguard.process.locks import Lock
 from hookguard.process.threads import OwnThread
 
-__all__ = ["WAITS", "Overdue", "find_overdue"]
+__all__ = ["WAITS", "Overdue", "due_states", "find_overdue"]
 
 _log = logging.getLogger("hookguard")
 
@@ -82,10 +82,15 @@ class Overdue:
         _log.error(WAITS, *late, extra={"endpoint": self._endpoint, "reason_code": "nobody_works"})
 
 
+def due_states(inbox: Inbox | AsyncInbox) -> frozenset[EntryState]:
+    """Return the states whose entries a worker should have taken once they are due."""
+    # A handler in a transaction keeps its entry for longer than the lease.
+    return frozenset({EntryState.WAITING} if isinstance(inbox, Transactional) else {EntryState.WAITING, EntryState.HELD})
+
+
 def find_overdue(endpoint: str, inbox: Inbox | AsyncInbox, counts: Iterable[Count]) -> tuple[int, str, float] | None:
     """Return what fills in ``WAITS`` for an endpoint's overdue entries: their number, its name, seconds; None without any."""
-    # A handler in a transaction keeps its entry for longer than the lease.
-    states = {EntryState.WAITING} if isinstance(inbox, Transactional) else {EntryState.WAITING, EntryState.HELD}
+    states = due_states(inbox)
     own = [count for count in counts if count.lane.endpoint == endpoint]
     late = [count for count in own if count.state in states and count.overdue >= LATE]
     if not late:

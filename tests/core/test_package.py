@@ -24,9 +24,16 @@ FRAMEWORKS = (
     "httpx",
     "pytest",
     "hypothesis",
+    "prometheus_client",
+    "opentelemetry",
 )
 #: Parts that belong to an extra, by the module that needs it.
-EXTRAS = {"hookguard.cli": "click", "hookguard.testing": "hypothesis"}
+EXTRAS = {
+    "hookguard.cli": "click",
+    "hookguard.testing": "hypothesis",
+    "hookguard.metrics": "prometheus_client",
+    "hookguard.metrics.opentelemetry": "opentelemetry",
+}
 
 
 def modules():

@@ -28,6 +28,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace", type=float, default=GRACE, help=f"seconds for running handlers after SIGTERM (default: {GRACE:.0f})"
         )
+        parser.add_argument(
+            "--metrics", metavar="ADDRESS", help="serve the metrics for Prometheus there: 9101 (on loopback), or 0.0.0.0:9101"
+        )
         parser.add_argument("--json", action="store_true", help="print a JSON object for each line, for programs")
         parser.add_argument(
             "--asgi", action="store_true", help="call the ASGI application (default: if ASGI_APPLICATION is set, otherwise WSGI)"
@@ -44,6 +47,7 @@ class Command(BaseCommand):
                 grace=options["grace"],
                 drain=options["drain"],
                 as_json=options["json"],
+                metrics=options["metrics"],
             )
         except HookguardError as error:
             raise CommandError(str(error)) from error
