@@ -14,17 +14,24 @@ from rich.text import Text
 
 from hookguard import Outcome, Preset
 from hookguard.cli.inputs import PRESET, example, read_secrets, secret_options
+from hookguard.cli.saving import Folder, SavingApp
 
 __all__ = ["listen"]
 
 _STYLES = {"handled": "green", "duplicate": "cyan", "challenge": "cyan", "in_progress": "yellow", "rejected": "red"}
 
 
-@click.command(epilog=example("hookguard listen github --secret-env GITHUB_SECRET --port 8787"))
+@click.command(epilog=example("hookguard listen github --secret-env GITHUB_SECRET --port 8787 --save deliveries"))
 @click.argument("preset", type=PRESET)
 @secret_options
 @click.option("--port", default=8787, show_default=True, help="0 lets the system choose.")
 @click.option("--store", default="hookguard-listen.sqlite3", show_default=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--save",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write each delivery into a file of this folder, as raw HTTP that explain, verify and send read.",
+)
 @click.option("--show-body", is_flag=True, help="Print the bodies of genuine events.")
 def listen(
     preset: Preset,
@@ -33,18 +40,21 @@ def listen(
     secret_files: tuple[Path, ...],
     port: int,
     store: Path,
+    save: Path | None,
     show_body: bool,
 ) -> None:
     """Receive deliveries of PRESET on loopback, on any path, and print what becomes of each.
 
     PRESET is a name from `hookguard presets`, or the dotted path of your own. Genuine events are remembered in the SQLite
-    file --store, so that duplicates are seen across restarts.
+    file --store, so that duplicates are seen across restarts. With --save, rejected deliveries are saved as well; a file holds
+    the body and the signature, and only you may read it.
     """
     import uvicorn  # noqa: PLC0415 - of the extra `demo`
 
     from hookguard_starlette import HookGuard  # noqa: PLC0415 - needs anyio, of the extra `demo`
 
     console = Console(highlight=False)
+    folder = None if save is None else Folder(save)
     _quiet_log()
 
     def show(outcome: Outcome) -> None:
@@ -66,17 +76,22 @@ def listen(
         store=f"sqlite:///{store.absolute()}",
         observers=[show],
     )
+    app: Any = hooks.wrap(accept, "listen")
+    if folder is not None:
+        largest = hooks.guard_for("listen").endpoint.max_body
+        app = SavingApp(app, folder, largest, lambda text: console.print(text, style="dim", soft_wrap=True, markup=False))
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind(("127.0.0.1", port))
+            listening.listen()  # from the line below on, a sender may connect
         except OSError as error:
             raise click.ClickException(f"port {port} cannot be used ({error}): choose another with --port") from None
         console.print(
             f"Listening for {preset.name} at http://127.0.0.1:{listening.getsockname()[1]}/ (any path). Ctrl+C stops.",
             soft_wrap=True,
         )
-        config = uvicorn.Config(hooks.wrap(accept, "listen"), log_level="warning", lifespan="off")
+        config = uvicorn.Config(app, log_level="warning", lifespan="off")
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     console.print("Stopped.")

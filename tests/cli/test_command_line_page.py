@@ -49,7 +49,21 @@ def test_a_listener_gets_what_is_sent(tmp_path):
     assert done.stdout.startswith("200"), done.stdout
 
 
-@pytest.mark.runs("docs/command-line.md", "The command line 5")
+@pytest.mark.runs("docs/command-line.md", "The command line 5", "The command line 6")
+def test_saved_deliveries_are_read_by_the_other_commands(tmp_path):
+    port = free_port()
+    listen, others = (PAGE[f"The command line {number}"].printed().replace("8787", str(port)) for number in (5, 6))
+    command = ["-m", "hookguard.cli", *shlex.split(listen)[1:]]
+    with serving(tmp_path, command, port, SECRETS) as (url, _):
+        sent = run(f"hookguard send {url}/ github --secret-env GITHUB_SECRET --type push --id 1 --body '{{}}'", tmp_path)
+        done = run(others, tmp_path)
+    assert sent.stdout.startswith("200"), sent.stdout
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("200 OK") == 2
+    assert done.stdout.count("hookguard-duplicate: 1") == 2
+
+
+@pytest.mark.runs("docs/command-line.md", "The command line 7")
 def test_a_delivery_whose_url_is_signed_is_sent_elsewhere(tmp_path):
     (tmp_path / "main.py").write_text(
         "import os\nfrom hookguard_starlette import HookGuard\n"
@@ -61,7 +75,7 @@ def test_a_delivery_whose_url_is_signed_is_sent_elsewhere(tmp_path):
     )
     port = free_port()
     with serving(tmp_path, ["-m", "uvicorn", "main:app", "--lifespan", "off", "--port", str(port)], port, SECRETS) as (url, _):
-        done = run(PAGE["The command line 5"].printed().replace("http://127.0.0.1:8000", url), tmp_path)
+        done = run(PAGE["The command line 7"].printed().replace("http://127.0.0.1:8000", url), tmp_path)
     assert done.stdout.startswith("204"), done.stdout
 
 

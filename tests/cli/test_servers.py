@@ -5,6 +5,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from hookguard import Delivery, Endpoint, Guard, MemoryStore, Verifier
 from hookguard.cli.demo import Seen, Step, judge, steps
 from hookguard.errors import MalformedDelivery
 
+ROOT = Path(__file__).parents[2]
 SECRET = "a-secret-that-is-long-enough"
 RUN = [sys.executable, "-m", "hookguard.cli"]
 
@@ -75,13 +77,14 @@ def listening(preset, folder, *words):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PATH": ""},
+        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200", "PATH": "", "PYTHONPATH": str(ROOT)},
     )
     killer = threading.Timer(300, listener.kill)
     killer.start()
     printed = []
     try:
-        yield next(word for word in listener.stdout.readline().split() if word.startswith("http")), printed
+        # A preset that is not confirmed has a warning before it.
+        yield next(word for line in listener.stdout for word in line.split() if word.startswith("http://127.")), printed
     finally:
         listener.terminate()
         printed.append(listener.communicate(timeout=30)[0])
