@@ -17,6 +17,7 @@ from django.utils.timesince import timesince
 
 from hookguard.errors import StoreError
 from hookguard.inbox.contract import Kept, entry_key
+from hookguard.inbox.hidden import read_pointers, without
 from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
@@ -145,18 +146,22 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
     @admin.display(description="headers")
     def kept_headers(self, entry: WebhookInbox) -> str:
         """Return the headers that are kept."""
-        return _lines("\n".join(f"{name}: {value}" for name, value in read_head(self._kept(entry)).headers).encode())
+        endpoint = endpoints().endpoints.get(entry.endpoint)
+        # A relay may keep the provider's signature, to pass it on.
+        secret = frozenset[str]() if endpoint is None else endpoint.preset.scheme.signature_headers
+        headers = [(name, value) for name, value in read_head(self._kept(entry)).headers if name not in secret]
+        return _lines("\n".join(f"{name}: {value}" for name, value in headers).encode())
 
     @admin.display(description="body")
     def body_text(self, entry: WebhookInbox) -> str:
         """Return the body as text."""
-        return _lines(self._kept(entry).body)
+        return _shown(self._kept(entry).body, entry.endpoint)
 
     @admin.display(description="decrypted content")
     def content_text(self, entry: WebhookInbox) -> str | None:
         """Return what the envelope held, if there was one."""
         content = self._kept(entry).content
-        return None if content is None else _lines(content)
+        return None if content is None else _shown(content, entry.endpoint)
 
     @staticmethod
     def _kept(entry: WebhookInbox) -> Kept:
@@ -250,6 +255,19 @@ def _inbox() -> ORMInbox:
 
 def _key(entry: WebhookInbox) -> str:
     return entry_key(entry.key, entry.part)
+
+
+def _shown(data: bytes, name: str) -> str:
+    """Return HTML for a body of this endpoint, without the values that ``hide`` names."""
+    endpoint = endpoints().endpoints.get(name)
+    if endpoint is None or endpoint.inbox is None:
+        return "not shown: no endpoint with an inbox has this name now, so it is unknown which values must stay hidden"
+    if not endpoint.inbox.hide:
+        return _lines(data)
+    text = without(data, read_pointers(endpoint.inbox.hide))
+    if text is None:
+        return f"not shown: it is not JSON, so the values to hide cannot be found in it ({len(data):,} bytes)"
+    return _lines(text.encode("utf-8", "backslashreplace"))
 
 
 def _lines(data: bytes) -> str:

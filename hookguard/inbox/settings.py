@@ -8,6 +8,7 @@ from typing import Final, Union
 
 from hookguard.errors import ConfigurationError
 from hookguard.inbox.hand_off import HandOff, check_hand_off, split_path
+from hookguard.inbox.hidden import read_pointers
 from hookguard.inbox.schedule import Schedule
 from hookguard.place import Place, need_place
 from hookguard.setting_names import known_settings
@@ -32,6 +33,7 @@ class InboxSettings:
     - ``keep_headers``: further headers to keep for the handler.
     - ``hand_off``: gives an entry's key to another engine, whose worker runs it; or its path (``"shop.tasks:run.delay"``).
     - ``patience``: seconds after which a key that was handed off and did not run is handed off again.
+    - ``hide``: JSON pointers to values of the body that the page and Django's admin show to nobody.
 
     Raises ConfigurationError.
     """
@@ -45,6 +47,7 @@ class InboxSettings:
     keep_headers: tuple[str, ...] = ()
     hand_off: Union[HandOff, str, None] = None
     patience: float = 900.0
+    hide: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.tries, bool) or not isinstance(self.tries, int) or self.tries < 1:
@@ -74,6 +77,8 @@ class InboxSettings:
         if isinstance(self.keep_headers, (str, bytes)) or not isinstance(self.keep_headers, Iterable):
             raise ConfigurationError(f"inbox: keep_headers is {self.keep_headers!r}; give a list of header names")
         object.__setattr__(self, "keep_headers", tuple(map(_header, self.keep_headers)))
+        read_pointers(self.hide)
+        object.__setattr__(self, "hide", tuple(self.hide))
         if isinstance(self.hand_off, str):
             split_path(self.hand_off)  # its module may import this one: the worker imports it
         elif self.hand_off is not None:

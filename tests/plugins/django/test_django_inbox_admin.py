@@ -247,3 +247,31 @@ def test_an_event_is_not_forgotten_while_an_entry_of_it_waits(ran):
     assert [found.event_id for found in WebhookInbox.objects.all()] == ["evt_waiting"]
     assert post(stripe("evt_done")).get("Hookguard-Duplicate") is None
     assert state("evt_done") == "waiting"
+
+
+def opened(client, event_id):
+    return client.get(f"{ENTRIES}{entry(event_id).pk}/change/").content.decode()
+
+
+def test_a_hidden_value_is_hidden_in_the_admin_too():
+    @webhook("stripe")
+    def hook(request):
+        return HttpResponse()
+
+    with admin_site(hook, INBOX={"HIDE": ["/card"]}):
+        assert post(stripe("evt_1", card=CANARY)).status_code == 200
+        client = browser(superuser=True)
+        page = opened(client, "evt_1")
+        assert "&quot;card&quot;: &quot;(hidden)&quot;" in page
+        assert CANARY not in page
+        WebhookInbox.objects.update(body=f"card={CANARY}".encode())
+        page = opened(client, "evt_1")
+        assert "not shown: it is not JSON" in page
+        assert CANARY not in page
+
+
+def test_a_body_of_an_endpoint_that_is_gone_is_not_shown(ran):
+    WebhookInbox.objects.filter(event_id="evt_dead").update(endpoint="old")
+    page = opened(browser(superuser=True), "evt_dead")
+    assert "it is unknown which values must stay hidden" in page
+    assert CANARY not in page
