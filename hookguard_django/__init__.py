@@ -9,6 +9,7 @@ from hookguard_django.conf import async_guard_for, guard_for
 from hookguard_django.current import WebhookRequest, current_webhook, get_current_webhook
 from hookguard_django.decorator import webhook
 from hookguard_django.handed import arun, run
+from hookguard_django.page import page_urls
 from hookguard_django.signals import (
     send_outcome,
     webhook_challenged,
@@ -30,6 +31,7 @@ __all__ = [
     "current_webhook",
     "get_current_webhook",
     "guard_for",
+    "page_urls",
     "relay",
     "run",
     "send_outcome",

@@ -19,6 +19,9 @@ def exempt_guarded(app: Flask) -> None:
     csrf = app.extensions.get("csrf")
     if csrf is None:
         return
+    for blueprint in app.blueprints.values():
+        if getattr(blueprint, "signs_its_forms", False):  # the page
+            csrf.exempt(blueprint)
     guarded, unguarded = _by_name(app)
     for known_as, view in guarded.items():
         if known_as not in unguarded:

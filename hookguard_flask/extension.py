@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hookguard.doctor import Application
     from hookguard.guard.bridge import ThreadRunner
     from hookguard.work.lanes import OpenLane
+    from hookguard_flask.page import Allow, PageBlueprint
 
 __all__ = ["HookGuard"]
 
@@ -202,6 +203,17 @@ class HookGuard:
 
         relayed.__name__ = relayed.__qualname__ = f"relay_{endpoint}".replace(".", "_")
         return self.guard(endpoint)(relayed)
+
+    def page(self, *, allow: Allow | None = None, secret_key: str | bytes | None = None) -> PageBlueprint:
+        """Return the page of the inbox: ``app.register_blueprint(hooks.page(allow=who), url_prefix="/ops/webhooks")``.
+
+        ``allow`` gets the request. It returns None, which is answered 404, or the visitor's name and a set of ``look``, ``open``,
+        ``rerun``, ``drop``. ``secret_key`` signs the forms; by default it is the app's. Raises ConfigurationError, now and when
+        the blueprint is registered.
+        """
+        from hookguard_flask.page import PageBlueprint  # noqa: PLC0415 - most applications have none
+
+        return PageBlueprint(allow, secret_key)
 
     def guard_for(self, endpoint: Named) -> Guard:
         """Return the guard of an endpoint of the current app; ConfigurationError if no endpoint has that name."""

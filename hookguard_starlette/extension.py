@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hookguard.work.handed import Handed
     from hookguard.work.lanes import OpenLane
     from hookguard_starlette.fastapi import EventDependency
+    from hookguard_starlette.page import Allow, PageApp
 
 __all__ = ["STORE_FILE", "HookGuard"]
 
@@ -97,6 +98,17 @@ class HookGuard:
 
             self._handed = Handed(self.open_lanes(app))
         return await self._handed.arun(key, app)
+
+    def page(self, *, allow: Allow | None = None, secret_key: str | bytes | None = None) -> PageApp:
+        """Return the page of the inbox as an application: ``Mount("/ops/webhooks", hooks.page(allow=who, secret_key=…))``.
+
+        ``allow`` gets Starlette's Request. It returns None, which is answered 404, or the visitor's name and a set of ``look``,
+        ``open``, ``rerun``, ``drop``; it may be a coroutine. ``secret_key`` signs the forms: the same text in each process, of at
+        least 16 characters. Raises ConfigurationError.
+        """
+        from hookguard_starlette.page import PageApp  # noqa: PLC0415 - most applications have none
+
+        return PageApp(self._guards.settings, allow, secret_key)
 
     def methods(self, endpoint: Named) -> list[str]:
         """Return the HTTP methods a route of this endpoint should take, challenges included."""

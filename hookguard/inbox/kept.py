@@ -23,7 +23,7 @@ from hookguard.preset import Preset
 from hookguard.privacy.shown import printable, without_user
 from hookguard.store import StoreKey
 
-__all__ = ["HEAD_VERSION", "Head", "Keeper", "UnreadableEntry", "event_again", "read_head"]
+__all__ = ["HEAD_VERSION", "Head", "Keeper", "Proof", "UnreadableEntry", "event_again", "read_head", "read_proof"]
 
 HEAD_VERSION: Final = 1
 
@@ -59,6 +59,14 @@ class Head(NamedTuple):
     remote: str | None
     headers: tuple[tuple[str, str], ...]  #: names in lower case, without Host and Content-Length
     root: str = ""  #: the beginning of the path that the server keeps for itself
+
+
+class Proof(NamedTuple):
+    """The facts of an event's verification that are kept."""
+
+    secret: str  #: the name of the secret that matched, never the secret
+    timestamp: float | None  #: signed, in seconds since 1970; None if the provider signs none
+    tenant: str | None
 
 
 class Keeper:
@@ -138,10 +146,16 @@ def read_head(kept: Kept) -> Head:
         head["target"],
         head["host"],
         "https" if head["secure"] else "http",
-        head["remote"],
+        head.get("remote"),
         tuple((name, value) for name, value in head["headers"]),
         head.get("root", ""),
     )
+
+
+def read_proof(kept: Kept) -> Proof:
+    """Return what is kept of the verification; UnreadableEntry for a head of another version."""
+    head = _loaded(kept)
+    return Proof(head["secret"], head.get("timestamp"), head.get("tenant"))
 
 
 def event_again(held: Held, preset: Preset) -> Event:
@@ -163,7 +177,7 @@ def _event(held: Held, head: dict[str, Any], preset: Preset) -> Event:
         [("host", head["host"]), *map(tuple, head["headers"])] if head["host"] else list(map(tuple, head["headers"])),
         head["method"],
         head.get("url", head["target"]),
-        head["remote"],
+        head.get("remote"),
         head["secure"],
         head["target"],
         head.get("root", ""),
@@ -171,8 +185,8 @@ def _event(held: Held, head: dict[str, Any], preset: Preset) -> Event:
     reading = preset.reading(delivery, kept.content)
     if preset.batch is not None:
         reading = reading.member(json.loads(kept.body))
-    event = Event(delivery, preset, head["secret"], head["timestamp"], head.get("tenant"), reading)
-    event.restore(id=head["id"], digest=head.get("digest"), fingerprint=head.get("fingerprint"))
+    event = Event(delivery, preset, head["secret"], head.get("timestamp"), head.get("tenant"), reading)
+    event.restore(id=head.get("id"), digest=head.get("digest"), fingerprint=head.get("fingerprint"))
     event.attempt = held.attempt
     event.received_at = held.received_at
     event.store_key = kept.key

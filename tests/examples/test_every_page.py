@@ -33,6 +33,7 @@ TESTS = {
     "docs/once.md": ["examples/test_paths_pages.py"],
     "docs/operations.md": ["examples/test_operations_page.py"],
     "docs/own-provider.md": ["core/test_third_party_package.py"],
+    "docs/page.md": ["page/test_page_docs.py"],
     "docs/performance.md": [],
     "docs/providers.md": [],
     "docs/relay.md": ["relay/test_relay_page.py"],

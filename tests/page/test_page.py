@@ -1,0 +1,432 @@
+"""The page in three frameworks: what each visitor sees, what the forms do, and what appears nowhere."""
+
+import json
+import re
+
+import pytest
+from inboxes import SECRET, SETTINGS
+from page_sites import ALL, BASE, FRAMEWORKS, KEY, page_site
+
+from hookguard.inbox.contract import EntryState
+
+HOSTILE = "<script>alert(1)</script>\"'&\u202e\x1b[31m\nnew line"
+CANARY = "canary-4242"
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def site(request, tmp_path):
+    pytest.importorskip(request.param)
+    with page_site(request.param, tmp_path / "hookguard.sqlite3") as found:
+        yield found
+
+
+def test_the_overview_counts_the_entries_of_each_endpoint(site):
+    assert "The inbox is empty" in site.get().text
+    for number in range(3):
+        site.box.put(f"evt_{number}")
+    site.box.kill(site.box.put("evt_dead"))
+    text = site.get().text
+    row = re.search(r"<tr role=\"row\"><th scope=\"row\".*?</tr>", text, re.DOTALL)[0]
+    name, waiting, oldest, *others = [re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<t[hd] .*?</t[hd]>", row)]
+    assert [name, waiting, *others] == ["stripe", "3", "0", "1", "0"]
+    assert re.fullmatch(r"\d+ s|\d min", oldest)
+    assert "0 done, at most 0 in an hour, and 1 dead" in text
+    assert text.count("<svg") == 1
+    assert f'href="{BASE}/entries?endpoint=stripe&amp;state=dead"' in text
+
+
+def test_the_list_takes_each_filter_and_goes_on_to_older_entries(site):
+    dead = site.box.put("evt_dead", "invoice.paid")
+    site.box.kill(dead, "no such customer")
+    for number in range(101):
+        site.box.put(f"evt_{number}")
+    first = site.get("/entries").text
+    assert first.count(f'href="{BASE}/entry/') == 100
+    older = re.search(rf'href="{BASE}(/entries\?[^"]*after=\d+)"', first)[1].replace("&amp;", "&")
+    assert site.get(older).text.count(f'href="{BASE}/entry/') == 2
+    for query in ("state=dead", "type=invoice.paid", "endpoint=stripe&state=dead&since=1h"):
+        text = site.get(f"/entries?{query}").text
+        assert re.findall(rf'href="{BASE}/entry/([0-9a-f]+)"', text) == [dead], query
+        assert "no such customer" in text
+    for query in ("state=held", "endpoint=github", "type=order", "type=order.paid&state=dead"):
+        assert "No entry is here" in site.get(f"/entries?{query}").text, query
+    assert site.get("/entries?state=%00&since=never&after=x&after=99999999999999999999").status == 200
+
+
+def test_an_entry_shows_its_facts_and_how_it_was_verified(site):
+    key = site.box.put("evt_1")
+    site.box.kill(key, "no such customer")
+    text = site.get(f"/entry/{key}").text
+    for shown in ("evt_1", "order.paid", "dead", "no such customer", "secret", "the signature covers", "body", "signed at", key):
+        assert shown in text
+    assert re.search(r"<dt>attempts</dt><dd>1</dd>", text)
+
+
+def test_nobody_is_answered_404_everywhere_and_with_every_method(site):
+    key = site.box.put("evt_1")
+    token = site.token(f"/entry/{key}/drop", f"/entry/{key}")
+    for who in (None, False, ("ada", set()), ("ada", {"open", "rerun", "drop"})):
+        site.who = who
+        for path in ("/", "/entries", f"/entry/{key}", "/rerun", "/style.css", "/else"):
+            answer = site.get(path)
+            assert (answer.status, answer.body) == (404, b"Not Found"), path
+        for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+            assert site.ask(method, "/").status == 404
+        assert site.post(f"/entry/{key}/drop", {"token": token, "reason": "nobody may"}).status == 404
+    assert site.box.state(key) == "WAITING"
+
+
+@pytest.mark.parametrize("allowed", ["ada", ("ada",), ("", {"look"}), ("ada", "look"), ("ada", {"look", "delete"}), True])
+def test_another_answer_of_allow_is_a_mistake_that_lets_nobody_in(site, allowed):
+    from hookguard import ConfigurationError
+
+    site.who = allowed
+    with pytest.raises(ConfigurationError, match="page: allow returned .*, which lets nobody in"):
+        site.get()
+
+
+def test_every_answer_has_the_headers(site):
+    key = site.box.put("evt_1")
+    site.get()
+    site.get("/style.css")
+    assert site.get("/nothing").status == 404
+    assert site.get(f"/entry/{'0' * 64}").status == 404
+    assert site.post(f"/entry/{key}/drop", {"reason": "no token"}).status == 403
+    assert site.ask("DELETE", "/").status == 405
+    assert site.ask("HEAD", "/").body == b""
+    site.who = None
+    assert site.get().status == 404
+    for answer in site.answers:
+        assert answer.headers["content-security-policy"] == (
+            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert "set-cookie" not in answer.headers
+        assert not re.search(r"<script|style=|\son\w+=|javascript:", answer.text)
+
+
+def test_rerun_and_drop_change_the_entry_and_keep_the_reason(site, caplog):
+    dead, other = site.box.put("evt_dead"), site.box.put("evt_other")
+    site.box.kill(dead)
+    assert "1 of 1 entry is due again" in site.act(dead, "rerun", reason="the bug is mended").text
+    assert site.box.state(dead) == "WAITING"
+    assert "rerun by ada: the bug is mended" in site.get(f"/entry/{dead}").text
+    assert "1 of 1 entry is deleted" in site.act(other, "drop", reason="a test event").text
+    assert site.box.state(other) is None
+    assert site.get(f"/entry/{other}").status == 404
+    assert "rerun of 1 entries by ada, changed 1: the bug is mended" in caplog.text
+    assert "drop of 1 entries by ada, changed 1: a test event" in caplog.text
+
+
+@pytest.mark.parametrize("reason", ["", "  ", " ab ", "x" * 501])
+def test_an_action_without_a_reason_changes_nothing(site, reason):
+    key = site.box.put("evt_1")
+    site.box.kill(key)
+    for action in ("rerun", "drop"):
+        assert "Give a reason of 3 to 500 characters" in site.act(key, action, reason=reason).text
+        assert site.box.state(key) == "DEAD"
+
+
+def test_an_entry_that_a_worker_holds_has_no_actions_and_is_not_changed(site):
+    key = site.box.put("evt_1")
+    token = site.token(f"/entry/{key}/drop", f"/entry/{key}")
+    site.box.inbox.take_one(key, lease=60, settings=SETTINGS)
+    text = site.get(f"/entry/{key}").text
+    assert "/drop" not in text
+    assert "/rerun" not in text
+    answer = site.post(f"/entry/{key}/drop", {"token": token, "reason": "too late"})
+    assert "Nothing was changed" in answer.text
+    assert site.box.state(key) == "HELD"
+
+
+def test_each_action_needs_its_own_word(site):
+    key = site.box.put("evt_1")
+    site.box.kill(key)
+    tokens = {action: site.token(f"/entry/{key}/{action}", f"/entry/{key}") for action in ("body", "rerun", "drop")}
+    words = {"body": "open", "rerun": "rerun", "drop": "drop"}
+    for missing, word in words.items():
+        site.who = ("ada", set(ALL[1]) - {word})
+        text = site.get(f"/entry/{key}").text
+        assert [f'/{action}"' in text for action in words] == [action != missing for action in words]
+        answer = site.post(f"/entry/{key}/{missing}", {"token": tokens[missing], "reason": "a good reason"})
+        assert answer.status == 403
+        assert CANARY not in answer.text
+    site.who = ("ada", {"look"})
+    assert "Actions" not in site.get(f"/entry/{key}").text
+    assert site.get("/rerun").status == 403
+    assert "rerun?" not in site.get("/entries?state=dead").text
+    assert site.box.state(key) == "DEAD"
+
+
+def test_a_form_needs_the_token_that_the_page_made_for_it(site):
+    key, other = site.box.put("evt_1"), site.box.put("evt_2")
+    site.box.kill(key)
+    form = f"/entry/{key}/drop"
+    tokens = {
+        "none": "",
+        "of another action": site.token(f"/entry/{key}/rerun", f"/entry/{key}"),
+        "of another entry": site.token(f"/entry/{other}/drop", f"/entry/{other}"),
+        "changed": site.token(form, f"/entry/{key}")[:-2] + "xx",
+        "not one": "\x00",
+    }
+    site.who = ("grace", ALL[1])
+    tokens["of another visitor"] = site.token(form, f"/entry/{key}")
+    site.who = ALL
+    for name, token in tokens.items():
+        answer = site.post(form, {"token": token, "reason": "a good reason"})
+        assert answer.status == 403, name
+        assert "not valid any more" in answer.text
+    assert site.box.state(key) == "DEAD"
+    assert site.act(key, "drop", reason="its own token").status == 200
+    assert site.box.state(key) is None
+
+
+def test_a_token_of_another_key_is_not_taken_and_one_is_too_old_after_an_hour(site, monkeypatch):
+    import time
+
+    from hookguard.page.door import Door, Visitor
+
+    key = site.box.put("evt_1")
+    foreign = Door("another-key-of-enough-length").token(Visitor(ALL[0], frozenset(ALL[1])), f"drop {key}")
+    own = Door(KEY).token(Visitor(ALL[0], frozenset(ALL[1])), f"drop {key}")
+    assert site.post(f"/entry/{key}/drop", {"token": foreign, "reason": "another key"}).status == 403
+    now = time.time()
+    from itsdangerous import TimestampSigner
+
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: int(now) + 3602)
+    assert site.post(f"/entry/{key}/drop", {"token": own, "reason": "an old form"}).status == 403
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: int(now) + 3500)
+    assert site.post(f"/entry/{key}/drop", {"token": own, "reason": "still fresh"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-site", "Origin": "https://shop.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "https://["}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": "null"}, 200),
+        ({"Origin": "https://shop.example"}, 200),
+        ({"Origin": "null"}, 200),
+    ],
+)
+def test_a_form_from_another_site_is_rejected_even_with_a_token(site, headers, status, caplog):
+    key = site.box.put("evt_1")
+    form = {"token": site.token(f"/entry/{key}/drop", f"/entry/{key}"), "reason": "from somewhere"}
+    assert site.post(f"/entry/{key}/drop", form, Host="shop.example", **headers).status == status
+    assert site.box.state(key) == ("WAITING" if status == 403 else None)
+    assert ("a form from another site was rejected" in caplog.text) == (status == 403)
+
+
+def test_nothing_is_changed_by_get(site):
+    key = site.box.put("evt_1")
+    token = site.token(f"/entry/{key}/drop", f"/entry/{key}")
+    for action in ("drop", "rerun", "body"):
+        assert site.get(f"/entry/{key}/{action}?token={token}&reason=by+a+link").status == 404
+    assert site.box.state(key) == "WAITING"
+
+
+def test_many_are_rerun_after_a_preview_with_their_number(site, caplog):
+    dead = [site.box.put(f"evt_{number}", "invoice.paid" if number else "order.paid") for number in range(4)]
+    for key in dead:
+        site.box.kill(key)
+    assert f'href="{BASE}/rerun?type=invoice.paid"' in site.get("/entries?state=dead&type=invoice.paid").text
+    preview = site.get("/rerun?type=invoice.paid").text
+    assert "Rerun 3 dead entries" in preview
+    late = site.box.put("evt_late", "invoice.paid")
+    site.box.kill(late)
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview))
+    assert site.post("/rerun", {**fields, "reason": ""}).text.count("Give a reason") == 1
+    for changed in ({"type": ""}, {"number": "1000"}, {"latest": "9e9"}, {"token": ""}):
+        assert site.post("/rerun", {**fields, "reason": "more than that", **changed}).status == 403
+    assert {site.box.state(key) for key in dead} == {"DEAD"}
+    answer = site.post("/rerun", {**fields, "reason": "the mail server was down"})
+    assert "3 of 3 entries are due again" in answer.text
+    assert [site.box.state(key) for key in [*dead, late]] == ["DEAD", "WAITING", "WAITING", "WAITING", "DEAD"]
+    assert "rerun of 3 entries by ada, changed 3: the mail server was down" in caplog.text
+    assert "No dead entry fits" in site.get("/rerun?endpoint=github").text
+
+
+def test_no_more_than_a_thousand_are_rerun(site, monkeypatch):
+    from hookguard.page import draw, look
+    from hookguard.page import site as page
+
+    for module in (draw, look, page):
+        monkeypatch.setattr(module, "MOST", 2)
+    dead = [site.box.put(f"evt_{number}") for number in range(3)]
+    for key in dead:
+        site.box.kill(key)
+    preview = site.get("/rerun").text
+    assert "Rerun 2 dead entries" in preview
+    assert "is the most at a time" in preview
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview))
+    assert "2 of 2 entries" in site.post("/rerun", {**fields, "reason": "two at a time"}).text
+    assert [site.box.state(key) for key in dead] == ["DEAD", "WAITING", "WAITING"]
+
+
+def test_a_body_is_shown_after_a_click_without_the_hidden_values_and_is_logged(site, caplog):
+    caplog.set_level("INFO", "hookguard.inbox")
+    key = site.box.put("evt_1")
+    before = site.get(f"/entry/{key}").text
+    for kept in ("shop.example", "application/json", "&quot;id&quot;"):
+        assert kept not in before
+    assert "was shown to" not in caplog.text
+    text = site.act(key, "body").text
+    for shown in (
+        "POST https://shop.example/hooks/stripe",
+        "content-type: application/json",
+        "&quot;type&quot;: &quot;order.paid&quot;",
+    ):
+        assert shown in text
+    assert "&quot;card&quot;: &quot;(hidden)&quot;" in text
+    assert f"the body of the inbox entry {key} was shown to ada" in caplog.text
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS[:1])
+@pytest.mark.parametrize("body", [b"card=canary-4242", b"\xff\xfe", b"[" * 100_000])
+def test_a_body_that_is_not_json_is_left_out_where_values_are_hidden(framework, body, tmp_path):
+    pytest.importorskip(framework)
+    with page_site(framework, tmp_path / "hookguard.sqlite3") as site:
+        key = put_as_it_is(site.box, "evt_1", "order.paid", body)
+        text = site.act(key, "body").text
+    assert CANARY not in text
+    assert "not shown: it is not JSON" in text
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS[:1])
+def test_without_hidden_values_a_body_is_shown_as_it_came_and_in_part_if_it_is_large(framework, tmp_path):
+    pytest.importorskip(framework)
+    with page_site(framework, tmp_path / "hookguard.sqlite3", hide=[]) as site:
+        key = put_as_it_is(site.box, "evt_1", "order.paid", b"\xff\x1b[31m\xe2\x80\xae a\nb" + b"a" * 70_000)
+        text = site.act(key, "body").text
+    assert "\\xff\\x1b[31m\\u202e a\nbaaa" in text
+    assert "more bytes" in text
+    assert "a" * 66_000 not in text
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS[:1])
+def test_a_body_of_an_endpoint_without_an_inbox_is_left_out(framework, tmp_path):
+    pytest.importorskip(framework)
+    with page_site(framework, tmp_path / "hookguard.sqlite3") as site:
+        key = put_as_it_is(site.box, "evt_1", "order.paid", b'{"card": "canary-4242"}', endpoint="old")
+        text = site.act(key, "body").text
+    assert CANARY not in text
+    assert "it is unknown which values must stay hidden" in text
+
+
+def put_as_it_is(box, identifier, kind, body, endpoint="stripe", **head):
+    """Store an entry as a database may hold it, whatever came."""
+    from hookguard.inbox.contract import Kept
+    from hookguard.store import StoreKey
+
+    facts = {"v": 1, "method": "POST", "target": "/hooks", "host": "shop.example", "secure": True, "secret": "1", "headers": []}
+    key = StoreKey("scope", identifier)
+    kept = Kept(key=key, endpoint=endpoint, event_type=kind, head=json.dumps({**facts, **head}), body=body, retention=60)
+    box.inbox.put([kept])
+    return key.idempotency_key
+
+
+def test_hostile_texts_are_text_on_every_page(site):
+    headers = [["x-hostile", HOSTILE], ["user-agent", HOSTILE]]
+    more = {"headers": headers, "host": HOSTILE, "target": f"/{HOSTILE}", "tenant": HOSTILE, "secret": HOSTILE}
+    key = put_as_it_is(site.box, HOSTILE, HOSTILE, json.dumps({"a": HOSTILE, HOSTILE: 1}).encode(), **more)
+    site.box.kill(key, HOSTILE)
+    site.who = (f"ada {HOSTILE}", ALL[1])
+    site.get()
+    assert site.get("/entries?type=%3Cscript%3E%22%27&endpoint=%3Cscript%3E&state=%3Cscript%3E").status == 200
+    site.get("/entries")
+    site.get("/rerun")
+    site.get("/%3Cscript%3E")
+    assert site.act(key, "body").status == 200
+    assert site.act(key, "rerun", reason=f"why {HOSTILE}").status == 200
+    assert "why &lt;script&gt;" in site.get(f"/entry/{key}").text
+    for answer in site.answers:
+        assert "<script" not in answer.text
+        assert "\u202e" not in answer.text
+        assert "\x1b" not in answer.text
+        assert not re.search(r"<[^>]*alert\(1\)[^>]*>[^<]*'&", answer.text.replace("&lt;", ""))
+    assert "\\u202e\\x1b[31m" in site.answers[-1].text
+
+
+def test_a_log_line_holds_no_line_that_a_visitor_wrote(site, caplog):
+    caplog.set_level("INFO", "hookguard")
+    key = site.box.put("evt_1")
+    site.who = ("ada\nFORGED", ALL[1])
+    site.act(key, "body")
+    site.act(key, "drop", reason="why\nFORGED")
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert len([record for record in caplog.records if "FORGED" in record.getMessage()]) == 2
+
+
+def test_no_secret_signature_or_card_number_is_in_any_byte_of_a_page_or_of_the_log(site, caplog):
+    caplog.set_level("DEBUG")
+    key = site.box.put("evt_1")
+    site.box.kill(key)
+    site.get()
+    site.get("/entries")
+    site.act(key, "body")
+    site.act(key, "rerun", reason="look for canaries")
+    site.get("/rerun")
+    site.post(f"/entry/{key}/drop", {"token": "x", "reason": "look for canaries"})
+    site.act(key, "drop", reason="look for canaries")
+    everything = caplog.text + "".join(f"{answer.headers}{answer.text}" for answer in site.answers)
+    for canary in (CANARY, SECRET, KEY, "stripe-signature", "v1="):
+        assert canary not in everything.lower()
+
+
+def test_signature_headers_that_a_relay_keeps_are_not_shown(site):
+    headers = [["stripe-signature", "t=1,v1=canary"], ["content-type", "application/json"]]
+    key = put_as_it_is(site.box, "evt_1", "order.paid", b"{}", headers=headers)
+    text = site.act(key, "body").text
+    assert "content-type: application/json" in text
+    assert "stripe-signature" not in text.lower()
+    assert "v1=canary" not in text
+
+
+def test_an_entry_of_another_release_is_shown_without_what_cannot_be_read(site):
+    key = put_as_it_is(site.box, "evt_1", "order.paid", b"{}", v=99)
+    text = site.get(f"/entry/{key}").text
+    assert "evt_1" in text
+    assert "has a head of version" in text
+    assert "Not shown" in site.act(key, "body").text
+
+
+def test_a_store_that_is_down_is_said_and_logged(site, monkeypatch, caplog):
+    from hookguard import StoreUnavailable
+    from hookguard.page import look
+
+    async def down(self, now):
+        raise StoreUnavailable("disk I/O error")
+
+    monkeypatch.setattr(look.Look, "overview", down)
+    answer = site.get()
+    assert answer.status == 503
+    assert "The store is down" in answer.text
+    assert "disk I/O error" not in answer.text
+    assert "the page could not read the inbox: disk I/O error" in caplog.text
+
+
+def test_the_parts_of_a_relay_are_entries_of_their_own(site):
+    from hookguard.inbox.contract import Kept
+    from hookguard.store import StoreKey
+
+    head = {"v": 1, "method": "POST", "target": "/", "host": "h", "secure": True, "secret": "1", "headers": []}
+    kept = Kept(
+        key=StoreKey("s", "evt_1"),
+        endpoint="stripe",
+        event_type="t",
+        head=json.dumps(head),
+        body=b"{}",
+        parts=("audit", "search"),
+    )
+    site.box.inbox.put([kept])
+    text = site.get().text
+    assert "stripe → audit" in text
+    key = f"{kept.key.idempotency_key}.audit"
+    assert "1 of 1 entry is deleted" in site.act(key, "drop", reason="audit needs it not").text
+    left = site.box.inbox.find(limit=9)
+    assert [(entry.lane.part, entry.state) for entry in left] == [("search", EntryState.WAITING)]
