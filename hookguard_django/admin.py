@@ -1,4 +1,4 @@
-"""Django's admin: the events, a list to read with an action that lets events run again; and the inbox."""
+"""Django's admin: the events, a list to read with an action that lets events run again; the inbox; the deliveries."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from hookguard_django.conf import claims_database, endpoints
+from hookguard_django.evidence_admin import WebhookDeliveryAdmin
 from hookguard_django.inbox_admin import WebhookInboxAdmin
 from hookguard_django.models import WebhookEvent, WebhookInbox
 from hookguard_django.read_only_admin import ReadOnlyAdmin, instant
 
-__all__ = ["WebhookEventAdmin", "WebhookInboxAdmin"]
+__all__ = ["WebhookDeliveryAdmin", "WebhookEventAdmin", "WebhookInboxAdmin"]
 
 #: Events that are forgotten in one transaction.
 FEW: Final = 500

@@ -12,7 +12,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from hookguard.errors import StoreError
@@ -22,11 +21,11 @@ from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
 from hookguard_django.models import WebhookInbox
-from hookguard_django.read_only_admin import ReadOnlyAdmin, instant
+from hookguard_django.read_only_admin import ReadOnlyAdmin, instant, lines_of, user_name
 from hookguard_django.stores import ORMStore
 from hookguard_django.stores.inbox import ORMInbox
 
-__all__ = ["WebhookInboxAdmin"]
+__all__ = ["InboxEndpointFilter", "WebhookInboxAdmin", "shown_body"]
 
 _log = logging.getLogger("hookguard.inbox")
 
@@ -35,9 +34,6 @@ MOST: Final = 1000
 
 #: Letters of a reason, at least; and of the reason of a failure in the list, at most.
 SHORTEST, SHOWN = 3, 100
-
-#: Bytes of a body that are shown.
-LARGEST: Final = 64 * 1024
 
 _State = WebhookInbox.State
 
@@ -89,7 +85,7 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
         """Show one entry, and log who is shown a body."""
         if self.has_open_permission(request) and self.has_view_permission(request):
-            _log.info("the body of the inbox entry with seq %s was shown to %s", printable(object_id), _name(request))
+            _log.info("the body of the inbox entry with seq %s was shown to %s", printable(object_id), user_name(request))
         return super().change_view(request, object_id, *args, **kwargs)
 
     # --- columns
@@ -150,18 +146,18 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         # A relay may keep the provider's signature, to pass it on.
         secret = frozenset[str]() if endpoint is None else endpoint.preset.scheme.signature_headers
         headers = [(name, value) for name, value in read_head(self._kept(entry)).headers if name not in secret]
-        return _lines("\n".join(f"{name}: {value}" for name, value in headers).encode())
+        return lines_of("\n".join(f"{name}: {value}" for name, value in headers).encode())
 
     @admin.display(description="body")
     def body_text(self, entry: WebhookInbox) -> str:
         """Return the body as text."""
-        return _shown(self._kept(entry).body, entry.endpoint)
+        return shown_body(self._kept(entry).body, entry.endpoint)
 
     @admin.display(description="decrypted content")
     def content_text(self, entry: WebhookInbox) -> str | None:
         """Return what the envelope held, if there was one."""
         content = self._kept(entry).content
-        return None if content is None else _shown(content, entry.endpoint)
+        return None if content is None else shown_body(content, entry.endpoint)
 
     @staticmethod
     def _kept(entry: WebhookInbox) -> Kept:
@@ -193,7 +189,7 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         if len(reason) < SHORTEST:
             return self._ask(action, request, chosen, reason)
         try:
-            changed = getattr(_inbox(), action)([_key(entry) for entry in chosen], reason=reason, by=_name(request))
+            changed = getattr(_inbox(), action)([_key(entry) for entry in chosen], reason=reason, by=user_name(request))
         except StoreError as error:
             self.message_user(request, f"Nothing was changed: {error}", messages.ERROR)
             return None
@@ -245,10 +241,6 @@ def _may(request: HttpRequest, what: str) -> bool:
     return request.user.has_perm(f"hookguard.{what}_webhookinbox")  # type: ignore[union-attr]  # any user has it
 
 
-def _name(request: HttpRequest) -> str:
-    return printable(request.user.get_username())
-
-
 def _inbox() -> ORMInbox:
     return ORMStore(claims_database()).inbox()
 
@@ -257,22 +249,14 @@ def _key(entry: WebhookInbox) -> str:
     return entry_key(entry.key, entry.part)
 
 
-def _shown(data: bytes, name: str) -> str:
+def shown_body(data: bytes, name: str) -> str:
     """Return HTML for a body of this endpoint, without the values that ``hide`` names."""
     endpoint = endpoints().endpoints.get(name)
     if endpoint is None or endpoint.inbox is None:
         return "not shown: no endpoint with an inbox has this name now, so it is unknown which values must stay hidden"
     if not endpoint.inbox.hide:
-        return _lines(data)
+        return lines_of(data)
     text = without(data, read_pointers(endpoint.inbox.hide))
     if text is None:
         return f"not shown: it is not JSON, so the values to hide cannot be found in it ({len(data):,} bytes)"
-    return _lines(text.encode("utf-8", "backslashreplace"))
-
-
-def _lines(data: bytes) -> str:
-    """Return HTML for the first bytes as text, with everything escaped that is not plain text."""
-    text = data[:LARGEST].decode("utf-8", "backslashreplace")
-    lines = "\n".join(printable(line) for line in text.split("\n"))
-    rest = f"\n… {len(data) - LARGEST:,} more bytes" if len(data) > LARGEST else ""
-    return format_html("<pre>{}</pre>", lines + rest)
+    return lines_of(text.encode("utf-8", "backslashreplace"))

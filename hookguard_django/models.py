@@ -1,4 +1,4 @@
-"""The tables of events and of the inbox, for the migrations and the admin. The stores use SQL of their own."""
+"""The tables of events, of the inbox and of deliveries, for the migrations and the admin. The stores use SQL of their own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db import models
 from hookguard.privacy.shown import printable
 from hookguard_django.columns import ExactCharField, ExactTextField, NotNullIndex
 
-__all__ = ["WebhookEvent", "WebhookInbox"]
+__all__ = ["WebhookDelivery", "WebhookEvent", "WebhookInbox"]
 
 
 class WebhookEvent(models.Model):
@@ -105,3 +105,57 @@ class WebhookInbox(models.Model):
     def __str__(self) -> str:
         """Return the endpoint, the type and the id."""
         return printable(f"{self.endpoint} {self.event_type} {self.event_id}")
+
+
+class WebhookDelivery(models.Model):
+    """The record of one delivery, if its endpoint has ``EVIDENCE``. Instants are seconds since 1970."""
+
+    seq = models.BigAutoField(primary_key=True)
+    delivery = models.CharField(max_length=32, unique=True, help_text="the log shows the first six digits")
+    at = models.FloatField()
+    endpoint = ExactCharField(max_length=255)
+    provider = ExactCharField(max_length=255)
+    tenant = ExactCharField(max_length=255)
+    outcome = ExactCharField(max_length=32)
+    status = models.IntegerField(null=True)
+    reason_code = ExactCharField(max_length=64)
+    findings = ExactCharField(max_length=1024)
+    secret = ExactCharField(max_length=255, help_text="the name of the secret that matched")
+    scheme = ExactCharField(max_length=255)
+    event_id = ExactCharField("event id", max_length=255)
+    event_type = ExactCharField("event type", max_length=255)
+    attempt = models.IntegerField()
+    duration = models.FloatField()
+    signed_at = models.FloatField(null=True)
+    body_size = models.BigIntegerField()
+    body_sha256 = models.CharField(max_length=64)
+    content_sha256 = models.CharField(max_length=64)
+    signature_sha256 = models.CharField(max_length=64, help_text="16 digits, to find the same signature again")
+    headers = ExactTextField()
+    address = models.CharField(max_length=64)
+    keep_until = models.FloatField()
+    body_until = models.FloatField(null=True)
+    head = ExactTextField(null=True)
+    body = models.BinaryField(null=True)
+
+    class Meta:
+        """The same table as the SQLAlchemy store's."""
+
+        db_table = "hookguard_delivery"
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
+        default_permissions = ()
+        permissions = (
+            ("view_delivery", "Can see the records of webhook deliveries"),
+            ("view_delivery_body", "Can see the kept body of a webhook delivery"),
+        )
+        indexes = (
+            models.Index(fields=["endpoint", "outcome", "at"], name="hookguard_delivery_hour"),
+            models.Index(fields=["event_id"], name="hookguard_delivery_event"),
+            models.Index(fields=["keep_until"], name="hookguard_delivery_keep"),
+            NotNullIndex(of="body_until", fields=["body_until"], name="hookguard_delivery_body"),
+        )
+
+    def __str__(self) -> str:
+        """Return the beginning of its name, the endpoint and the outcome."""
+        return printable(f"{self.delivery[:6]} {self.endpoint} {self.outcome}")

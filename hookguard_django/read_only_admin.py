@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
+from django.utils.html import format_html
 
+from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database
 
-__all__ = ["ReadOnlyAdmin", "instant"]
+__all__ = ["ReadOnlyAdmin", "instant", "lines_of", "user_name"]
+
+#: Bytes of a body that are shown.
+LARGEST: Final = 64 * 1024
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
@@ -53,3 +58,16 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic 
 def instant(seconds: float) -> datetime:
     """Return a time of the tables, in seconds since 1970, as Django shows it."""
     return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def user_name(request: HttpRequest) -> str:
+    """Return the name of the user, for a log line."""
+    return printable(request.user.get_username())
+
+
+def lines_of(data: bytes) -> str:
+    """Return HTML for the first bytes as text, with everything escaped that is not plain text."""
+    text = data[:LARGEST].decode("utf-8", "backslashreplace")
+    lines = "\n".join(printable(line) for line in text.split("\n"))
+    rest = f"\n… {len(data) - LARGEST:,} more bytes" if len(data) > LARGEST else ""
+    return format_html("<pre>{}</pre>", lines + rest)

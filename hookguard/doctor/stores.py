@@ -12,6 +12,7 @@ from hookguard.doctor.application import Application, Finder, remark_on
 from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured, StoreUnavailable
 from hookguard.guard.bridge import BlockingStoreAdapter, call_inline, run_sync
 from hookguard.guard.inbox_flow import needs_inbox
+from hookguard.guard.recording import needs_evidence
 from hookguard.inbox.contract import AsyncInbox, Count, EntryState, Inbox, KeepsDeliveries
 from hookguard.inbox.hand_off import find_hand_off
 from hookguard.inbox.overdue import WAITS, find_overdue
@@ -48,6 +49,7 @@ def _fits(application: Application) -> Iterator[Remark]:
         try:
             if application.store is not None:
                 needs_inbox(endpoint, application.store)
+                needs_evidence(endpoint, application.store)
             if endpoint.inbox is not None and endpoint.inbox.hand_off is not None:
                 find_hand_off(endpoint.inbox.hand_off)
         except ConfigurationError as error:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hookguard.evidence.contract import HOURLY, DeliveryRecord, FoundCause, HeadFact, KeptBody
 from hookguard.stores.statements import Database, Statement, Steps
 
-__all__ = ["DELIVERY_TABLE", "SQLEvidence", "evidence_table_name"]
+__all__ = ["DELIVERY_TABLE", "Perform", "SQLEvidence", "evidence_table_name"]
 
 DELIVERY_TABLE: Final = "hookguard_delivery"
 
@@ -46,13 +46,17 @@ def evidence_table_name(events: str) -> str:
     return f"{events.removesuffix('_event')}_delivery"
 
 
+#: Runs steps on a connection of the store's: steps that only read, one statement that writes, or several in one transaction.
+Perform = Callable[[Callable[[], Steps], Literal["read", "one", "together"]], Any]
+
+
 class SQLEvidence:
-    """Records in one table. ``perform`` runs steps on a connection of the store's, as one transaction where that is possible."""
+    """Records in one table."""
 
     def __init__(
         self,
         database: Database,
-        perform: Callable[[Callable[[], Steps]], Any],
+        perform: Perform,
         *,
         table: str = DELIVERY_TABLE,
         clock: Callable[[], float] | None = None,
@@ -73,7 +77,7 @@ class SQLEvidence:
 
     def write(self, records: Sequence[tuple[DeliveryRecord, KeptBody | None]]) -> int:
         """Store records, and return how many."""
-        return int(self._perform(lambda: self._write(records)))
+        return int(self._perform(lambda: self._write(records), "together")) if records else 0
 
     def explain(self, delivery: str, findings: Sequence[FoundCause]) -> bool:
         """Add what an autopsy found to a record; False if there is no such record."""
@@ -146,10 +150,10 @@ class SQLEvidence:
         return written
 
     def _one(self, sql: str, values: dict[str, Any]) -> int:
-        return max(int(self._perform(lambda: _ask(Statement(sql, values, fetch=False)))), 0)
+        return max(int(self._perform(lambda: _ask(Statement(sql, values, fetch=False)), "one")), 0)
 
     def _rows(self, sql: str, values: dict[str, Any]) -> list[Any]:
-        return list(self._perform(lambda: _ask(Statement(sql, values, fetch=True))))
+        return list(self._perform(lambda: _ask(Statement(sql, values, fetch=True)), "read"))
 
 
 def _ask(statement: Statement) -> Steps:

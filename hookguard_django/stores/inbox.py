@@ -24,7 +24,7 @@ from hookguard.stores.sqlite.inbox_jobs import InboxJobs
 from hookguard.stores.statements import Database, Statement
 from hookguard_django.stores.connection import TABLE, connection_to, database_of, driver_error, opened_by_hand, run
 
-__all__ = ["ORMInbox", "operations_in"]
+__all__ = ["ORMInbox", "operations_in", "transaction_on"]
 
 T = TypeVar("T")
 
@@ -115,11 +115,12 @@ def _perform(connection: BaseDatabaseWrapper, work: InboxWork[Any]) -> Any:
         # Somebody else's transaction is not ours to continue.
         return isinstance(error, Error) and not connection.in_atomic_block and lost_a_race(driver_error(error))
 
-    return perform(work, lambda steps: run(connection, steps), lambda: _transaction(connection), may_retry)
+    return perform(work, lambda steps: run(connection, steps), lambda: transaction_on(connection), may_retry)
 
 
 @contextmanager
-def _transaction(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def transaction_on(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """One transaction for steps that read and write; a savepoint if a transaction is open."""
     if connection.in_atomic_block:
         with transaction.atomic(using=connection.alias):  # a savepoint
             yield

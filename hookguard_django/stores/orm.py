@@ -31,6 +31,7 @@ from hookguard_django.stores.connection import (
 from hookguard_django.stores.table_check import check_django_table
 
 if TYPE_CHECKING:
+    from hookguard.stores.evidence_sql import SQLEvidence
     from hookguard_django.stores.inbox import ORMInbox
 
 __all__ = ["PURGE_BATCH", "PURGE_EVERY", "ORMStore"]
@@ -56,6 +57,7 @@ class ORMStore:
         self._clock = clock
         self._steps: dict[str, Statements] = {}
         self._inbox: ORMInbox | None = None
+        self._evidence: SQLEvidence | None = None
         self._won = 0
         self._warned = False
 
@@ -107,6 +109,14 @@ class ORMStore:
         from hookguard_django.stores.inbox import ORMInbox  # noqa: PLC0415 - most projects have none
 
         return ORMInbox(self.using, self._clock, self._for_inbox)
+
+    def evidence(self) -> SQLEvidence:
+        """Return the records of deliveries beside the claims. A thread of the process writes them, on a connection of its own."""
+        if self._evidence is None:
+            from hookguard_django.stores.evidence import orm_evidence  # noqa: PLC0415 - most projects have none
+
+            self._evidence = orm_evidence(self.using, self._clock, self._for_inbox)
+        return self._evidence
 
     def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks.

@@ -32,6 +32,7 @@ from hookguard_django.stores.orm import PURGE_BATCH, PURGE_EVERY, ORMStore
 from hookguard_django.stores.running import Running, beginning
 
 if TYPE_CHECKING:
+    from hookguard.stores.evidence_sql import SQLEvidence
     from hookguard_django.stores.transaction_inbox import ORMTransactionInbox
 
 __all__ = ["ORMTransactionStore"]
@@ -130,6 +131,10 @@ class ORMTransactionStore:
             self._aside.inbox()  # its check includes the inbox's table from now on
             self._inbox = ORMTransactionInbox(self.using, self._aside._for_inbox, self._running)
         return self._inbox
+
+    def evidence(self) -> SQLEvidence:
+        """Return the records of deliveries; they are written outside of the view's transaction."""
+        return self._aside.evidence()
 
     def check(self) -> list[str]:
         """Check the table; see :meth:`ORMStore.check`."""

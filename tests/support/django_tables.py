@@ -7,9 +7,9 @@ configure()
 
 from django.db import connections
 
-from hookguard_django.models import WebhookEvent, WebhookInbox
+from hookguard_django.models import WebhookDelivery, WebhookEvent, WebhookInbox
 
-MODELS = (WebhookEvent, WebhookInbox)
+MODELS = (WebhookEvent, WebhookInbox, WebhookDelivery)
 
 
 def open_database(alias):

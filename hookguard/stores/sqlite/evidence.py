@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from hookguard.stores.evidence_sql import DELIVERY_TABLE, SQLEvidence
 from hookguard.stores.sqlite.database import Database
@@ -82,8 +82,9 @@ class SQLiteEvidence(SQLEvidence):
         """Close this process's connection; the next call opens another."""
         self._database.close()
 
-    def _in_file(self, make: Callable[[], Steps]) -> Any:
-        return self._writer.run(job_of(make))
+    def _in_file(self, make: Callable[[], Steps], kind: Literal["read", "one", "together"]) -> Any:
+        job = job_of(make)
+        return self._writer.run(job, read=job if kind == "read" else None, single=kind == "one")
 
     def __repr__(self) -> str:
         return f"SQLiteEvidence({str(self._database.path)!r})"

@@ -1,4 +1,4 @@
-"""``manage.py hookguard_prune``: delete expired webhook events and old inbox entries, in batches too small to delay a claim."""
+"""``manage.py hookguard_prune``: delete expired events, old inbox entries and records, in batches too small to delay a claim."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from hookguard.errors import StoreError
+from hookguard.stores.evidence_sql import DELIVERY_TABLE
 from hookguard.stores.inbox_sql import INBOX_TABLE
 from hookguard_django.conf import claims_database
 from hookguard_django.stores import ORMStore
@@ -19,7 +20,7 @@ from hookguard_django.stores.table_check import has_table
 
 
 class Command(BaseCommand):
-    """Delete expired events until none is left, or until the limit; then the same with old entries of the inbox."""
+    """Delete expired events until none is left, or until the limit; then the same with old inbox entries and old records."""
 
     help = "Deletes webhook events whose retention is over. Stores delete a few at a time; this command is for a backlog."
 
@@ -39,12 +40,17 @@ class Command(BaseCommand):
             raise CommandError(f"DATABASES has no {options['database']!r}: --database takes one of {', '.join(connections)}")
         store = ORMStore(options["database"] or claims_database())
         deleted = self._delete(store.purge, limit, batch, pause)
-        migrated = has_table(connection_to(store.using), INBOX_TABLE)
-        entries = self._delete(store.inbox().prune, limit, batch, pause) if migrated else 0
+        connection = connection_to(store.using)
+        entries = self._delete(store.inbox().prune, limit, batch, pause) if has_table(connection, INBOX_TABLE) else 0
+        records = self._delete(store.evidence().prune, limit, batch, pause) if has_table(connection, DELIVERY_TABLE) else 0
         if options["verbosity"]:
             self.stdout.write(f"{deleted} expired webhook event{'' if deleted == 1 else 's'} deleted")
             if entries:
                 self.stdout.write(f"{entries} old inbox entr{'y' if entries == 1 else 'ies'} deleted")
+            if records:
+                self.stdout.write(
+                    f"{records} old record{'' if records == 1 else 's'} or bod{'y' if records == 1 else 'ies'} deleted"
+                )
 
     @staticmethod
     def _delete(delete: Callable[..., int], limit: int | None, batch: int, pause: float) -> int:

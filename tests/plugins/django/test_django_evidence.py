@@ -1,0 +1,189 @@
+"""Records of deliveries in Django's database: the contract on three databases, a real view, and the command."""
+
+import time
+
+import pytest
+
+pytest.importorskip("django")
+
+from django_site import configure, site
+
+configure()
+
+from django.core.management import call_command, load_command_class
+from django.db import connections, transaction
+from django.http import HttpResponse
+from django.urls import path
+from django_deliveries import SECRET, post, settings, stripe
+from django_tables import close_database, empty, open_database
+
+from hookguard.errors import ConfigurationError
+from hookguard.guard.recording import flush
+from hookguard.testing import EvidenceContract, FrozenClock
+from hookguard_django import webhook
+from hookguard_django.models import WebhookDelivery
+from hookguard_django.stores import CacheStore, ORMStore, ORMTransactionStore
+
+
+class Contract(EvidenceContract):
+    alias = ""
+
+    @classmethod
+    def setup_class(cls):
+        open_database(cls.alias)
+
+    @classmethod
+    def teardown_class(cls):
+        close_database(cls.alias)
+
+    def make_store(self, clock):
+        empty(self.alias)
+        return ORMStore(self.alias, clock=clock)
+
+
+class TestSQLite(Contract):
+    alias = "sqlite"
+
+
+class TestPostgreSQL(Contract):
+    alias = "postgresql"
+
+
+class TestMariaDB(Contract):
+    alias = "mysql"
+
+
+@pytest.fixture(params=[ORMStore, ORMTransactionStore])
+def store(request):
+    open_database("sqlite")
+    yield request.param("sqlite")
+    assert flush()
+    close_database("sqlite")
+
+
+@webhook("stripe")
+def view(request):
+    return HttpResponse(status=204)
+
+
+def project(store, **endpoint):
+    given = settings(store)
+    given["ENDPOINTS"]["stripe"] = {"SECRETS": [SECRET], "EVIDENCE": True, **endpoint}
+    return site(path("hook", view), HOOKGUARD=given)
+
+
+def records(store):
+    assert flush()
+    return store.evidence().find(limit=100)
+
+
+def test_view_s_deliveries_are_recorded(store):
+    with project(store, EVIDENCE={"KEEP_BODY": "1h", "ADDRESSES": "truncated"}):
+        assert post(stripe("evt_1", card="canary-4242")).status_code == 204
+        assert post(stripe("evt_2")._replace(body=b"{}")).status_code == 401
+        rejected, handled = records(store)
+    assert (handled.outcome, handled.event_id, handled.address) == ("handled", "evt_1", "127.0.0.0/24")
+    assert (rejected.outcome, rejected.reason_code) == ("rejected", "signature_mismatch")
+    assert b"canary-4242" in store.evidence().body(handled.delivery).body
+
+
+def test_record_survives_the_rollback_of_the_view(store):
+    @webhook("stripe")
+    def failing(request):
+        raise ValueError("the handler failed")
+
+    given = settings(store)
+    given["ENDPOINTS"]["stripe"] = {"SECRETS": [SECRET], "EVIDENCE": True}
+    with site(path("hook", failing), HOOKGUARD=given):
+        assert post(stripe("evt_1")).status_code == 500
+        (failed,) = records(store)
+    assert (failed.outcome, failed.reason_code) == ("failed", "handler_raised")
+
+
+@pytest.mark.parametrize("alias", ["sqlite", "postgresql", "mysql"])
+def test_migration_makes_the_table(alias):
+    """The table of the migrations, not that of the models: open_database makes the latter."""
+    open_database(alias)
+    close_database(alias)
+    call_command("migrate", "hookguard", database=alias, verbosity=0)
+    try:
+        samples = EvidenceContract()
+        samples.clock = FrozenClock()
+        evidence = ORMStore(alias).evidence()
+        assert evidence.write([(samples.record(), None)]) == 1
+        assert [each.event_id for each in evidence.find(limit=5)] == ["evt_1"]
+        assert WebhookDelivery.objects.using(alias).count() == 1
+    finally:
+        call_command("migrate", "hookguard", "zero", database=alias, verbosity=0)
+        with connections[alias].cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS django_migrations")
+        connections.close_all()
+
+
+def test_no_change_of_the_models_lacks_its_migration():
+    call_command("makemigrations", "hookguard", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command as ``manage.py`` does; returns the exit status and what was printed."""
+
+    def run(*words):
+        name = "hookguard_deliveries"
+        with pytest.raises(SystemExit) as left:
+            load_command_class("hookguard_django", name).run_from_argv(["manage.py", name, *words])
+        said = capsys.readouterr()
+        return left.value.code, said.out + said.err
+
+    return run
+
+
+def test_command_lists_shows_and_forgets(store, command):
+    pytest.importorskip("click")
+    with project(store):
+        assert post(stripe("evt_1")).status_code == 204
+        (record,) = records(store)
+        status, said = command()
+        assert (status, record.mark in said, "evt_1" in said) == (0, True, True), said
+        assert command("--refused") == (0, "no such delivery is recorded\n")
+        assert record.delivery in command("show", record.mark)[1]
+        assert command("forget", "--event", "evt_1", "--reason", "asked by mail")[0] == 0
+        assert records(store)[0].event_id == ""
+
+
+def test_command_reports_a_store_without_records(command):
+    pytest.importorskip("click")
+    with site(path("hook", view), HOOKGUARD=settings()):
+        status, said = command()
+    assert status == 1
+    assert "MemoryStore" in said
+    assert "keeps no records of deliveries" in said
+
+
+def test_prune_deletes_old_records(store, capsys):
+    samples = EvidenceContract()
+    samples.clock = time.time
+    store.evidence().write([(samples.record(number, keep_until=1.0 if number < 4 else 9e9), None) for number in range(1, 6)])
+    with project(store):
+        call_command("hookguard_prune", batch=2, pause=0.0)
+    assert "3 old records or bodies deleted" in capsys.readouterr().out
+    assert len(records(store)) == 2
+
+
+def test_store_in_the_cache_is_rejected_by_name():
+    given = settings(CacheStore())
+    given["ENDPOINTS"]["stripe"]["EVIDENCE"] = True
+    from hookguard_django.conf import guard_for
+
+    with site(path("hook", view), HOOKGUARD=given), pytest.raises(ConfigurationError, match="CacheStore cannot keep records"):
+        guard_for("stripe")
+
+
+def test_record_that_is_written_in_a_transaction_by_hand_ends_with_it(store):
+    """The process's own thread is never in one."""
+    samples = EvidenceContract()
+    samples.clock = time.time
+    with pytest.raises(ZeroDivisionError), transaction.atomic(using="sqlite"):
+        store.evidence().write([(samples.record(), None)])
+        raise ZeroDivisionError
+    assert records(store) == []
