@@ -110,7 +110,7 @@ class TargetSettings:
         if url:
             _check_url(url, reach)
         signer = Signer(found["secrets"]) if found.get("secrets") is not None else None
-        if signer is None and url and urlsplit(url).scheme in ("https", "http"):
+        if signer is None and url and url.partition(":")[0].lower() in ("https", "http"):
             raise ConfigurationError("secrets are missing: the target verifies by them that an event comes from you")
         weight = found.get("weight", 1)
         if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= 1000:
@@ -122,7 +122,7 @@ class TargetSettings:
 
 
 def _check_url(url: object, reach: Reach) -> None:
-    scheme = urlsplit(url).scheme if isinstance(url, str) else ""
+    scheme = url.partition(":")[0].lower() if isinstance(url, str) else ""
     if scheme not in _PACKAGES:
         raise ConfigurationError(
             f"url is {shown_url(str(url))!r}; write https://…, amqps://host/vhost/exchange/key or nats://host/subject"

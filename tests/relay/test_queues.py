@@ -21,7 +21,7 @@ from relays import SECRET
 
 from hookguard import ConfigurationError, Delivery, Verifier
 from hookguard.inbox.contract import EntryState
-from hookguard.relay.queue_urls import read_route, read_subject
+from hookguard.relay.queue_urls import Route, Subject, read_route, read_subject
 from hookguard.relay.sending import Sending
 from hookguard.relay.settings import TargetSettings
 from hookguard.relay.shipping import open_target
@@ -297,7 +297,7 @@ def forwarding(url):
     ],
 )
 def test_url_of_rabbitmq_names_an_exchange(url, route):
-    assert read_route(url) == route
+    assert read_route(url) == Route(*route)
 
 
 @pytest.mark.parametrize(
@@ -309,8 +309,8 @@ def test_url_of_rabbitmq_without_an_exchange_is_a_mistake(url):
 
 
 def test_url_of_nats_names_a_subject():
-    assert read_subject("nats://u:p@nats.example:4222/hooks.stripe") == ("nats://u:p@nats.example:4222", "hooks.stripe")
-    assert read_subject("tls://nats.example/hooks") == ("tls://nats.example", "hooks")
+    assert read_subject("nats://u:p@nats.example:4222/hooks.stripe") == Subject("nats://u:p@nats.example:4222", "hooks.stripe")
+    assert read_subject("tls://nats.example/hooks") == Subject("tls://nats.example", "hooks")
 
 
 @pytest.mark.parametrize(
@@ -319,3 +319,11 @@ def test_url_of_nats_names_a_subject():
 def test_url_of_nats_without_a_subject_is_a_mistake(url):
     with pytest.raises(ConfigurationError, match="names no subject"):
         read_subject(url)
+
+
+@pytest.mark.parametrize("read", [read_route, read_subject])
+def test_password_of_a_queue_is_shown_nowhere(read):
+    """An error reporter shows local variables: every member of a tuple, and the repr of any other object."""
+    found = read("amqp://shop:canary@mq.example/shop/events" if read is read_route else "nats://shop:canary@nats.example/hooks")
+    assert "canary" not in repr(found)
+    assert not isinstance(found, tuple)
