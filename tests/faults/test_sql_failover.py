@@ -15,6 +15,7 @@ pytest.importorskip("sqlalchemy")
 
 import pymysql
 import sql_urls
+from paid_entries import LANE, SETTINGS, kept
 from sql_servers import MariaDB, PostgreSQL, Proxy
 from sql_shops import AsyncShop, Shop, make_tables
 from sqlalchemy import create_engine, event, text
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hookguard.errors import StoreUnavailable
+from hookguard.inbox.contract import PutStatus
 from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.driver_errors import is_demoted
 from hookguard.stores.sql import AsyncSQLStore, SQLStore, create_table
@@ -159,6 +161,61 @@ def test_an_awaited_store_follows_a_failover(driver, own, pair):
         assert await store.complete(StoreKey("faults", "after"), token=b"t" * 16, retention=60.0)
         await store.close()
 
+    asyncio.run(scenario())
+
+
+BOXED = "hookguard_failed_event"
+#: The steps of an endpoint and of a worker in an inbox.
+INBOX_STEPS = (
+    lambda inbox, held: inbox.put([kept(9)]),
+    lambda inbox, held: inbox.take(LANE, limit=1, lease=60.0, settings=SETTINGS),
+    lambda inbox, held: inbox.complete(held.key, token=held.token, settings=SETTINGS),
+    lambda inbox, held: inbox.release(held.key, token=held.token, after=1.0, reason="no", settings=SETTINGS),
+    lambda inbox, held: inbox.extend(held.key, token=held.token, lease=60.0),
+    lambda inbox, held: inbox.give_up(held.key, token=held.token, reason="no", settings=SETTINGS),
+)
+
+
+def held_on_the_new_server(pair, driver):
+    """Put events into an inbox on both servers; return the entries that a worker took from the second one, one for each step."""
+    blocking = BLOCKING[0] if driver.startswith("postgresql") else BLOCKING[1]
+    for server in pair.servers:
+        with create_engine(pair.url(blocking, server), poolclass=NullPool).begin() as connection:
+            for name in (BOXED, BOXED.replace("event", "inbox")):
+                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+            create_table(connection, BOXED, inbox=True)
+        store = SQLStore.from_url(pair.url(blocking, server), table=BOXED, timeout=10)
+        assert {put.status for put in store.inbox().put([kept(number) for number in range(8)])} == {PutStatus.STORED}
+        if server is pair.servers[1]:
+            held = store.inbox().take(LANE, limit=len(INBOX_STEPS), lease=60.0, settings=SETTINGS)
+        store.close()
+    return held
+
+
+@pytest.mark.parametrize("driver", BLOCKING)
+def test_each_step_of_an_inbox_follows_a_failover(driver, pair):
+    held = held_on_the_new_server(pair, driver)
+    stores = [SQLStore.from_url(pair.url(driver), table=BOXED, timeout=10) for _ in INBOX_STEPS]
+    for store in stores:
+        fill_pool(store)
+    pair.fail_over()
+    for store, step, entry in zip(stores, INBOX_STEPS, held, strict=True):
+        assert step(store.inbox(), entry)
+        store.close()
+
+
+@pytest.mark.parametrize("driver", AWAITED)
+def test_each_step_of_an_awaited_inbox_follows_a_failover(driver, pair):
+    async def scenario():
+        stores = [AsyncSQLStore.from_url(pair.url(driver), table=BOXED, timeout=10) for _ in INBOX_STEPS]
+        for store in stores:
+            await fill_pool_awaited(store)
+        pair.fail_over()
+        for store, step, entry in zip(stores, INBOX_STEPS, held, strict=True):
+            assert await step(store.inbox(), entry)
+            await store.close()
+
+    held = held_on_the_new_server(pair, driver)
     asyncio.run(scenario())
 
 
