@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("redis")
 
 import redis
+from paid_entries import LANE, SETTINGS, kept
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis_servers import starting
@@ -227,6 +228,30 @@ def test_demoted_server_is_left_for_the_new_one(pair, make):
     assert store.claim(StoreKey("faults", "new"), token=TOKEN, **ASKED).status == ClaimStatus.ACQUIRED
     assert store.release(StoreKey("faults", "new"), token=TOKEN)
     assert store.forget(StoreKey("faults", "new"))
+    address.close()
+
+
+@pytest.mark.parametrize("step", ["put", "take", "complete", "release", "extend", "give_up"])
+def test_inbox_leaves_a_demoted_server_for_the_new_one(pair, make, step):
+    master, replica = pair
+    address = Address(master)
+    first = RedisStore.from_url(master.url, timeout=5.0)
+    first.inbox().put([kept(number) for number in range(3)])
+    (held,) = first.inbox().take(LANE, limit=1, lease=60.0, settings=SETTINGS)
+    first.close()
+    store = make(address.url, timeout=5.0)
+    store.claim(KEY, token=TOKEN, **ASKED)  # opens a connection to the master
+    master.ask("WAIT", "1", "5000")
+    fail_over(master, replica, address)
+    steps = {
+        "put": lambda inbox: inbox.put([kept(9)]),
+        "take": lambda inbox: inbox.take(LANE, limit=1, lease=60.0, settings=SETTINGS),
+        "complete": lambda inbox: inbox.complete(held.key, token=held.token, settings=SETTINGS),
+        "release": lambda inbox: inbox.release(held.key, token=held.token, after=1.0, reason="no", settings=SETTINGS),
+        "extend": lambda inbox: inbox.extend(held.key, token=held.token, lease=60.0),
+        "give_up": lambda inbox: inbox.give_up(held.key, token=held.token, reason="no", settings=SETTINGS),
+    }
+    assert store.concurrently([lambda each: steps[step](each.inbox())])[0]
     address.close()
 
 

@@ -322,7 +322,7 @@ def django_alias(request, pair):
     configure()
     from django.db import connections
 
-    from hookguard_django.models import WebhookEvent
+    from hookguard_django.models import WebhookEvent, WebhookInbox
 
     driver, pooled = request.getfixturevalue("driver"), request.getfixturevalue("pooled")
     usual = connections.databases["postgresql" if driver.startswith("postgresql") else "mysql"]
@@ -334,8 +334,9 @@ def django_alias(request, pair):
     for server in pair.servers:
         connections.databases["failover"] = {**usual, **there, "OPTIONS": {}, "PORT": server.port}
         with connections["failover"].schema_editor() as editor:
-            editor.execute("DROP TABLE IF EXISTS hookguard_event")
-            editor.create_model(WebhookEvent)
+            for model in (WebhookEvent, WebhookInbox):
+                editor.execute(f"DROP TABLE IF EXISTS {model._meta.db_table}")
+                editor.create_model(model)
         connections["failover"].close()
         del connections["failover"]
     connections.databases["failover"] = {**usual, **there, "PORT": pair.name.port}
@@ -370,6 +371,18 @@ def test_djangos_stores_follow_a_failover(driver, pooled, kind, pair, django_ali
     pair.fail_over()
     assert handle("after") == ClaimStatus.ACQUIRED
     assert store.check() == []
+
+
+@pytest.mark.parametrize(("driver", "pooled"), DJANGO)
+def test_djangos_inbox_follows_a_failover(driver, pooled, pair, django_alias):
+    from hookguard_django.stores import ORMStore
+
+    inbox = ORMStore(django_alias).inbox()
+    assert [put.status for put in inbox.put([kept(0)])] == [PutStatus.STORED]  # a connection to the first server
+    pair.fail_over()
+    assert [put.status for put in inbox.put([kept(number) for number in range(1, 5)])] == [PutStatus.STORED] * 4
+    held = inbox.take(LANE, limit=4, lease=60.0, settings=SETTINGS)
+    assert all(step(inbox, entry) for step, entry in zip(INBOX_STEPS[2:], held, strict=True))
 
 
 @pytest.mark.parametrize(("driver", "pooled"), [("mysql+pymysql", False)])
