@@ -82,6 +82,11 @@ class Running:
             if not self._committed:
                 raise
             _log.exception("an on_commit callback raised after its webhook event was committed; the event is done")
+        if not self._committed and not self.connection.in_atomic_block:  # a test case's transaction is never committed
+            raise TransactionEscaped(
+                "Django rolled the transaction back at its end although no exception left it: something called set_rollback(), or"
+                " closed the connection, after the view"
+            )
 
     def roll_back(self) -> None:
         """Undo everything. On a broken connection the server does it."""

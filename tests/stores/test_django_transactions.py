@@ -268,6 +268,23 @@ def test_a_schema_change_that_would_commit_in_mysql_is_rejected(shop):
     connections[shop.alias].close()
 
 
+def test_a_rollback_that_is_set_after_the_completion_is_not_answered_2xx(shop):
+    """By the project's own wrapper of statements: Django's commit is a rollback then, without an exception."""
+
+    def sets_rollback_after(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if connections[shop.alias].in_atomic_block and "SET\n    reply = CASE" in sql:  # the completion
+            transaction.set_rollback(True, using=shop.alias)
+        return answer
+
+    event_id = fresh_id()
+    with connections[shop.alias].execute_wrapper(sets_rollback_after):
+        assert shop.send(event_id) == 500
+    assert shop.truth(event_id) == (0, False)
+    assert shop.send(event_id) == 200
+    assert shop.truth(event_id) == (1, True)
+
+
 def test_a_constraint_that_fails_at_the_commit_is_not_answered_2xx(shop):
     if shop.alias == "mysql":
         pytest.skip("MySQL checks every constraint at once")
