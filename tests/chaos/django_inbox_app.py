@@ -50,19 +50,27 @@ from django.db import connection
 from hookguard_django import webhook
 
 
+def note(request, what):
+    """For the rig: who has begun, and what came of each run."""
+    os.write(begun, f"{os.getpid()} {request.webhook.id} {request.webhook.attempt} {what} {time.time():.3f}\n".encode())
+
+
 @webhook("stripe")
 def guarded(request):
     """Take a moment, do it, take another: a kill may come at any point."""
-    os.write(begun, f"{os.getpid()}\n".encode())
+    note(request, "begins")
     time.sleep(random.uniform(0, 0.15))
     if TRANSACTIONAL:
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO effect (event_id, worker) VALUES (%s, %s)", [request.webhook.id, os.getpid()])
+        note(request, "writes")
     else:
         os.write(effects, f"{request.webhook.id} {os.getpid()}\n".encode())
     time.sleep(random.uniform(0, 0.15))
     if TRANSACTIONAL and random.random() < 0.05:
+        note(request, "raises")
         raise ValueError("not this time")
+    note(request, "answers")
     return HttpResponse(status=204)
 
 

@@ -130,7 +130,7 @@ class Rig:
 
     def busy_workers(self):
         """Those that have begun to run events: one that still starts has nothing to lose."""
-        begun = set(map(int, Path(self.folder, "begun").read_text().split()))
+        begun = {int(line.split()[0]) for line in Path(self.folder, "begun").read_text().splitlines()}
         return [pid for pid in self.workers.pids() if pid in begun]
 
     def kill(self, number, every=0.25):
@@ -232,7 +232,7 @@ def unexplained(effects, killed):
 
 @contextmanager
 def django_project(kind, folder, **also):
-    """The rig of a Django project, the inbox in its database, and the database's URL; ``also`` is its processes' environment."""
+    """The rig of a Django project, its inbox, the database's URL, and what closes the inbox; ``also`` is the environment."""
     pytest.importorskip("django")
     from databases import own_database
     from django_site import configure
@@ -256,7 +256,7 @@ def django_project(kind, folder, **also):
         subprocess.run(migrate, env=environment(folder, **more), check=True)
         connections.settings["chaos"] = connections.configure_settings({"default": {}, "chaos": database})["chaos"]
         try:
-            yield Rig(folder, "django_inbox_app", **more), ORMStore("chaos").inbox(), address
+            yield Rig(folder, "django_inbox_app", **more), ORMStore("chaos").inbox(), address, connections["chaos"].close
         finally:
             connections["chaos"].close()
             del connections["chaos"], connections.settings["chaos"]
@@ -269,7 +269,7 @@ def test_nothing_answered_is_lost_and_every_extra_run_has_its_kill(kind, tmp_pat
     if kind == "sqlite":
         acknowledged, effects, killed, states = run(tmp_path, EVENTS, KILLS)
     elif kind.startswith("django"):
-        with django_project(kind.split()[1], tmp_path) as (rig, inbox, _):
+        with django_project(kind.split()[1], tmp_path) as (rig, inbox, *_):
             acknowledged, effects, killed, states = run_rig(rig, inbox, EVENTS // 2, KILLS)
     elif kind == "redis":
         pytest.importorskip("redis")

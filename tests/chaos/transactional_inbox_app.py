@@ -39,25 +39,32 @@ app.config["HOOKGUARD_STORE"] = store
 hooks = HookGuard(app)
 
 
-def begins():
-    """A kill may come at any point from here on."""
-    os.write(begun, f"{os.getpid()}\n".encode())
+def note(event, what):
+    """For the rig: who has begun, and what came of each run. A kill may come at any point."""
+    os.write(begun, f"{os.getpid()} {event.id} {event.attempt} {what} {time.time():.3f}\n".encode())
+
+
+def a_moment():
     return random.uniform(0, 0.15)
 
 
 @app.post("/guarded")
 @hooks.guard("stripe")
 def guarded():
-    time.sleep(begins())
+    note(current_webhook, "begins")
+    time.sleep(a_moment())
     effect = {"event": current_webhook.id, "worker": os.getpid()}
     if WRONG:
         with sessions.begin() as session:
             session.execute(INSERT, effect)
     else:
         store.session.execute(INSERT, effect)
-    time.sleep(random.uniform(0, 0.15))
+    note(current_webhook, "writes")
+    time.sleep(a_moment())
     if random.random() < 0.05:
+        note(current_webhook, "raises")
         raise ValueError("not this time")
+    note(current_webhook, "answers")
     return "", 204
 
 
@@ -67,10 +74,15 @@ def awaited_app():
     its_hooks = AsyncHookGuard(ENDPOINTS, store=awaited)
 
     async def handle(request):
-        await asyncio.sleep(begins())
-        await awaited.session.execute(INSERT, {"event": request.state.webhook.id, "worker": os.getpid()})
-        await asyncio.sleep(random.uniform(0, 0.15))
-        return Response(status_code=500 if random.random() < 0.05 else 204)
+        event = request.state.webhook
+        note(event, "begins")
+        await asyncio.sleep(a_moment())
+        await awaited.session.execute(INSERT, {"event": event.id, "worker": os.getpid()})
+        note(event, "writes")
+        await asyncio.sleep(a_moment())
+        status = 500 if random.random() < 0.05 else 204
+        note(event, f"answers {status}")
+        return Response(status_code=status)
 
     made = Starlette(routes=[Route("/guarded", handle, methods=["POST"], middleware=[its_hooks.middleware("stripe")])])
     return made, its_hooks.open_lanes(made)
