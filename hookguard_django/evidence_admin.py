@@ -74,7 +74,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     _facts = (
         *("delivery", "received", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "causes", "secret"),
         *("scheme", "event", "type", "attempt", "duration", "signed", "body_size", "body_sha256", "content_sha256"),
-        *("signature_sha256", "kept_headers", "address", "kept_until", "body_kept_until"),
+        *("signature_sha256", "kept_headers", "address", "note", "kept_until", "body_kept_until"),
     )
     readonly_fields = (*_facts, "body_text")
 

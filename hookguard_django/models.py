@@ -133,6 +133,7 @@ class WebhookDelivery(models.Model):
     signature_sha256 = models.CharField(max_length=64, help_text="16 digits, to find the same signature again")
     headers = ExactTextField()
     address = models.CharField(max_length=64)
+    note = ExactCharField(max_length=1024)
     keep_until = models.FloatField()
     body_until = models.FloatField(null=True)
     head = ExactTextField(null=True)

@@ -61,6 +61,7 @@ class DeliveryRecord(Record):
     signature_sha256: str = ""  #: the first 16 digits, to find the same signature again; empty if it is a fixed token
     headers: tuple[HeadFact, ...] = ()
     address: str = ""  #: the sender's network
+    note: str = ""  #: what a person did with it, and why
     keep_until: float  #: when the record is deleted
     body_until: float | None = None  #: when its body is deleted; None if no body is kept
     seq: int = 0  #: the record's place, given by the store: ``find(after=…)`` goes on from here
@@ -120,6 +121,9 @@ class Evidence(Protocol):
 
     def body(self, delivery: str) -> KeptBody | None:
         """Return the body, for a caller who may see bodies; None if none is kept, or its time is over."""
+
+    def annotate(self, delivery: str, note: str) -> bool:
+        """Set the note of a record; False if there is no such record."""
 
     def prune(self, *, limit: int) -> int:
         """Delete at most ``limit`` bodies and at most ``limit`` records whose time is over; return how many of both."""

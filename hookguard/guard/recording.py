@@ -190,7 +190,8 @@ def needs_evidence(endpoint: Endpoint, store: object) -> None:
     kind = store if isinstance(store, type) else type(store)
     raise ConfigurationError(
         f"endpoint {endpoint.name!r} has evidence, and {kind.__name__} cannot keep records of deliveries: of hookguard's stores,"
-        " SQLiteStore (sqlite:////path/to/file) can, and Django's ORMStore. Set store to one that can, or leave evidence out"
+        " those in SQLite (sqlite:////path/to/file), PostgreSQL, MySQL and MariaDB (postgresql://…, mysql://…) can, and Django's"
+        " ORMStore. Set store to one, or leave evidence out"
     )
 
 

@@ -21,7 +21,7 @@ DELIVERY_TABLE: Final = "hookguard_delivery"
 _COLUMNS: Final = (
     *("seq", "delivery", "at", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "findings", "secret"),
     *("scheme", "event_id", "event_type", "attempt", "duration", "signed_at", "body_size", "body_sha256", "content_sha256"),
-    *("signature_sha256", "headers", "address", "keep_until", "body_until"),
+    *("signature_sha256", "headers", "address", "note", "keep_until", "body_until"),
 )
 _WRITTEN: Final = (*_COLUMNS[1:], "head", "body")
 
@@ -31,6 +31,7 @@ LENGTHS: Final = {
     "outcome": 32,
     "reason_code": 64,
     "findings": 1024,
+    "note": 1024,
     "address": 64,
 }
 
@@ -120,6 +121,11 @@ class SQLEvidence:
         sql = f"SELECT body, head FROM {self.table} WHERE delivery = :delivery AND body_until > :now AND body IS NOT NULL"  # noqa: S608
         rows = self._rows(sql, {"delivery": delivery, "now": self._clock()})
         return KeptBody(bytes(rows[0][0]), rows[0][1] or "") if rows else None
+
+    def annotate(self, delivery: str, note: str) -> bool:
+        """Set the note of a record; False if there is no such record."""
+        sql = f"UPDATE {self.table} SET note = :note WHERE delivery = :delivery"  # noqa: S608 - a table's name
+        return bool(self._one(sql, {"note": note[: LENGTHS["note"]], "delivery": delivery}))
 
     def prune(self, *, limit: int) -> int:
         """Delete at most ``limit`` bodies and at most ``limit`` records whose time is over; return how many of both."""

@@ -64,6 +64,7 @@ class EvidenceContract:
             signature_sha256="3" * 16,
             headers=(HeadFact("content-type", "application/json"), HeadFact("stripe-signature", None)),
             address="203.0.113.0/24",
+            note="replayed by ada",
             keep_until=now + 1000.0,
         )
         return replace(whole, **changes)
@@ -220,6 +221,16 @@ class EvidenceContract:
     def test_findings_of_an_unknown_record_are_left_out(self) -> None:
         assert not self.evidence.explain("0" * 32, (FoundCause("no_match", "fact"),))
         assert self.names() == []
+
+    # --- notes
+
+    def test_note_is_set(self) -> None:
+        (name,) = self.put(self.record(note=""))
+        assert self.evidence.annotate(name, "replayed by ada: the disk was full 🙂")
+        found = self.evidence.get(name)
+        assert found is not None
+        assert found.note == "replayed by ada: the disk was full 🙂"
+        assert not self.evidence.annotate("0" * 32, "nothing")
 
     # --- lists
 

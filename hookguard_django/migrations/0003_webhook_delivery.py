@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ("signature_sha256", models.CharField(help_text="16 digits, to find the same signature again", max_length=64)),
                 ("headers", hookguard_django.columns.ExactTextField()),
                 ("address", models.CharField(max_length=64)),
+                ("note", hookguard_django.columns.ExactCharField(max_length=1024)),
                 ("keep_until", models.FloatField()),
                 ("body_until", models.FloatField(null=True)),
                 ("head", hookguard_django.columns.ExactTextField(null=True)),

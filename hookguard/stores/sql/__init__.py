@@ -10,6 +10,7 @@ try:
 except ImportError as missing:
     raise ConfigurationError("this store needs SQLAlchemy: pip install 'hookguard-webhooks[sqlalchemy]'", check="P2") from missing
 
+from hookguard.stores.sql.delivery_table import delivery_table
 from hookguard.stores.sql.from_url import store_from_url
 from hookguard.stores.sql.store import SQLStore
 from hookguard.stores.sql.table import create_table, event_table, inbox_table
@@ -25,6 +26,7 @@ __all__ = [
     "SQLStore",
     "SQLTransactionStore",
     "create_table",
+    "delivery_table",
     "event_table",
     "inbox_table",
     "store_from_url",

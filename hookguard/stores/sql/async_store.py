@@ -32,6 +32,7 @@ from hookguard.stores.sql.table import create_table
 from hookguard.stores.statements import Statements
 
 if TYPE_CHECKING:
+    from hookguard.stores.evidence_sql import SQLEvidence
     from hookguard.stores.sql.async_inbox import AsyncSQLInbox
 
 __all__ = ["AsyncSQLStore"]
@@ -64,6 +65,8 @@ class AsyncSQLStore:
         self._won = 0
         self._clock = clock
         self._inbox: AsyncSQLInbox | None = None
+        self._evidence: SQLEvidence | None = None
+        self._url: URL | None = None
 
     @classmethod
     def from_url(
@@ -88,6 +91,7 @@ class AsyncSQLStore:
 
         store = cls(make(pooled=False), timeout=timeout, table=table)
         store._own = store.engine  # every connection is in autocommit mode
+        store._url = full
         store._creates = create
         if store._steps.database == "sqlite":
             follow_file(store.engine.sync_engine)
@@ -145,6 +149,24 @@ class AsyncSQLStore:
         operations = server_inbox(self._steps.database, self.table, self._clock)
         return AsyncSQLInbox(operations, self._run)
 
+    def evidence(self) -> SQLEvidence:
+        """Return the records of deliveries beside the claims. Its calls block, each on a connection and a loop of its own.
+
+        Raises ConfigurationError for an engine that was given: such connections belong to the loop of its application.
+        """
+        if self._evidence is None:
+            from hookguard.stores.sql.evidence import on_a_loop, sql_evidence  # noqa: PLC0415 - most applications have none
+
+            if self._url is None:
+                raise ConfigurationError(
+                    "records of deliveries are written by a thread, which cannot use the connections of this engine: make the"
+                    " store with AsyncSQLStore.from_url, or leave evidence out"
+                )
+            options = {"timeout": self._timeout, "table": self.table, "create": self._creates, "pool_size": 1}
+            perform = on_a_loop(type(self), self._url, options)
+            self._evidence = sql_evidence(self._steps.database, self.table, self._clock, perform)
+        return self._evidence
+
     async def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""
         if self._creates:
@@ -157,8 +179,8 @@ class AsyncSQLStore:
 
     async def create_table(self) -> None:
         """Create the table unless it exists, and the inbox's if this store has one. Raises MissingTable."""
-        inbox = self._inbox is not None
-        await self._once(lambda connection: create_table(connection, self.table, inbox=inbox))
+        inbox, evidence = self._inbox is not None, self._evidence is not None
+        await self._once(lambda connection: create_table(connection, self.table, inbox=inbox, evidence=evidence))
 
     async def close(self) -> None:
         """Close the pool's connections."""

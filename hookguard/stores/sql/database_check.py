@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Connection
 
+from hookguard.errors import MissingTable
+from hookguard.stores.evidence_sql import SQLEvidence
 from hookguard.stores.fitness import ReadOnlyServer, check_database_server
 from hookguard.stores.inbox_check import check_disk
 from hookguard.stores.sql.execute import run
@@ -11,7 +13,7 @@ from hookguard.stores.sql.pooler import warn_of_pooler
 from hookguard.stores.sql.table import check_inbox_table, check_table
 from hookguard.stores.statements import Statements
 
-__all__ = ["check_sql_database"]
+__all__ = ["check_evidence", "check_sql_database"]
 
 
 def check_sql_database(connection: Connection, steps: Statements, inbox: str | None = None) -> list[str]:
@@ -31,3 +33,12 @@ def check_sql_database(connection: Connection, steps: Statements, inbox: str | N
         connection.engine.dispose()
         connection.invalidate()
         raise
+
+
+def check_evidence(evidence: SQLEvidence) -> list[str]:
+    """Return a remark if the table of records is missing: deliveries are handled, and their records are lost."""
+    try:
+        evidence.find(limit=1)
+    except MissingTable as error:
+        return [f"records of deliveries are lost: {error}"]
+    return []

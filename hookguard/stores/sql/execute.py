@@ -136,6 +136,7 @@ def unavailable(error: BaseException, dialect: Dialect) -> HookguardError:
     reason = str(why).strip().partition("\n")[0] or type(why).__name__
     said = f"{dialect.name} cannot answer ({type(why).__name__}: {reason})"
     if isinstance(error, SQLAlchemyError) and (is_missing_table(why) or is_missing_column(why)):
-        how = "create_table(engine, inbox=True)" if "_inbox" in reason else "create_table(engine)"
+        what = ", inbox=True" if "_inbox" in reason else ", evidence=True" if "_delivery" in reason else ""
+        how = f"create_table(engine{what})"
         return MissingTable(f"{said}; create the table with {how}, or by your migration")
     return StoreUnavailable(said)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Connection, Engine
 from hookguard.errors import ConfigurationError, MissingTable, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
 from hookguard.stores.deadline import Within
-from hookguard.stores.sql.database_check import check_sql_database
+from hookguard.stores.sql.database_check import check_evidence, check_sql_database
 from hookguard.stores.sql.deadline import Bounded, connects_in_time
 from hookguard.stores.sql.engines import engine_options, follow_file, full_url, leave_to_parent, shown_database, telling
 from hookguard.stores.sql.execute import (
@@ -33,6 +33,7 @@ from hookguard.stores.sql.table import create_table
 from hookguard.stores.statements import Statements
 
 if TYPE_CHECKING:
+    from hookguard.stores.evidence_sql import SQLEvidence
     from hookguard.stores.sql.inbox import SQLInbox
 
 __all__ = ["PURGE_BATCH", "PURGE_EVERY", "TRIES", "SQLStore", "capabilities_of"]
@@ -79,6 +80,7 @@ class SQLStore:
         self._won = 0
         self._clock = clock
         self._inbox: SQLInbox | None = None
+        self._evidence: SQLEvidence | None = None
 
     @classmethod
     def from_url(
@@ -157,6 +159,14 @@ class SQLStore:
 
         return SQLInbox(server_inbox(self._steps.database, self.table, self._clock), self._run)
 
+    def evidence(self) -> SQLEvidence:
+        """Return the records of deliveries beside the claims."""
+        if self._evidence is None:
+            from hookguard.stores.sql.evidence import sql_evidence  # noqa: PLC0415 - most applications have none
+
+            self._evidence = sql_evidence(self._steps.database, self.table, self._clock, self._run)
+        return self._evidence
+
     def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks.
 
@@ -169,11 +179,11 @@ class SQLStore:
                 self._inbox.find(limit=1)  # likewise
         inbox = None if self._inbox is None else self._inbox.table
         found: list[str] = self._run(lambda connection: check_sql_database(connection, self._steps, inbox))
-        return found
+        return found if self._evidence is None else [*found, *check_evidence(self._evidence)]
 
     def create_table(self) -> None:
-        """Create the table unless it exists, and the inbox's if this store has one. Raises MissingTable."""
-        create_table(self.engine, self.table, inbox=self._inbox is not None)
+        """Create the table unless it exists, and those of the inbox and records if the store has them. Raises MissingTable."""
+        create_table(self.engine, self.table, inbox=self._inbox is not None, evidence=self._evidence is not None)
 
     def close(self) -> None:
         """Close the pool's connections."""

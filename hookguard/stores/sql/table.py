@@ -30,7 +30,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hookguard.errors import MissingTable, StoreMisconfigured
+from hookguard.stores.evidence_sql import evidence_table_name
 from hookguard.stores.inbox_server_sql import inbox_table_name
+from hookguard.stores.sql.delivery_table import delivery_table
 
 __all__ = ["check_inbox_table", "check_table", "create_table", "event_table", "inbox_table"]
 
@@ -119,8 +121,10 @@ def _words(length: int) -> Any:
     return String(length).with_variant(VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL)
 
 
-def create_table(bind: Engine | Connection, name: str = "hookguard_event", *, inbox: bool = False) -> None:
-    """Create the table unless it exists; with ``inbox`` the inbox's table beside it, too.
+def create_table(
+    bind: Engine | Connection, name: str = "hookguard_event", *, inbox: bool = False, evidence: bool = False
+) -> None:
+    """Create the table unless it exists; with ``inbox`` and ``evidence`` those of the inbox and of recorded deliveries, too.
 
     Several processes may do so concurrently. Raises MissingTable.
     """
@@ -128,6 +132,8 @@ def create_table(bind: Engine | Connection, name: str = "hookguard_event", *, in
     tables = [event_table(metadata, name)]
     if inbox:
         tables.append(inbox_table(metadata, inbox_table_name(name)))
+    if evidence:
+        tables.append(delivery_table(metadata, evidence_table_name(name)))
     for table in tables:  # one by one: the loser of a race for the first must still create the second
         _create(bind, metadata, table)
 

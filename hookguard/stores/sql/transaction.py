@@ -21,10 +21,11 @@ from sqlalchemy.orm import Session
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, StoreKey
 from hookguard.stores.sql.running import Transactions
-from hookguard.stores.sql.store import PURGE_BATCH, PURGE_EVERY
+from hookguard.stores.sql.store import PURGE_BATCH, PURGE_EVERY, SQLStore
 from hookguard.stores.sql.work import Work
 
 if TYPE_CHECKING:
+    from hookguard.stores.evidence_sql import SQLEvidence
     from hookguard.stores.sql.transaction_inbox import SQLTransactionInbox
 
 __all__ = ["NOBODY", "SQLTransactionStore"]
@@ -53,6 +54,7 @@ class SQLTransactionStore:
         self._running = self._handlers.running
         self._work = Work(table, timeout, self._handlers.session)
         self._inbox: SQLTransactionInbox | None = None
+        self._evidence: SQLEvidence | None = None
         self._won = 0
 
     @property
@@ -117,6 +119,16 @@ class SQLTransactionStore:
 
             self._inbox = SQLTransactionInbox(self._work, self._sessions, self._handlers)
         return self._inbox
+
+    def evidence(self) -> SQLEvidence:
+        """Return the records of deliveries, which are written on connections of their own.
+
+        Raises ConfigurationError while the engine of the sessions is not known.
+        """
+        if self._evidence is None:
+            aside = SQLStore(self._work.need_engine(self._sessions), timeout=self._work.timeout, table=self._work.table)
+            self._evidence = aside.evidence()
+        return self._evidence
 
     def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""

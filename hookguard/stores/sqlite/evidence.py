@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS {DELIVERY_TABLE} (
     signature_sha256 TEXT NOT NULL,
     headers TEXT NOT NULL,
     address TEXT NOT NULL,
+    note TEXT NOT NULL,
     keep_until REAL NOT NULL,
     body_until REAL,
     head TEXT,
@@ -55,7 +56,7 @@ EVIDENCE_COLUMNS = {
     "seq": 1,
     **dict.fromkeys(("delivery", "at", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "findings"), 0),
     **dict.fromkeys(("secret", "scheme", "event_id", "event_type", "attempt", "duration", "signed_at", "body_size"), 0),
-    **dict.fromkeys(("body_sha256", "content_sha256", "signature_sha256", "headers", "address", "keep_until"), 0),
+    **dict.fromkeys(("body_sha256", "content_sha256", "signature_sha256", "headers", "address", "note", "keep_until"), 0),
     **dict.fromkeys(("body_until", "head", "body"), 0),
 }
 
