@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -45,12 +44,7 @@ def page_urls(allow: Allow | None = None) -> tuple[list[Any], str, str]:
             )
         allow = _staff
     need_allow(allow, "page_urls(allow=who)")
-    view = _view(allow)
-    with suppress(ConfigurationError):  # the system checks report it
-        if endpoints().names_store and inspect.iscoroutinefunction(endpoints().store.claim):
-            view = _async_view(allow)
-    if endpoints().names_store:
-        _page()
+    view = _async_view(allow) if _opens_asynchronous() else _view(allow)
     for setting in ("csrf_exempt", "xframe_options_exempt"):
         setattr(view, setting, True)  # its forms carry a token of their own, and its policy forbids frames
     view.login_required = False  # type: ignore[attr-defined]  # a redirect to the login would say that the page is there
@@ -58,9 +52,22 @@ def page_urls(allow: Allow | None = None) -> tuple[list[Any], str, str]:
     return [re_path(r"\A(?P<rest>(?s:.*))\Z", view, name="page")], "hookguard_page", "hookguard_page"
 
 
+def _opens_asynchronous() -> bool:
+    """Open the page's inbox if the settings name a store; return whether it is asynchronous."""
+    try:
+        named = endpoints().names_store
+    except ConfigurationError:
+        return False  # the system checks report it
+    if not named:
+        return False  # the first request opens the default store, which is not asynchronous
+    _page()
+    return inspect.iscoroutinefunction(endpoints().store.claim)
+
+
 def _view(allow: Allow) -> Callable[..., Any]:
     def page(request: HttpRequest, rest: str) -> HttpResponse:
-        return _response(run_sync(_page().answer(_asked(request, rest), allow(request))))
+        allowed = allow(request)
+        return _response(run_sync(_page().answer(_asked(request, rest, reads=bool(allowed)), allowed)))
 
     return page
 
@@ -69,7 +76,7 @@ def _async_view(allow: Allow) -> Callable[..., Any]:
     async def page(request: HttpRequest, rest: str) -> HttpResponse:
         # Permissions are read from the database.
         allowed = await (allow(request) if iscoroutinefunction(allow) else sync_to_async(allow)(request))
-        asked = await sync_to_async(_asked)(request, rest)
+        asked = await sync_to_async(_asked)(request, rest, reads=bool(allowed))
         return _response(await _page().answer(asked, allowed))
 
     return page
@@ -88,14 +95,15 @@ def _staff(request: HttpRequest) -> tuple[str, set[str]] | None:
     return user.get_username(), {word for word, name in _PERMISSIONS.items() if user.has_perm(f"hookguard.{name}_webhookinbox")}
 
 
-def _asked(request: HttpRequest, rest: str) -> Asked:
+def _asked(request: HttpRequest, rest: str, *, reads: bool) -> Asked:
+    """Return the request; its form is read for a visitor only."""
     path = request.path[: -len(rest)] if rest else request.path
     return Asked(
         request.method or "GET",
         quote(path.rstrip("/")),
         rest,
         request.GET.dict(),
-        request.POST.dict(),
+        request.POST.dict() if reads else {},
         {name.lower(): value for name, value in request.headers.items()},
     )
 

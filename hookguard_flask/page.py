@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Request, Response
 from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import HTTPException
 
 from hookguard.guard.bridge import run_sync
 from hookguard.page.door import Door
 from hookguard.page.mount import need_allow, open_page
-from hookguard.page.site import Asked, Page
+from hookguard.page.site import LARGEST_FORM, Asked, Page
 from hookguard_flask.delivery import response_of
 from hookguard_flask.guards import guards_of
 from hookguard_flask.receiving import app_and_request
@@ -46,16 +47,16 @@ class PageBlueprint(Blueprint):
 
     def _view(self, rest: str = "", **_: object) -> Response:
         app, request = app_and_request()
+        allowed = app.ensure_sync(self._allow)(request)  # type: ignore[arg-type]  # it was checked
         path = request.path[: -len(rest)] if rest else request.path
         asked = Asked(
             request.method,
             quote((request.root_path + path).rstrip("/")),
             rest,
             request.args.to_dict(),
-            request.form.to_dict() if request.method == "POST" else {},
+            _form(request) if allowed else {},
             {name.lower(): value for name, value in request.headers.items()},
         )
-        allowed = app.ensure_sync(self._allow)(request)  # type: ignore[arg-type]  # it was checked
         return response_of(run_sync(self._page(app).answer(asked, allowed)))
 
     def _page(self, app: Flask) -> Page:
@@ -72,3 +73,14 @@ class PageBlueprint(Blueprint):
 
     def _key(self, app: Flask) -> str | bytes | None:
         return self._secret_key if self._secret_key is not None else app.secret_key
+
+
+def _form(request: Request) -> dict[str, str]:
+    """Return the fields of a form; none of a large one, so that the page rejects it."""
+    if request.method != "POST":
+        return {}
+    request.max_content_length = LARGEST_FORM
+    try:
+        return request.form.to_dict()
+    except HTTPException:
+        return {}

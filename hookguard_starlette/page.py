@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 import anyio.to_thread
 
@@ -66,16 +66,27 @@ class PageApp:
 
 
 def _asked(scope: Scope, form: dict[str, str]) -> Asked:
-    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-    rest = path[len(root) :] if path.startswith(f"{root}/") or path == root else path  # some frameworks cut the path
+    base, rest = _place(scope)
     return Asked(
         scope["method"],
-        quote(root),
-        rest.lstrip("/"),
+        quote(base),
+        rest,
         dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")[:8192])),
         form,
         {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
     )
+
+
+def _place(scope: Scope) -> tuple[str, str]:
+    """Return the path of the page, and the path within it: without a slash at the end, or at either end."""
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    if root and f"{path}/".startswith(f"{root}/"):
+        return root, path[len(root) :].strip("/")
+    # Litestar cuts the path and leaves the root as it is.
+    raw = scope.get("raw_path")
+    whole = unquote(raw.partition(b"?")[0].decode("latin-1")) if raw else path
+    rest = path.strip("/")
+    return whole.rstrip("/").removesuffix(rest).rstrip("/"), rest
 
 
 async def _form(scope: Scope, receive: Receive) -> dict[str, str]:

@@ -104,11 +104,11 @@ def test_an_asgi_application_needs_a_secret_key(box):
         starlette_hooks(box).page(allow=let_in)
 
 
-def ask_asgi(app, method, path, **more):
+def ask_asgi(app, method, path, *, root="/root", **more):
     import httpx
 
     async def send():
-        transport = httpx.ASGITransport(app, root_path="/root")
+        transport = httpx.ASGITransport(app, root_path=root)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             return await client.request(method, path, **more)
 
@@ -161,3 +161,30 @@ def test_the_page_reads_an_asynchronous_inbox():
         return [answer.status_code for answer in answers]
 
     assert asyncio.run(visit()) == [200, 200, 404]
+
+
+def test_a_large_form_has_no_token_in_flask_either(box):
+    app, hooks = flask_app(box, SECRET_KEY=KEY)
+    app.register_blueprint(hooks.page(allow=let_in), url_prefix=BASE)
+    client, key = app.test_client(), box.put("evt_1")
+    token = token_of(client.get(f"{BASE}/entry/{key}").text, f"/entry/{key}/drop")
+    answer = client.post(f"{BASE}/entry/{key}/drop", data={"token": token, "reason": "a good reason", "more": "x" * 70_000})
+    assert answer.status_code == 403
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert box.state(key) == "WAITING"
+
+
+def test_fastapi_and_litestar_mount_the_page(box):
+    fastapi = pytest.importorskip("fastapi")
+    litestar = pytest.importorskip("litestar")
+    page = starlette_hooks(box).page(allow=let_in, secret_key=KEY)
+    app = fastapi.FastAPI()
+    app.mount(BASE, page)
+    other = litestar.Litestar([litestar.asgi(BASE, is_mount=True, copy_scope=True)(page)])
+    key = box.put("evt_1")
+    for mounted, root in ((app, ""), (app, "/root"), (other, ""), (other, "/root"), (page, ""), (page, "/root")):
+        base = root if mounted is page else f"{root}{BASE}"
+        for path in (f"{base}/", f"{base}/entries", f"{base}/entry/{key}"):
+            text = ask_asgi(mounted, "GET", path, root=root).text
+            assert "evt_1" in text or "stripe" in text
+            assert f'href="{base}/style.css"' in text
