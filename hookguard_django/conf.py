@@ -37,6 +37,7 @@ __all__ = [
     "guard_for",
     "guarded_requests",
     "guarded_views",
+    "in_thread",
     "paths",
     "uses_database",
     "uses_inbox",
@@ -177,10 +178,12 @@ def _make_async_guard(endpoint: Endpoint, store: Store | AsyncStore) -> AsyncGua
             f"{store!r} begins its transaction in the view's own thread, and an asynchronous view has none: write the view with"
             " def, which Django serves under ASGI too, or use ORMStore"
         )
-    return AsyncGuard(endpoint, store, in_thread=_in_thread)
+    return AsyncGuard(endpoint, store, in_thread=in_thread)
 
 
-async def _in_thread(call: Callable[[], Any]) -> Any:
+async def in_thread(call: Callable[[], Any]) -> Any:
+    """Call in a thread of its own, and close its old connections."""
+
     def alone() -> Any:
         try:
             return call()

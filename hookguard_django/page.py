@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import re_path
 
 from hookguard import ConfigurationError, Reply
-from hookguard.guard.bridge import run_sync
+from hookguard.guard.bridge import call_inline, run_sync
 from hookguard.page.mount import need_allow, open_page
 from hookguard.page.site import Asked, Page
-from hookguard_django.conf import Once, endpoints
+from hookguard_django.conf import Once, endpoints, in_thread
 
 __all__ = ["page_urls"]
 
@@ -84,7 +84,8 @@ def _async_view(allow: Allow) -> Callable[..., Any]:
 
 @Once
 def _page() -> Page:
-    return open_page(endpoints(), settings.SECRET_KEY)
+    blocking = not inspect.iscoroutinefunction(endpoints().store.claim)
+    return open_page(endpoints(), settings.SECRET_KEY, call_inline if blocking else in_thread)
 
 
 def _staff(request: HttpRequest) -> tuple[str, set[str]] | None:

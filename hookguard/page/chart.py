@@ -1,4 +1,4 @@
-"""The chart of the page: entries that were done and that died in each hour, as SVG made on the server."""
+"""The charts of the page, as SVG made on the server: entries done and dead in each hour; deliveries rejected in each hour."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Final
 
-from hookguard.page.html import Html, join, tag
+from hookguard.evidence.contract import HOURLY
+from hookguard.page.html import Child, Html, join, tag
 from hookguard.page.look import Hour
 
-__all__ = ["chart"]
+__all__ = ["chart", "rejected_chart"]
 
 #: In units of the picture, which is as wide as the page.
 _BAR: Final = 20
@@ -20,20 +21,35 @@ _TEXT: Final = 20
 def chart(hours: Sequence[Hour], *, complete: bool) -> Html:
     """Return the figure: done entries above the line, dead ones below it. The caption has the numbers, as text."""
     done, dead = sum(hour.done for hour in hours), sum(hour.dead for hour in hours)
-    above, below = max(hour.done for hour in hours), max(hour.dead for hour in hours)
-    scale = _HEIGHT / max(1, above + below)
-    ground = round(above * scale) if done or dead else _HEIGHT
-    bars = [_bar(number, hour, ground, scale) for number, hour in enumerate(hours)]
-    marks = [_mark(number, hour) for number, hour in enumerate(hours) if number % 6 == 0]
-    width = _BAR * len(hours)
-    line = tag("line", x1=0, x2=width, y1=ground, y2=ground, class_="ground")
+    above = max(hour.done for hour in hours)
     title = f"Entries per hour in the last {len(hours)} hours: {done:,} done, at most {above:,} in an hour, and {dead:,} dead"
-    picture = tag("svg", *bars, line, *marks, role="img", aria_label=title, viewBox=f"0 0 {width} {_HEIGHT + _TEXT}")
     key = (tag("span", "Done", class_="key done"), " is above the line, ", tag("span", "dead", class_="key dead"), " below. ")
     among = "Counted are the entries that the inbox still keeps" + (
         "." if complete else ", and of each state only the 1,000 that were stored last."
     )
-    return tag("figure", picture, tag("figcaption", *key, f"{title}. {among} Hours are UTC."))
+    return _figure(hours, title, *key, f"{title}. {among} Hours are UTC.")
+
+
+def rejected_chart(hours: Sequence[Hour], *, complete: bool) -> Html:
+    """Return the figure of rejected deliveries."""
+    number, highest = sum(hour.dead for hour in hours), max(hour.dead for hour in hours)
+    title = f"Rejected deliveries per hour in the last {len(hours)} hours: {number:,}, at most {highest:,} in an hour"
+    among = f"Of each endpoint at most {HOURLY} in an hour are recorded." + ("" if complete else " Only the newest are counted.")
+    return _figure(
+        [hour._replace(done=hour.dead, dead=0) for hour in hours], title, f"{title}. {among} Hours are UTC.", rejected=True
+    )
+
+
+def _figure(hours: Sequence[Hour], title: str, *caption: Child, rejected: bool = False) -> Html:
+    above, below = max(hour.done for hour in hours), max(hour.dead for hour in hours)
+    scale = _HEIGHT / max(1, above + below)
+    ground = round(above * scale) if above or below else _HEIGHT
+    bars = [_bar(number, hour, ground, scale) for number, hour in enumerate(hours)]
+    marks = [_mark(number, hour) for number, hour in enumerate(hours) if number % 6 == 0]
+    width = _BAR * len(hours)
+    line = tag("line", x1=0, x2=width, y1=ground, y2=ground, class_="ground")
+    picture = tag("svg", *bars, line, *marks, role="img", aria_label=title, viewBox=f"0 0 {width} {_HEIGHT + _TEXT}")
+    return tag("figure", picture, tag("figcaption", *caption), class_="rejected" if rejected else None)
 
 
 def _bar(number: int, hour: Hour, ground: int, scale: float) -> Html:

@@ -6,14 +6,27 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
+from hookguard.evidence.contract import DeliveryRecord
 from hookguard.inbox.contract import Entry, EntryState, entry_key
-from hookguard.page.chart import chart
+from hookguard.page.chart import chart, rejected_chart
 from hookguard.page.door import Visitor
 from hookguard.page.html import Child, Html, duration, lines, tag, when
 from hookguard.page.look import MOST, LaneRow, Listing, Overview, Wanted
 from hookguard.page.opened import Opened, Provenance
+from hookguard.page.records import Rejected, RejectedHours, Sought
 
-__all__ = ["LONGEST_REASON", "SHORTEST_REASON", "SPANS", "Frame", "entry", "listing", "message", "overview", "preview"]
+__all__ = [
+    "LONGEST_REASON",
+    "SHORTEST_REASON",
+    "SPANS",
+    "Frame",
+    "entry",
+    "listing",
+    "message",
+    "overview",
+    "preview",
+    "rejections",
+]
 
 #: Letters of a reason.
 SHORTEST_REASON: Final = 3
@@ -38,6 +51,7 @@ class Frame(NamedTuple):
     base: str  #: the path, without a slash at the end
     visitor: Visitor
     now: float
+    records: bool = False  #: whether there is a page of rejected deliveries
 
     def link(self, path: str, text: Child, **attributes: str | None) -> Html:
         """Return a link to another page."""
@@ -54,6 +68,7 @@ class Frame(NamedTuple):
             tag("link", rel="stylesheet", href=f"{self.base}/style.css"),
         )
         links = [("", "Overview"), ("entries", "Entries"), ("entries?state=dead", "Dead")]
+        links += [("rejected", "Rejected")] if self.records else []
         body = tag(
             "body",
             tag("a", "Skip to the content", href="#main", class_="skip"),
@@ -67,12 +82,15 @@ class Frame(NamedTuple):
         return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n".encode()
 
 
-def overview(frame: Frame, found: Overview) -> bytes:
-    """The first page: a row for each endpoint and part, and the chart."""
+def overview(frame: Frame, found: Overview, rejected: RejectedHours | None) -> bytes:
+    """The first page: a row for each endpoint and part, and the charts."""
     head = ("endpoint", "waiting", "oldest due for", "held", "dead", "done and kept")
     rows = [_lane_row(frame, row) for row in found.rows]
     table = _table("Entries of each endpoint", head, rows) if rows else tag("p", "The inbox is empty.")
-    return frame.page("Inbox", table, tag("h2", "The last day"), chart(found.hours, complete=found.complete))
+    charts = [tag("h2", "The last day"), chart(found.hours, complete=found.complete)]
+    if rejected is not None:
+        charts += [tag("h2", "Rejected in the last day"), rejected_chart(rejected.hours, complete=rejected.complete)]
+    return frame.page("Inbox", table, *charts)
 
 
 def _lane_row(frame: Frame, row: LaneRow) -> list[Child]:
@@ -121,20 +139,45 @@ def _entry_row(frame: Frame, entry: Entry) -> list[Child]:
 
 
 def _filter(frame: Frame, wanted: Wanted, span: str) -> Html:
-    state = wanted.state.name.lower() if wanted.state is not None else ""
-    return tag(
-        "form",
-        _choice("state", "State", ["", *_STATES], state),
+    return _search(
+        frame,
+        "entries",
+        _choice("state", "State", ["", *_STATES], wanted.state.name.lower() if wanted.state is not None else ""),
         _choice("since", "In this state for at most", ["", *SPANS], span),
         _text("endpoint", "Endpoint", wanted.endpoint or "", maxlength=255),
         _text("type", "Event type", wanted.type or "", maxlength=255),
-        tag("button", "Filter"),
-        method="get",
-        action=f"{frame.base}/entries",
-        class_="filter",
-        role="search",
-        aria_label="Filter",
     )
+
+
+def _search(frame: Frame, path: str, *fields: Html) -> Html:
+    attributes = {"method": "get", "action": f"{frame.base}/{path}", "class_": "filter", "role": "search", "aria_label": "Filter"}
+    return tag("form", *fields, tag("button", "Filter"), **attributes)
+
+
+def rejections(frame: Frame, sought: Sought, span: str, found: Rejected) -> bytes:
+    """The newest rejected deliveries that a filter takes: never a body, nor the value of a header."""
+    fields = (
+        _choice("since", "In the last", ["", *SPANS], span),
+        _text("endpoint", "Endpoint", sought.endpoint or "", maxlength=255),
+        _text("cause", "Cause or reason", sought.cause or "", maxlength=80),
+    )
+    head = ("delivery", "when", "endpoint", "status", "why", "type", "bytes")
+    rows = [_rejected_row(frame, record) for record in found.records]
+    more = []
+    if found.after is not None:
+        every = {"endpoint": sought.endpoint, "cause": sought.cause, "since": span, "after": found.after}
+        older = urlencode({name: value for name, value in every.items() if value})
+        more.append(tag("p", frame.link(f"rejected?{older}", "Older deliveries", rel="next")))
+    table = _table("Rejected deliveries", head, rows) if rows else tag("p", "No rejected delivery is recorded here.")
+    note = "Anybody may have sent them: their types were not verified."
+    return frame.page("Rejected deliveries", _search(frame, "rejected", *fields), tag("p", note), table, *more)
+
+
+def _rejected_row(frame: Frame, record: DeliveryRecord) -> list[Child]:
+    why = ", ".join(f"{finding.code} ({finding.kind})" for finding in record.findings) or record.reason_code
+    status = "" if record.status is None else str(record.status)
+    size = f"{record.body_size:,}"
+    return [record.mark, when(record.at, frame.now), record.endpoint, status, why, record.event_type, size]
 
 
 def entry(frame: Frame, found: Entry, proof: Provenance, token: Token, opened: Opened | None = None, wrong: str = "") -> bytes:

@@ -8,7 +8,7 @@ from typing import Union
 
 from hookguard.privacy.shown import printable
 
-__all__ = ["Html", "duration", "join", "lines", "tag", "when"]
+__all__ = ["Child", "Html", "duration", "join", "lines", "tag", "when"]
 
 
 class Html(str):

@@ -9,6 +9,7 @@ from typing import Any
 from hookguard.config import Settings
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
+from hookguard.evidence.contract import KeepsEvidence
 from hookguard.gateway import GatewayVerifier
 from hookguard.guard.bridge import ThreadRunner, call_inline
 from hookguard.inbox.contract import KeepsDeliveries
@@ -44,11 +45,11 @@ def open_page(settings: Settings, secret_key: str | bytes | None, in_thread: Thr
             f"page: {store!r} cannot keep deliveries, so there is no inbox to show: use a store with an inbox, such as"
             " sqlite:///hookguard.sqlite3"
         )
-    return Page(_caller(store.inbox(), in_thread), door, {name: _facts(each) for name, each in _with_inbox(settings).items()})
-
-
-def _with_inbox(settings: Settings) -> dict[str, Endpoint]:
-    return {name: endpoint for name, endpoint in settings.endpoints.items() if endpoint.inbox is not None}
+    facts = {name: _facts(endpoint) for name, endpoint in settings.endpoints.items() if endpoint.inbox is not None}
+    records = None
+    if isinstance(store, KeepsEvidence) and any(endpoint.evidence is not None for endpoint in settings.endpoints.values()):
+        records = _blocking(store.evidence(), in_thread)
+    return Page(_caller(store.inbox(), in_thread), door, facts, records)
 
 
 def _facts(endpoint: Endpoint) -> EndpointFacts:
@@ -66,14 +67,17 @@ def _caller(inbox: Any, in_thread: ThreadRunner) -> Call:
     if not inspect.iscoroutinefunction(inbox.counts):
         awaited = getattr(inbox, "awaited", None)
         if in_thread is call_inline or awaited is None:
-
-            async def call_blocking(operation: Callable[[Any], Any]) -> Any:
-                return await in_thread(lambda: operation(inbox))
-
-            return call_blocking
+            return _blocking(inbox, in_thread)
         inbox = awaited(in_thread)
 
     async def call(operation: Callable[[Any], Any]) -> Any:
         return await operation(inbox)
+
+    return call
+
+
+def _blocking(called: Any, in_thread: ThreadRunner) -> Call:
+    async def call(operation: Callable[[Any], Any]) -> Any:
+        return await in_thread(lambda: operation(called))
 
     return call

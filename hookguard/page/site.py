@@ -17,6 +17,7 @@ from hookguard.page.door import Door, Visitor, same_site, visitor
 from hookguard.page.draw import LONGEST_REASON, SHORTEST_REASON, SPANS, Frame
 from hookguard.page.look import MOST, Call, Look, Wanted
 from hookguard.page.opened import EndpointFacts, Provenance, open_entry, provenance
+from hookguard.page.records import Rejections, Sought
 from hookguard.privacy.shown import printable
 from hookguard.reply import Reply
 
@@ -66,10 +67,11 @@ class _Ended(Exception):
 
 
 class Page:
-    """The page over one inbox. ``endpoints`` has the endpoints with an inbox."""
+    """The page over one inbox. ``endpoints`` has the endpoints with an inbox; ``records`` calls the store's evidence, if any."""
 
-    def __init__(self, call: Call, door: Door, endpoints: Mapping[str, EndpointFacts]) -> None:
+    def __init__(self, call: Call, door: Door, endpoints: Mapping[str, EndpointFacts], records: Call | None = None) -> None:
         self._look = Look(call)
+        self._rejections = Rejections(records) if records is not None else None
         self._door = door
         self._endpoints = endpoints
 
@@ -81,7 +83,7 @@ class Page:
         who = visitor(allowed)
         if who is None:
             return nobody()
-        frame = Frame(asked.base, who, time.time())
+        frame = Frame(asked.base, who, time.time(), self._rejections is not None)
         try:
             status, kind, body = await self._answer(frame, asked)
         except _Ended as ended:
@@ -104,10 +106,14 @@ class Page:
             return 200, _HTML, await (self._rerun_these(frame, asked) if posts else self._preview(frame, asked))
         if not posts and not rest:
             if place == "":
-                return 200, _HTML, draw.overview(frame, await self._look.overview(frame.now))
+                rejected = await self._rejections.hours(frame.now) if self._rejections is not None else None
+                return 200, _HTML, draw.overview(frame, await self._look.overview(frame.now), rejected)
             if place == "entries":
                 wanted, span = _wanted(asked.query, frame.now)
                 return 200, _HTML, draw.listing(frame, wanted, span, await self._look.listing(wanted))
+            if place == "rejected" and self._rejections is not None:
+                sought, span = _sought(asked.query, frame.now)
+                return 200, _HTML, draw.rejections(frame, sought, span, await self._rejections.listing(sought))
             if place == "style.css":
                 return 200, "text/css; charset=utf-8", _STYLE
         raise _Ended(404, "Not found", "Nothing is here.")
@@ -220,18 +226,29 @@ def _these(fields: Mapping[str, str]) -> str:
 def _wanted(query: Mapping[str, str], now: float) -> tuple[Wanted, str]:
     """Return the filter of a query, and the choice of its age. Anything that is not a choice is left out."""
     state = query.get("state", "").upper()
+    chosen = EntryState[state] if state in EntryState.__members__ else None
+    span, since = _since(query, now)
+    return Wanted(_text(query, "endpoint"), chosen, _text(query, "type"), since or 0.0, None, _after(query)), span
+
+
+def _sought(query: Mapping[str, str], now: float) -> tuple[Sought, str]:
+    """Return the filter of rejected deliveries, and the choice of its age."""
+    span, since = _since(query, now)
+    return Sought(_text(query, "endpoint"), _text(query, "cause"), since, _after(query)), span
+
+
+def _text(query: Mapping[str, str], name: str) -> str | None:
+    return query.get(name, "").strip()[:255] or None
+
+
+def _since(query: Mapping[str, str], now: float) -> tuple[str, float | None]:
     span = query.get("since", "")
-    span = span if span in SPANS else ""
+    return (span, now - SPANS[span]) if span in SPANS else ("", None)
+
+
+def _after(query: Mapping[str, str]) -> int | None:
     after = query.get("after", "")
-    wanted = Wanted(
-        query.get("endpoint", "").strip()[:255] or None,
-        EntryState[state] if state in EntryState.__members__ else None,
-        query.get("type", "").strip()[:255] or None,
-        now - SPANS[span] if span else 0.0,
-        None,
-        int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None,
-    )
-    return wanted, span
+    return int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
 
 
 def _changed(frame: Frame, count: int, of: int, what: str, back: str = "entries") -> bytes:

@@ -2,15 +2,20 @@
 
 import asyncio
 import re
+import secrets
+import time
 from contextlib import contextmanager
 from html import unescape
 from typing import NamedTuple
 
 from inboxes import SECRET, Box
 
+from hookguard.evidence.contract import DeliveryRecord, KeptBody
+
 BASE = "/ops/webhooks"
 KEY = "signs-the-forms-of-the-page"
 ALL = ("ada", {"look", "open", "rerun", "drop"})
+CANARY = "canary-4242"
 FRAMEWORKS = ("flask", "django", "starlette")
 
 #: Settings of the endpoint whose events the box holds.
@@ -59,14 +64,30 @@ class PageSite:
         return self.post(path, {"token": self.token(path, f"/entry/{key}"), **form})
 
 
+def reject(box, age=0.0, **facts):
+    """Store the record of a rejected delivery that came some seconds ago."""
+    now = time.time()
+    given = {
+        "endpoint": "stripe",
+        "provider": "stripe",
+        "outcome": "rejected",
+        "status": 401,
+        "reason_code": "signature_mismatch",
+    }
+    found = DeliveryRecord(delivery=secrets.token_hex(16), at=now - age, keep_until=now + 600, **{**given, **facts})
+    assert box.evidence().write([(found, KeptBody(CANARY.encode()))]) == 1
+    return found
+
+
 def token_of(text, action):
     form = re.search(rf'<form[^>]*action="{BASE}{re.escape(action)}"[^>]*>(.*?)</form>', text, re.DOTALL)
     assert form, (action, text)
     return unescape(re.search(r'name="token" value="([^"]+)"', form[1])[1])
 
 
-def settings(box, **inbox):
-    return {"endpoints": {"stripe": {"secrets": [SECRET], "inbox": {**INBOX, **inbox}}}, "store": box.url}
+def settings(box, *, evidence=False, **inbox):
+    endpoint = {"secrets": [SECRET], "inbox": {**INBOX, **inbox}, "evidence": evidence}
+    return {"endpoints": {"stripe": endpoint}, "store": box.url}
 
 
 @contextmanager

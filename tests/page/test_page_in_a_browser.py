@@ -16,14 +16,17 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="pip install seleni
 axe = pytest.importorskip("axe_core_python", reason="pip install selenium axe-core-python")
 
 from inboxes import Box
-from page_sites import ALL, BASE, KEY, settings
+from page_sites import ALL, BASE, KEY, reject, settings
 from pages import ROOT
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 from servers import missing
 from werkzeug.serving import make_server
 
+from hookguard.evidence.contract import FoundCause
 from hookguard_flask import HookGuard
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -77,7 +80,7 @@ def box(tmp_path):
 @pytest.fixture
 def url(box):
     app = flask.Flask("shop")
-    app.config.update(HOOKGUARD=settings(box), SECRET_KEY=KEY)
+    app.config.update(HOOKGUARD=settings(box, evidence=True), SECRET_KEY=KEY)
     app.register_blueprint(HookGuard(app).page(allow=lambda request: ALL), url_prefix=BASE)
     with serving(app) as found:
         yield found
@@ -110,6 +113,8 @@ def fill(box):
         held = box.inbox.take_one(key, lease=60, settings=SETTINGS)
         box.inbox.complete(key, token=held.token, settings=SETTINGS)
     box.kill(box.put("evt_1Q8dead", kinds[0]), "ConnectionError: the mail server is down")
+    for hours in (1, 1, 1, 4, 9):
+        reject(box, age=hours * 3600, event_type=kinds[0], findings=(FoundCause("secret_retired", "proved"),))
     key = box.put("evt_1Q9dead", kinds[1])
     box.kill(key, "no such customer")
     return key
@@ -126,8 +131,27 @@ def problems(browser):
     ]
 
 
+@contextmanager
+def another_page(browser):
+    """Wait until the page is gone, and the next one has loaded."""
+    began = browser.execute_script("return performance.timeOrigin")
+    yield
+
+    def loaded(browser):
+        now, state = browser.execute_script("return [performance.timeOrigin, document.readyState]")
+        return now != began and state == "complete"
+
+    # A question to a page that is just being left may fail.
+    WebDriverWait(browser, 120, ignored_exceptions=[WebDriverException]).until(loaded)
+
+
+def button(browser, text):
+    return browser.find_element(By.XPATH, f"//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']")
+
+
 def click(browser, text):
-    browser.find_element(By.XPATH, f"//button[normalize-space()='{text}'] | //a[normalize-space()='{text}']").click()
+    with another_page(browser):
+        button(browser, text).click()
 
 
 def main_text(browser):
@@ -143,7 +167,7 @@ def test_a_dead_entry_is_found_opened_rerun_and_dropped_by_clicks(browser, box, 
     assert "(hidden)" not in main_text(browser)
     click(browser, "Show the body")
     assert '"card": "(hidden)"' in main_text(browser)
-    click(browser, "Rerun")
+    button(browser, "Rerun").click()
     assert box.state(key) == "DEAD", "the browser asks for the reason"
     browser.find_element(By.ID, "rerun-reason").send_keys("the customer is back")
     click(browser, "Rerun")
@@ -151,7 +175,8 @@ def test_a_dead_entry_is_found_opened_rerun_and_dropped_by_clicks(browser, box, 
     assert box.state(key) == "WAITING"
     click(browser, "Go on")
     assert "rerun by ada: the customer is back" in main_text(browser)
-    browser.find_element(By.ID, "drop-reason").send_keys("a test event", Keys.ENTER)
+    with another_page(browser):
+        browser.find_element(By.ID, "drop-reason").send_keys("a test event", Keys.ENTER)
     assert "1 of 1 entry is deleted" in main_text(browser)
     assert box.state(key) is None
     assert browser.find_elements(By.TAG_NAME, "script") == []
@@ -162,8 +187,8 @@ def test_many_dead_entries_are_rerun_by_clicks_and_keys(browser, box, url):
     browser.get(f"{url}/entries?state=dead")
     click(browser, "Rerun the dead entries of this filter …")
     assert "Rerun 2 dead entries" in main_text(browser)
-    reason = browser.find_element(By.ID, "rerun-reason")
-    reason.send_keys("the mail server was down", Keys.TAB, Keys.SPACE)
+    with another_page(browser):
+        browser.find_element(By.ID, "rerun-reason").send_keys("the mail server was down", Keys.TAB, Keys.SPACE)
     assert "2 of 2 entries are due again" in main_text(browser)
 
 
@@ -171,7 +196,8 @@ def test_the_filter_works_without_a_mouse(browser, box, url):
     fill(box)
     browser.get(f"{url}/entries")
     assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == 14
-    browser.find_element(By.ID, "type").send_keys("invoice.paid", Keys.ENTER)
+    with another_page(browser):
+        browser.find_element(By.ID, "type").send_keys("invoice.paid", Keys.ENTER)
     assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == 6
     browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
     assert browser.switch_to.active_element.text == "Skip to the content"
@@ -180,12 +206,16 @@ def test_the_filter_works_without_a_mouse(browser, box, url):
 def test_the_chart_shows_a_bar_for_done_and_one_for_dead_entries(browser, box, url):
     fill(box)
     browser.get(f"{url}/")
-    bars = {bar.get_attribute("class"): bar.rect for bar in browser.find_elements(By.CSS_SELECTOR, "svg > rect")}
+    bars = {
+        bar.get_attribute("class"): bar.rect for bar in browser.find_elements(By.CSS_SELECTOR, "figure:not(.rejected) svg > rect")
+    }
     assert sorted(bars) == ["dead", "done"]
     done, dead = bars["done"], bars["dead"]
     assert done["height"] == pytest.approx(3.5 * dead["height"], rel=0.1)
     assert dead["y"] == pytest.approx(done["y"] + done["height"], abs=1)
-    assert len(browser.find_elements(By.CSS_SELECTOR, "svg > text")) == 4
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg > text")) == 8
+    rejected = browser.find_elements(By.CSS_SELECTOR, "figure.rejected svg > rect")
+    assert sorted(round(bar.rect["height"] / rejected[0].rect["height"]) for bar in rejected) == [1, 1, 3]
     assert "7 done" in browser.find_element(By.TAG_NAME, "svg").get_attribute("aria-label")
 
 
@@ -195,7 +225,16 @@ def test_each_page_is_accessible_and_fits_the_screen(browser, box, url, size, sc
     key = fill(box)
     box.kill(box.put("evt_" + "long" * 50, "type." * 40), "reason " * 100)
     screen(browser, size, scheme)
-    for path in ("/", "/entries", "/entries?state=dead", f"/entry/{key}", "/rerun", "/nothing", f"/entry/{key}#body"):
+    for path in (
+        "/",
+        "/entries",
+        "/entries?state=dead",
+        "/rejected",
+        f"/entry/{key}",
+        "/rerun",
+        "/nothing",
+        f"/entry/{key}#body",
+    ):
         browser.get(url + path.partition("#")[0])
         if path.endswith("#body"):
             click(browser, "Show the body")
@@ -214,7 +253,7 @@ def test_the_pictures_of_the_manual(browser, box, url):
     key = fill(box)
     IMAGES.mkdir(exist_ok=True)
     for name, size, scheme, path in (
-        ("page-overview", {**DESK, "width": 800, "height": 540}, "light", "/"),
+        ("page-overview", {**DESK, "width": 800, "height": 820}, "light", "/"),
         ("page-entry", {**DESK, "width": 800, "height": 760}, "dark", f"/entry/{key}"),
         ("page-phone", PHONE, "light", f"/entry/{key}"),
     ):

@@ -15,7 +15,8 @@ class Box:
 
     def __init__(self, path):
         self.url = f"sqlite:///{path}"
-        self.inbox = SQLiteStore(path).inbox()
+        self._store = SQLiteStore(path)
+        self.inbox = self._store.inbox()
         self.endpoint = Endpoint(Verifier("stripe", [SECRET]))
 
     def put(self, identifier, kind="order.paid"):
@@ -33,6 +34,10 @@ class Box:
         """Let a worker give up on an entry."""
         held = self.inbox.take_one(key, lease=60, settings=SETTINGS)
         assert self.inbox.give_up(key, token=held.token, reason=reason, settings=SETTINGS)
+
+    def evidence(self):
+        """The records of deliveries in the same file."""
+        return self._store.evidence()
 
     def state(self, key):
         return next((entry.state.name for entry in self.inbox.find(key=key, limit=1)), None)
