@@ -311,6 +311,19 @@ def alias(request):
     close_database(request.param)
 
 
+def test_a_database_that_a_test_may_not_use_is_reported_in_the_words_of_its_plugin(alias, monkeypatch):
+    """pytest-django replaces this method in tests that lack its mark. An advice on the store would mislead."""
+
+    def blocked(connection):
+        raise RuntimeError('Database access not allowed, use the "django_db" mark')
+
+    connections[alias].close()
+    with monkeypatch.context() as patched:
+        patched.setattr("django.db.backends.base.base.BaseDatabaseWrapper.ensure_connection", blocked)
+        with pytest.raises(RuntimeError, match="django_db"):
+            ORMStore(alias).claim(KEY, **ARGUMENTS)
+
+
 def test_a_table_that_is_missing_says_what_to_do():
     with pytest.raises(MissingTable, match=r"manage\.py migrate"):
         ORMStore("sqlite").claim(KEY, **ARGUMENTS)
