@@ -1,6 +1,7 @@
 """A worker's views in transactional mode on Django's ORM: an entry is done exactly if its effect is there, once."""
 
 import logging
+import threading
 import time
 from functools import partial
 
@@ -302,9 +303,29 @@ def test_a_worker_handles_each_event_once_by_wsgi_and_asgi(alias):
             assert [shop.entry(event_id).attempt for event_id in good + failing] == [1] * 6 + [2] * 6
 
 
-def test_on_sqlite_a_worker_runs_one_event_of_an_endpoint_at_a_time():
-    assert ORMTransactionStore("sqlite").inbox().at_once == 1
-    assert ORMTransactionStore("postgresql").inbox().at_once is None
+def test_a_worker_runs_events_beside_each_other_except_on_sqlite(alias):
+    """SQLite's one writer is the view's transaction: a second one would wait for it, and could fail."""
+    together, most = [], [0]
+    inside = threading.Event()
+
+    def work(event_id):
+        together.append(event_id)
+        most[0] = max(most[0], len(together))
+        if len(together) > 1:
+            inside.set()
+        shop.good(event_id)
+        inside.wait(0.2 if alias == "sqlite" else 30)
+        together.remove(event_id)
+
+    with InboxShop(alias) as shop:
+        events = [fresh_id() for _ in range(3)]
+        assert {shop.put(event_id) for event_id in events} == {200}
+        shop.work = work
+        assert shop.lane.room == (1 if alias == "sqlite" else float("inf"))
+        outcomes = run_worker(Worker(wsgi_application(), open_lanes(None), drain=True)).outcomes
+        assert (outcomes["handled"] >= 3, outcomes["failed"]) == (True, 0)
+        assert {shop.truth(event_id) for event_id in events} == {(1, True)}
+    assert (most[0] == 1) == (alias == "sqlite")
 
 
 def test_a_projects_own_test_case_works_off_its_inbox(alias):
