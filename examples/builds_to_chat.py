@@ -27,6 +27,7 @@ from hookguard.relay.sending import Sending, Sent
 from hookguard_starlette import HookGuard
 
 logging.basicConfig(level=logging.INFO)  # shows one line for each delivery
+logging.getLogger("httpx").setLevel(logging.WARNING)  # its other lines hold the chat's URL, which is a secret
 LOCAL = {"allow_http": True, "allow_networks": ["127.0.0.0/8"]}  # to try it on one machine: leave this out in production
 
 

@@ -44,7 +44,8 @@ COMMANDS = {
 
 @pytest.fixture
 def running(tmp_path):
-    """Start an example's web server and its worker, on a copy; the URL of the server."""
+    """Start an example's web server and its worker, on a copy; the URL of the server. ``said`` is what the worker prints."""
+    said = []
 
     @contextmanager
     def run(name, environment, *, works=True):
@@ -59,9 +60,11 @@ def running(tmp_path):
                 yield url
             finally:
                 worker.terminate()
-                print(worker.communicate(timeout=60)[0])
+                said.append(worker.communicate(timeout=60)[0])
+                print(said[-1])
             assert worker.returncode == 0
 
+    run.said = said
     return run
 
 
@@ -123,6 +126,9 @@ def test_builds_reach_the_chat_and_the_audit_each_with_its_own_tries(running):
             assert until(lambda: len(chat.seen) == 2 and len(audit.seen) == 2, 120), (chat.seen, audit.seen)
     assert [json.loads(came.body) for came in chat.seen] == [{"text": "web #7: failed"}] * 2
     assert {verified(came).body for came in audit.seen} == {each.body for each in sent}
+    (said,) = running.said
+    assert "buildkite handled" in said
+    assert chat.url not in said, "the address of a chat is a secret"
 
 
 def test_alerts_go_to_the_backup_when_the_service_on_duty_fails(running):
