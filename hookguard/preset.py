@@ -69,6 +69,7 @@ class Preset:
     proof: tuple[Proof, ...] = ()  #: the independent proofs in the tests
     doubt: str = ""  #: what no official source confirms, and what is assumed; empty if everything is confirmed
     secret_shape: str = ""  #: a pattern of the secrets that the provider shows: ``"whsec_[A-Za-z0-9]{32,}"``
+    test_shape: str = ""  #: how the secrets of its test mode begin, as a pattern, if they differ from those of the live mode
     not_secrets: tuple[tuple[str, str], ...] = ()  #: how the provider's other credentials begin, as patterns, in words
     stand_ins: tuple[tuple[str, str], ...] = ()  #: fields of the secret, with the values that its own tests are signed with
     probe: Callable[[Delivery], bool] | None = None  #: whether a delivery is its test that wrong signatures are rejected

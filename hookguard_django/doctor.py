@@ -77,6 +77,7 @@ def describe() -> Application:
         store=store,
         routes=list(_routes(known, views)),
         lists_all=unreadable is None,
+        debug=settings.DEBUG,
         slash_redirects=settings.APPEND_SLASH and _COMMON in settings.MIDDLEWARE,
         migration=f"Run manage.py migrate hookguard --database {alias}" if alias is not None else "",
         finders=(

@@ -41,6 +41,7 @@ def describe(app: Flask) -> Application:
         routes=list(_routes(app, guards)),
         slash_redirects=any(rule.strict_slashes is not False for rule in app.url_map.iter_rules()),
         around=app.app_context,
+        debug=app.debug or app.testing,
         finders=(
             Finder(("C2",), lambda _: _unknown(app, guards)),
             Finder(("U4",), lambda _: _past_guards(app, guards)),

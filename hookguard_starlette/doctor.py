@@ -58,6 +58,7 @@ def describe(app: Any, guards: Guards[AsyncGuard]) -> Application:
         store=settings.store if made else None,
         routes=[*routes, *_routes(own or ())],
         lists_all=own is not None and not any(map(_hides_routes, own)),
+        debug=bool(getattr(inner, "debug", False)),
         slash_redirects=bool(getattr(getattr(inner, "router", None), "redirect_slashes", False)),
         finders=(
             Finder(("U2",), lambda application: _https_redirects(layers, application)),

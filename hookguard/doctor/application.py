@@ -48,6 +48,7 @@ class Application:
     - ``finders``: the framework's own.
     - ``around``: makes the context in which the store is asked.
     - ``migration``: the command that makes the store's table.
+    - ``debug``: whether the framework is in the mode for development, or for tests.
     - ``ends``: whether the process ends after the checks, so that the store is closed.
     """
 
@@ -62,6 +63,7 @@ class Application:
     finders: Sequence[Finder] = ()
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
     migration: str = ""
+    debug: bool = False
     ends: bool = False
 
     @classmethod

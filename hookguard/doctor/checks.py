@@ -82,6 +82,14 @@ CHECKS: Final = (
         "Add the new secret, and remove those whose dates are over.",
     ),
     Check(
+        "S6",
+        "warning",
+        "deployment",
+        "no secret of the provider's test mode is used where the application is deployed",
+        "test payments count as paid",
+        "Set the secret of the live mode. Where test events are wanted, silence this check.",
+    ),
+    Check(
         "P1",
         "info",
         "settings",
@@ -298,6 +306,22 @@ CHECKS: Final = (
         "Read its error with hookguard inbox, mend the cause, then rerun it.",
     ),
     Check(
+        "R1",
+        "warning",
+        "settings",
+        "a relay sends events over an encrypted connection",
+        "others on the way read the events",
+        "Write https://, amqps:// or tls://.",
+    ),
+    Check(
+        "R2",
+        "error",
+        "settings",
+        "no target of a relay is an endpoint of this application",
+        "each event goes in a circle until the limit of hops ends it",
+        "Name the URL of the application that shall get the events.",
+    ),
+    Check(
         "A1",
         "info",
         "settings",
@@ -336,6 +360,14 @@ CHECKS: Final = (
         "no file that others can read, and no argument of the process, holds a secret",
         "others on the machine, or in the repository, can sign deliveries",
         "Remove the secret there, then change it in the provider's dashboard.",
+    ),
+    Check(
+        "O3",
+        "info",
+        "settings",
+        "rejected deliveries are examined, and the log names the cause",
+        "the log says that a signature does not match, and not why",
+        "Leave autopsy on, and unset HOOKGUARD_AUTOPSY.",
     ),
     Check(
         "V1",

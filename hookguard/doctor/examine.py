@@ -12,6 +12,7 @@ from hookguard.doctor.checks import BY_ID, CHECKS, Stage
 from hookguard.doctor.providers import PROVIDER_FINDERS
 from hookguard.doctor.running import RUNNING_FINDERS
 from hookguard.doctor.secrets import SECRET_FINDERS
+from hookguard.doctor.settings import SETTING_FINDERS
 from hookguard.doctor.stores import STORE_FINDERS
 from hookguard.remarks import Level, Remark
 
@@ -48,6 +49,7 @@ _FINDERS: Final = (
     *SECRET_FINDERS,
     *PROVIDER_FINDERS,
     *ADDRESS_FINDERS,
+    *SETTING_FINDERS,
     *RUNNING_FINDERS,
     *STORE_FINDERS,
 )

@@ -85,6 +85,13 @@ def _unfit(application: Application) -> Iterator[Remark]:
                 yield Remark("S3", f"{_about(endpoint, key)} has a line break in it")
 
 
+def _of_tests(application: Application) -> Iterator[Remark]:
+    for endpoint, preset, key in () if application.debug else _each(application):
+        texts = [text.decode("latin-1") for text in texts_of(preset, key).values()]
+        if preset.test_shape and any(re.match(preset.test_shape, text) for text in texts):
+            yield Remark("S6", f"{_about(endpoint, key)} is of the test mode of {preset.title or preset.name}")
+
+
 def _twice(application: Application) -> Iterator[Remark]:
     own = os.urandom(32)
     places: defaultdict[bytes, list[tuple[Endpoint, Key]]] = defaultdict(list)
@@ -142,4 +149,5 @@ SECRET_FINDERS: Final = (
     Finder(("S2", "S3"), _unfit),
     Finder(("S4",), _twice),
     Finder(("S5",), _dates),
+    Finder(("S6",), _of_tests),
 )

@@ -30,6 +30,7 @@ PAYSTACK = Preset(
         networks=_DOCS.says("https://paystack.com/docs/payments/webhooks/"),
     ),
     docs="https://paystack.com/docs/payments/webhooks/",
+    test_shape="sk_test_",
     note=(
         "The secret is the API's secret key (sk_live_…, sk_test_…): change both together. Verify the raw bytes: samples that"
         " write the JSON again before they hash it fail on slashes and non-ASCII characters."

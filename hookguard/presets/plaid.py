@@ -135,5 +135,6 @@ PLAID_SANDBOX = Preset(
     event_type=PLAID.event_type,
     facts=_PROFILE,
     docs=_DOCS.address,
+    test_shape=".",
     note="The secret is the sandbox's client_id and secret. The sandbox has other keys than production.",
 )

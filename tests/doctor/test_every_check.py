@@ -1,6 +1,8 @@
 """Each check reports a broken application by its id, and is silent on a sound one."""
 
+import base64
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +156,25 @@ def logs_nothing(place):
     return flask_app(place.folder)
 
 
+def autopsy_is(value):
+    def make(place):
+        place.patch.setenv("HOOKGUARD_AUTOPSY", value)
+        return flask_app(place.folder)
+
+    return make
+
+
+def autopsies_log_nothing(place):
+    place.patch.setattr(logging.getLogger("hookguard.autopsy"), "disabled", True)
+    return flask_app(place.folder)
+
+
+def relays_to(url, **more):
+    """An endpoint that passes its events on to one target."""
+    target = {"url": url, "secrets": [f"whsec_{base64.b64encode(os.urandom(24)).decode()}"], **more}
+    return {"stripe": endpoint(inbox=True, relay={"targets": {"books": target}}, public_url="https://shop.example/hooks/stripe")}
+
+
 def writes_env(name, text):
     """An app whose secret is in a file beside it."""
 
@@ -293,6 +314,10 @@ CASES = {
         (whole({"github": endpoint(leese=60)}), SOUND),
         (asgi({"github": endpoint(leese=60)}), asgi()),
         (django({"github": endpoint(leese=60)}, path("hook", view)), django()),
+        (
+            whole({"github": endpoint(inbox={"hand_off": "no.such.module:task"})}),
+            whole({"github": endpoint(inbox={"hand_off": "builtins:print"})}),
+        ),
         (whole(HOOKGUARD_SILENCED_CHECKS={"S99": "no such check"}), whole(HOOKGUARD_SILENCED_CHECKS={"S4": "one account"})),
     ],
     "C2": [
@@ -327,6 +352,21 @@ CASES = {
         (whole(dated(not_after=time.time() - 60)), whole(dated(not_after=time.time() + 90 * DAY))),
         (whole(dated(not_before=time.time() + DAY)), whole(dated(not_before=time.time() - DAY))),
         (whole(dated(not_after=time.time() + DAY)), SOUND),
+    ],
+    "S6": [
+        (whole({"paystack": {"secrets": [f"sk_test_{secret()}"]}}), whole({"paystack": {"secrets": [f"sk_live_{secret()}"]}})),
+        (
+            whole({"paystack": {"secrets": [f"sk_test_{secret()}"]}}),
+            whole({"paystack": {"secrets": [f"sk_test_{secret()}"]}}, TESTING=True),
+        ),
+        (
+            django({"paystack": {"secrets": [f"sk_test_{secret()}"]}}),
+            django({"paystack": {"secrets": [f"sk_test_{secret()}"]}}, DEBUG=True),
+        ),
+        (
+            asgi({"paystack": {"secrets": [f"sk_test_{secret()}"]}}),
+            asgi({"paystack": {"secrets": [f"sk_test_{secret()}"]}}, make=lambda app, hooks: setattr(app, "debug", True)),
+        ),
     ],
     "P1": [
         (whole({"klarna": endpoint()}, routes=["klarna"]), SOUND),
@@ -462,6 +502,16 @@ CASES = {
     "M8": [(backlog(0), backlog(1))],
     "I1": [(stored("late"), stored("fresh"))],
     "I2": [(stored("dead"), stored("fresh"))],
+    "R1": [
+        (
+            whole(relays_to("http://books.example/in", allow_http=True)),
+            whole(relays_to("http://books:8000/in", allow_http=True)),
+        ),
+        (whole(relays_to("http://books.example/in", allow_http=True)), whole(relays_to("https://books.example/in"))),
+    ],
+    "R2": [
+        (whole(relays_to("https://shop.example/hooks/stripe/")), whole(relays_to("https://books.example/hooks/stripe"))),
+    ],
     "A1": [
         (whole({"github": endpoint(worker_timeout=30)}), whole({"github": endpoint(worker_timeout=30, inbox=True)})),
     ],
@@ -480,6 +530,11 @@ CASES = {
             writes_env("private", "SECRET=the-secret-in-the-file-0123456789\n"),
         ),
         (writes_env("readable", "export A=the-secret-in-the-file-0123456789"), writes_env("readable", "SECRET=another")),
+    ],
+    "O3": [
+        (autopsy_is("0"), autopsy_is("1")),
+        (whole({"github": endpoint(autopsy=False)}), whole({"github": endpoint(autopsy=True)})),
+        (autopsies_log_nothing, SOUND),
     ],
     "V1": [(old_package("2.1.9"), old_package("2.10.0"))],
 }
