@@ -86,6 +86,11 @@ class HookGuard:
 
         return describe(app, self._guards)
 
+    def _report(self, app: object) -> None:
+        from hookguard_starlette.startup import report  # noqa: PLC0415 - no request needs the checks
+
+        report(app, self._guards)
+
     async def run(self, key: str, app: App) -> Outcome | None:
         """Run the inbox entry whose key ``hand_off`` gave to another engine, with this application; for that engine's task.
 
@@ -127,6 +132,7 @@ class HookGuard:
             # Includes the guards of dependencies, and guards that are made later.
             others=self._guards,
             dependencies=self._dependencies,
+            report=self._report,
         )
 
     def relay(self, endpoint: Named) -> WebhookMiddleware:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from hookguard import AsyncGuard, ConfigurationError, Reply
@@ -17,6 +18,9 @@ __all__ = ["Misconfigured", "WebhookMiddleware", "wrapped_apps"]
 
 _log = logging.getLogger("hookguard.starlette")
 
+#: The key in the scope of a lifespan that shows that the doctor has reported.
+_REPORTED = "hookguard.reported"
+
 
 class WebhookMiddleware:
     """Guards an application, or the paths of it that are named.
@@ -24,7 +28,8 @@ class WebhookMiddleware:
     With ``guard`` every HTTP request is a delivery. With ``paths`` (path, to guard) only those whose path ends in one of these
     are. Any other request passes. FastAPI's dependency ``hooks.event(…)`` may guard its handler later on: this middleware then
     settles what the dependency opened, unless there are ``paths`` and no ``dependencies``. A websocket that would be guarded is
-    closed with 403. The stores of ``others`` are checked when the server starts, as those of its own guards are.
+    closed with 403. The stores of ``others`` are checked when the server starts, as those of its own guards are. ``report`` is
+    called then with the application.
     """
 
     def __init__(
@@ -35,8 +40,10 @@ class WebhookMiddleware:
         paths: Mapping[str, AsyncGuard] | None = None,
         others: Iterable[AsyncGuard] = (),
         dependencies: Collection[Any] = (),
+        report: Callable[[Any], None] | None = None,
     ) -> None:
         self.app = app
+        self._report = report
         self._others = others
         self._dependencies = dependencies
         self._guard = guard
@@ -48,7 +55,7 @@ class WebhookMiddleware:
         if kind == "lifespan":
             if self._paths:
                 _log.info("webhooks are guarded at %s", ", ".join(sorted(self._paths)))
-            await pass_lifespan(self.app, scope, receive, send, self._check_stores)
+            await pass_lifespan(self.app, scope, receive, send, partial(self._check, scope, scope.get("app", self)))
             return
         try:
             guard = self._guard or self._paths.guard_for(scope)
@@ -67,9 +74,13 @@ class WebhookMiddleware:
                 scope, send, Reply.problem(403), f"a {kind} connection to {guard.endpoint.name!r} carries no webhook"
             )
 
-    async def _check_stores(self) -> None:
+    async def _check(self, scope: Scope, app: Any) -> None:
         for guard in (*self._paths.guards, *((self._guard,) if self._guard else ()), *self._others):
             await guard.start()
+        # Of several middleware around one application, one reports.
+        if self._report is not None and not scope.get(_REPORTED):
+            scope[_REPORTED] = True
+            self._report(app)
 
 
 class Misconfigured:
