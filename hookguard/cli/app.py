@@ -15,6 +15,7 @@ from hookguard.cli.explain import explain
 from hookguard.cli.inbox import inbox
 from hookguard.cli.listen import listen
 from hookguard.cli.presets import presets
+from hookguard.cli.secret_use import secrets_used
 from hookguard.cli.send import send
 from hookguard.cli.sign import sign
 from hookguard.cli.store import store
@@ -48,5 +49,5 @@ def hookguard() -> None:
     """Receive webhooks that are genuine, fresh, handled once and never lost."""
 
 
-for _command in (deliveries, demo, doctor, explain, inbox, listen, presets, send, sign, store, verify, work):
+for _command in (deliveries, demo, doctor, explain, inbox, listen, presets, secrets_used, send, sign, store, verify, work):
     hookguard.add_command(_command)
