@@ -127,7 +127,7 @@ class GatewayVerifier:
             # The id counts as signed only if a checked signature covers it.
             unsigned = not self._own.id_covered_by(covers | EachDelivery().parts)
             identity = "id+content" if unsigned else "id"
-        return replace(self._own, scheme=scheme, identity=identity, facts=self._delivered())
+        return replace(self._own, scheme=scheme, identity=identity, facts=self._delivered(), networks_field=hop.networks_field)
 
     def _delivered(self) -> Facts | None:
         """Return the gateway's facts, with the size of the provider's bodies."""

@@ -72,6 +72,10 @@ class Networks:
             parsed = parsed.ipv4_mapped
         return any(parsed.version == network.version and parsed in network for network in self._networks)
 
+    def missing(self, others: Networks) -> list[str]:
+        """Return the networks of others that are not within these, as text."""
+        return [str(each) for each in others._networks if not any(_within(each, network) for network in self._networks)]
+
     def __len__(self) -> int:
         return len(self._networks)
 
@@ -84,3 +88,9 @@ def _network(text: str) -> _Network:
         return ipaddress.ip_network(text)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{text!r} is not a network in CIDR notation ({error})") from None
+
+
+def _within(inner: _Network, outer: _Network) -> bool:
+    if isinstance(inner, ipaddress.IPv4Network) and isinstance(outer, ipaddress.IPv4Network):
+        return inner.subnet_of(outer)
+    return isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)

@@ -64,6 +64,7 @@ class Preset:
     acknowledge: Acknowledge | None = None  #: the reply that means success, if a 2xx alone does not
     methods: frozenset[str] = frozenset({"POST"})
     facts: Facts | None = None  #: None if the provider's facts are not written down
+    networks_field: str | None = None  #: the field of the list at facts.networks; "" for text; None for a page that people read
     docs: str = ""  #: the provider's own page on its signatures
     note: str = ""  #: what a user must know about the provider
     proof: tuple[Proof, ...] = ()  #: the independent proofs in the tests

@@ -25,15 +25,17 @@ def doctor_options(command: F) -> F:
         show_default=True,
         help="From which level on the exit status is 1.",
     )
-    return fail_on(click.option("--json", "json_asked", is_flag=True, help="Print JSON, for programs.")(command))
+    online = click.option("--online", is_flag=True, help="Ask the providers over the network too: for their keys and networks.")
+    return fail_on(online(click.option("--json", "json_asked", is_flag=True, help="Print JSON, for programs.")(command)))
 
 
-def show_findings(application: Application, *, fail_on: str, json_asked: bool) -> NoReturn:
+def show_findings(application: Application, *, fail_on: str, json_asked: bool, online: bool) -> NoReturn:
     """Ask every check, print the findings, and end with the exit status that follows from them."""
-    from hookguard.doctor.examine import examine  # noqa: PLC0415 - Flask loads its commands in every web process
+    from hookguard.doctor.examine import OFFLINE, examine  # noqa: PLC0415 - Flask loads its commands in every web process
     from hookguard.doctor.report import as_json, exit_status, lines  # noqa: PLC0415 - likewise
 
-    findings = examine(dataclasses.replace(application, ends=True))
+    stages = (*OFFLINE, "online") if online else OFFLINE
+    findings = examine(dataclasses.replace(application, ends=True), stages)
     fails = fail_on == "warning"
     if json_asked:
         click.echo(as_json(application, findings, fail_on_warning=fails))

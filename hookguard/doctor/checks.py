@@ -8,8 +8,9 @@ from hookguard.remarks import Level
 
 __all__ = ["BY_ID", "CHECKS", "Check", "Stage"]
 
-#: The need of a check: the settings, the routes, an answer of the store, or knowledge of where the application is deployed.
-Stage = Literal["settings", "routes", "store", "deployment"]
+#: The need of a check: the settings, the routes, an answer of the store, knowledge of where the application is deployed, or an
+#: answer of a provider over the network.
+Stage = Literal["settings", "routes", "store", "deployment", "online"]
 
 
 class Check(NamedTuple):
@@ -106,6 +107,14 @@ CHECKS: Final = (
         "Install the extra that the sentence names.",
     ),
     Check(
+        "P3",
+        "warning",
+        "online",
+        "the provider's keys can be fetched (with --online)",
+        "every delivery is answered 503",
+        "Allow HTTPS to this host in the firewall. Keys are fetched without the environment's proxy.",
+    ),
+    Check(
         "U1",
         "warning",
         "routes",
@@ -184,6 +193,14 @@ CHECKS: Final = (
         "the framework knows the proxy in front where HTTPS or addresses are required",
         "every delivery is rejected, or an address that a sender wrote is believed",
         "Configure the framework's own proxy support, or silence this check if no proxy is in front.",
+    ),
+    Check(
+        "N2",
+        "warning",
+        "online",
+        "allow_from has every network that the provider publishes (with --online)",
+        "403 for genuine deliveries, after the provider moved",
+        "Add the networks of the provider's list to allow_from.",
     ),
     Check(
         "T1",

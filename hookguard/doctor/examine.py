@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from hookguard.doctor.addresses import ADDRESS_FINDERS
 from hookguard.doctor.application import Application, Finder, remarks_on
 from hookguard.doctor.checks import BY_ID, CHECKS, Stage
+from hookguard.doctor.online import ONLINE_FINDERS
 from hookguard.doctor.providers import PROVIDER_FINDERS
 from hookguard.doctor.running import RUNNING_FINDERS
 from hookguard.doctor.secrets import SECRET_FINDERS
@@ -16,7 +17,7 @@ from hookguard.doctor.settings import SETTING_FINDERS
 from hookguard.doctor.stores import STORE_FINDERS
 from hookguard.remarks import Level, Remark
 
-__all__ = ["Finding", "examine"]
+__all__ = ["OFFLINE", "Finding", "examine"]
 
 _ORDER: Final = {check.id: number for number, check in enumerate(CHECKS)}
 
@@ -52,10 +53,14 @@ _FINDERS: Final = (
     *SETTING_FINDERS,
     *RUNNING_FINDERS,
     *STORE_FINDERS,
+    *ONLINE_FINDERS,
 )
 
+#: The stages that connect to nothing but the store.
+OFFLINE: Final[tuple[Stage, ...]] = ("settings", "routes", "store", "deployment")
 
-def examine(application: Application, stages: Collection[Stage] = ("settings", "routes", "store", "deployment")) -> list[Finding]:
+
+def examine(application: Application, stages: Collection[Stage] = OFFLINE) -> list[Finding]:
     """Ask the checks of these stages, and return the findings. A check that raises is a finding, and stops nothing."""
     found: list[Remark] = []
     for finder in (*_FINDERS, *application.finders):

@@ -105,6 +105,12 @@ class SnsScheme(FetchingScheme):
         url = trusted_url(_text(message, "SigningCertURL"), _HOSTS, path=_PATH)
         return Wanted(url, url, lambda document, now: {url: _certified(document, now)})
 
+    def sources(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        """Return where the certificates of the topics' regions are."""
+        parts = [key.prepared.topic_arn.split(":") for key in keys]
+        hosts = [f"sns.{region}.amazonaws.com{'.cn' if part == 'aws-cn' else ''}" for _, part, _, region, *_ in parts]
+        return tuple(dict.fromkeys(f"https://{host}/" for host in hosts))
+
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
         """Check the signature with the certificate's key, and the topic."""
         message = _message(delivery)

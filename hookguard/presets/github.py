@@ -41,6 +41,7 @@ GITHUB = Preset(
         statuses=_PRACTICES.says("2xx succeeds; anything else is recorded as failed"),
         networks=_IPS.says("https://api.github.com/meta"),
     ),
+    networks_field="hooks",
     proof=("vector",),
     docs="https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
     note=(

@@ -30,6 +30,7 @@ MOLLIE = Preset(
         statuses=_DOCS.silent("2xx succeeds; anything else is retried"),
         networks=_IPS.says("https://ip-ranges.mollie.com/ips.txt"),
     ),
+    networks_field="",
     proof=("sdk",),
     docs="https://docs.mollie.com/reference/webhooks-new",
     note=(

@@ -36,6 +36,7 @@ STRIPE = Preset(
         statuses=_DOCS.says("2xx succeeds; anything else, 3xx included, is retried"),
         networks=_IPS.says("https://stripe.com/files/ips/ips_webhooks.json"),
     ),
+    networks_field="WEBHOOKS",
     proof=("vector", "sdk"),
     docs="https://docs.stripe.com/webhooks/signature",
     note="Each endpoint has its own secret, and the command-line listener has another one.",

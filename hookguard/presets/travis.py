@@ -81,6 +81,10 @@ class TravisScheme(FetchingScheme):
         _payload(delivery)
         return Wanted(_CONFIG, _KEY, lambda document, _now: {_KEY: _published(document)}, known=True)
 
+    def sources(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        """Return the address of Travis's only key."""
+        return (_CONFIG,)
+
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
         """Check the signature with Travis's key, and the repository's owner."""
         payload = _payload(delivery)

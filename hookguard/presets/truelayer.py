@@ -95,6 +95,10 @@ class TrueLayerScheme(FetchingScheme):
             raise MalformedSignature("the token names no key")
         return Wanted(source, kid, _read_keys, known=True)
 
+    def sources(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        """Return the addresses of the configured environments' keys."""
+        return tuple(dict.fromkeys(key.prepared.source for key in keys))
+
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
         """Check the token with the fetched key."""
         token = self._token(delivery)

@@ -226,6 +226,10 @@ class FetchingScheme(Scheme, Protocol):
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified:
         """Check the delivery with the fetched key."""
 
+    def sources(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        """Return the addresses of its keys, as far as they are known without a delivery: for :mod:`hookguard.doctor`."""
+        return ()
+
     def check_key_name(self, name: str) -> None:
         """Raise ConfigurationError or UntrustedKeySource unless ``wants`` could ask for a key of this name (its ``id``)."""
 

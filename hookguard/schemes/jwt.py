@@ -296,6 +296,10 @@ class PublishedJwtScheme(JwtScheme):
             raise MalformedSignature(f"the token's header names another algorithm than {self.algorithm}")
         return self.published.wanted(key_id, keys[0].secret, self.algorithm)
 
+    def sources(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        """Return the address of the provider's keys."""
+        return (self.published.wanted("any", keys[0].secret, self.algorithm).url,) if keys else ()
+
     def verify(self, delivery: Delivery, keys: Sequence[Key], found: JwsKey | None = None) -> Verified:
         """Check the token's signature with the fetched key, and its claims."""
         jws = self._jws(delivery)

@@ -4,18 +4,20 @@ import base64
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-for _name in ("flask", "fastapi", "django", "sqlalchemy"):
+for _name in ("flask", "fastapi", "django", "sqlalchemy", "cryptography", "jwt", "httpx"):
     pytest.importorskip(_name, reason="the applications of these tests are in every framework")
 
 from checked_apps import django_project, django_views, endpoint, fastapi_app, flask_app, secret
 from django_site import configure
 from inboxes import SETTINGS
+from key_server import Authority, https_server, trusting
 
 configure()
 
@@ -24,8 +26,11 @@ from django.http import HttpResponse
 from django.urls import path
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from hookguard import Claim, ClaimStatus, MemoryStore, Secret, SQLiteStore, presets
+from hookguard import Claim, ClaimStatus, MemoryStore, Preset, Secret, SQLiteStore, presets
 from hookguard.doctor import CHECKS
+from hookguard.facts import Fact
+from hookguard.schemes.jws import KeySet
+from hookguard.schemes.jwt import FieldOf, PublishedJwtScheme
 from hookguard.stores.fitness import check_clock
 from hookguard_django import webhook
 from hookguard_django.models import WebhookEvent
@@ -173,6 +178,58 @@ def relays_to(url, **more):
     """An endpoint that passes its events on to one target."""
     target = {"url": url, "secrets": [f"whsec_{base64.b64encode(os.urandom(24)).decode()}"], **more}
     return {"stripe": endpoint(inbox=True, relay={"targets": {"books": target}}, public_url="https://shop.example/hooks/stripe")}
+
+
+KEYS, LIST = "/keys.json", "/networks"
+
+
+def at_a_provider(endpoints, answer, *, trusted=True):
+    """An app whose provider's keys and networks are on a real HTTPS server, asked with --online. ``answer`` fills the server."""
+
+    def make(place):
+        authority = Authority()
+        context = trusting(authority if trusted else Authority())
+        place.patch.setattr("hookguard.doctor.online._context", lambda: context)
+        with https_server(place.folder, authority) as server:
+            answer(server)
+            made = endpoints(server.url)
+            return flask_app(place.folder, made, routes=list(made), stages=["online"])
+
+    return make
+
+
+def pushes(url):
+    """An endpoint whose keys are at a fixed address."""
+    scheme = PublishedJwtScheme(algorithm="RS256", claims={"aud": FieldOf("audience")}, published=KeySet(f"{url}{KEYS}"))
+    preset = Preset(name="acme", scheme=scheme, event_id=None, identity="content")
+    return {"acme": {"secrets": [Secret.of(audience="https://shop.example/hooks/acme")], "preset": preset}}
+
+
+def publishes(*allowed, field="hooks"):
+    """An endpoint of a provider that publishes its networks, with ``allow_from``."""
+
+    def made(url):
+        facts = replace(presets.GITHUB.facts, networks=Fact(f"{url}{LIST}", url, "2026-11-30"))
+        preset = replace(presets.GITHUB, name="acme", facts=facts, networks_field=field)
+        return {"acme": endpoint(preset=preset, allow_from=list(allowed))}
+
+    return made
+
+
+def lists(body, **options):
+    return lambda server: server.answer(LIST, body, **options)
+
+
+def keys(**options):
+    return lambda server: server.answer(KEYS, b'{"keys": []}', **options)
+
+
+def provider_of_another_time(place):
+    place.patch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: "Mon, 30 Nov 2020 15:00:00 GMT")
+    return at_a_provider(pushes, keys())(place)
+
+
+MOVED = b'{"hooks": ["192.0.2.0/24", "198.51.100.0/25", "2001:db8::/32"], "web": ["203.0.113.0/24"]}'
 
 
 def writes_env(name, text):
@@ -376,6 +433,11 @@ CASES = {
         ),
     ],
     "P2": [(without_package("sendgrid"), without_package("github"))],
+    "P3": [
+        (at_a_provider(pushes, keys(status=503)), at_a_provider(pushes, keys())),
+        (at_a_provider(pushes, keys(), trusted=False), at_a_provider(pushes, keys())),
+        (at_a_provider(lambda _: pushes("https://localhost:1"), keys()), SOUND),
+    ],
     "U1": [
         (whole({"twilio": endpoint()}, routes=["twilio"]), whole(twilio(HTTPS), routes=["twilio"])),
         (whole(twilio("http://shop.example/hooks/twilio", require_https=True), routes=["twilio"]), SOUND),
@@ -475,7 +537,25 @@ CASES = {
             django({"github": endpoint(require_https=True)}, SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")),
         ),
     ],
-    "T1": [(lambda place: flask_app(place.folder, store=Ahead(place.file)), SOUND)],
+    "N2": [
+        (
+            at_a_provider(publishes("192.0.2.0/24"), lists(MOVED)),
+            at_a_provider(publishes("192.0.2.0/24", "198.51.100.0/24", "2001:db8::/32"), lists(MOVED)),
+        ),
+        (
+            at_a_provider(publishes("192.0.2.0/24", field=""), lists(b"# ours\n192.0.2.0/24\n198.51.100.7\n")),
+            at_a_provider(publishes("192.0.2.0/24", field=""), lists(b"# ours\n192.0.2.9, 192.0.2.10\n")),
+        ),
+        (
+            at_a_provider(publishes("192.0.2.0/24"), lists(b"<html>moved</html>")),
+            at_a_provider(publishes("192.0.2.0/24", field=None), lists(b"<html>a page for people</html>")),
+        ),
+        (at_a_provider(publishes("192.0.2.0/24"), lists(MOVED, status=404)), SOUND),
+    ],
+    "T1": [
+        (provider_of_another_time, at_a_provider(pushes, keys())),
+        (lambda place: flask_app(place.folder, store=Ahead(place.file)), SOUND),
+    ],
     "T2": [(whole({"slack": endpoint(tolerance=60)}, routes=["slack"]), whole({"slack": endpoint()}, routes=["slack"]))],
     "L1": [
         (whole({"github": endpoint(lease=10, worker_timeout=30)}), whole({"github": endpoint(lease=30, worker_timeout=30)})),
@@ -624,3 +704,17 @@ def test_circle_of_asgi_middleware_is_followed_once():
     outer.app = inner = Passes(outer)
     assert list(wrapped_apps(outer)) == [outer, inner]
     assert HookGuard({"github": endpoint()}, store=MemoryStore()).describe(outer).framework == "ASGI"
+
+
+def test_no_check_asks_a_provider_without_online(place):
+    with https_server(place.folder, Authority()) as server:
+        found = flask_app(place.folder, pushes(server.url), routes=["acme"])
+        assert server.seen == []
+    assert not {"P3", "N2"} & {finding.check for finding in found}
+
+
+def test_each_address_is_asked_once(place):
+    served = []
+    made = at_a_provider(lambda url: {**pushes(url), "beta": pushes(url)["acme"]}, served.append)
+    made(place)
+    assert [path for _, path, _, _ in served[0].seen] == [KEYS]

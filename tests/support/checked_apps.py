@@ -4,7 +4,8 @@ import dataclasses
 import secrets
 
 from hookguard import ConfigurationError
-from hookguard.doctor import Application, examine
+from hookguard.doctor import Application
+from hookguard.doctor.examine import OFFLINE, examine
 
 
 def secret():
@@ -16,12 +17,12 @@ def endpoint(**settings):
     return {"secrets": [secret()], **settings}
 
 
-def examined(application):
+def examined(application, stages=OFFLINE):
     """The findings in an application that nobody needs any more."""
-    return examine(dataclasses.replace(application, ends=True))
+    return examine(dataclasses.replace(application, ends=True), stages)
 
 
-def flask_app(folder, endpoints=None, *, routes=("github", "stripe"), make=None, store=None, **config):
+def flask_app(folder, endpoints=None, *, routes=("github", "stripe"), make=None, store=None, stages=OFFLINE, **config):
     """A Flask app with an instance folder of its own, and a route for each of the endpoints that ``routes`` names."""
     from flask import Flask
 
@@ -40,7 +41,7 @@ def flask_app(folder, endpoints=None, *, routes=("github", "stripe"), make=None,
             make(app, hooks)
     except ConfigurationError as error:  # which keeps the module from being imported
         return examined(Application(framework="Flask", mistake=error))
-    return examined(hooks.describe(app))
+    return examined(hooks.describe(app), stages)
 
 
 def fastapi_app(folder, endpoints=None, *, make=None, store=None, paths=None, **shared):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from hookguard.doctor import examine
+from hookguard.doctor.examine import OFFLINE, examine
 from hookguard.doctor.report import as_json, exit_status, lines
 from hookguard_django.doctor import describe
 
@@ -23,6 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options of ``hookguard doctor``."""
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+        parser.add_argument("--online", action="store_true", help="ask the providers over the network too")
         parser.add_argument(
             "--fail-on", choices=["error", "warning"], default="error", help="from which level on the exit status is 1"
         )
@@ -30,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
         project = describe()
-        findings = examine(project)
+        findings = examine(project, (*OFFLINE, "online") if options["online"] else OFFLINE)
         fails = options["fail_on"] == "warning"
         if options["json"]:
             self.stdout.write(as_json(project, findings, fail_on_warning=fails))
