@@ -24,7 +24,7 @@ from hookguard.autopsy.hypothesis import Hypothesis, Replayed
 from hookguard.autopsy.judge import LIVE, BoundReached, Bounds, Judge
 from hookguard.autopsy.known import Known
 from hookguard.autopsy.others import Other, cut_secrets, other_keys
-from hookguard.autopsy.wrapped import unwrapped
+from hookguard.autopsy.wrapped import Unwrapper
 from hookguard.delivery import Delivery
 from hookguard.errors import Rejected, SignatureMismatch
 from hookguard.gateway import GatewayVerifier
@@ -115,6 +115,7 @@ class _Search:
         self.case, self.judge, self.scheme = case, case.judge, case.scheme
         self.others: list[Other] = []
         self.plausible: list[Hypothesis] = []  # headers that make the delivery one that could be genuine
+        self._unwrapped = Unwrapper()
         self._made: Replayed[tuple[str, str, bytes]] | None = None
 
     def run(self) -> list[Finding]:
@@ -194,7 +195,7 @@ class _Search:
         yield from self._within(self._urls(case.delivery), URLS)
         yield from self._bodies(case.delivery)
         if case.known.body_read and len(case.delivery.body) <= self.judge.bounds.rewritten:
-            yield from self._within(unwrapped(case.delivery, few=case.costly), KEYS)
+            yield from self._within(self._unwrapped(case.delivery, few=case.costly), KEYS)
 
     def _share(self, share: float) -> int:
         return int(share * self.judge.bounds.costly)
@@ -241,7 +242,7 @@ class _Search:
         for first in sorted(self.plausible, key=lambda each: not each.obvious)[:MOST_HEADERS]:
             # A header, with a URL or a body. A delivery that was wrapped may have had other headers.
             headers = self._headers(first.delivery) if first.code == "body_wrapped" else ()
-            bodies = chain(self._bodies(first.delivery), unwrapped(first.delivery, few=True))
+            bodies = chain(self._bodies(first.delivery), self._unwrapped(first.delivery, few=True))
             if found := self._second(first, chain(headers, self._urls(first.delivery), bodies)):
                 return found
         kinds: Counter[str] = Counter()
@@ -251,7 +252,7 @@ class _Search:
             kinds[first.code] += 1
             if "+" in first.code or kinds[first.code] > URLS_OF_A_KIND:
                 continue
-            bodies = chain(islice(self._bodies(first.delivery), most), unwrapped(first.delivery, few=True))
+            bodies = chain(islice(self._bodies(first.delivery), most), self._unwrapped(first.delivery, few=True))
             if found := self._second(first, bodies):
                 return found
         return []
