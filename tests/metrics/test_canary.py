@@ -10,6 +10,7 @@ pytest.importorskip("flask")
 pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 
+from metered import opened, store_of
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
@@ -75,6 +76,7 @@ def shop(folder, observers, one):
         "observers": observers,
     }
     hooks = HookGuard(app)
+    opened.append(store_of(app))
 
     def handle():
         raise ValueError(CANARIES["exception"])
@@ -94,13 +96,13 @@ def signed(number, secret):
     return presets.STRIPE.sign(json.dumps(body).encode(), secret)
 
 
-def test_nothing_of_a_delivery_is_in_a_metric_or_a_span(tmp_path, telemetry):
+def test_nothing_of_a_delivery_is_in_a_metric_or_a_span(tmp_path, telemetry, caplog):
     observer, spans, points = telemetry
     registry = CollectorRegistry()
     signatures = []
     with receiver() as one:
         app = shop(tmp_path, [PrometheusObserver(registry), observer], one)
-        registry.register(InboxCollector(f"sqlite:///{tmp_path}/canary.sqlite3"))
+        registry.register(InboxCollector(store_of(app)))
         for number, (name, secret) in enumerate([
             ("direct", SECRETS["one"]), ("direct", SECRETS["provider's"]), ("tenants", SECRETS["tenant's"]),
             ("tenants", SECRETS["provider's"]), ("stored", SECRETS["one"]), ("passed", SECRETS["one"]),
@@ -121,6 +123,7 @@ def test_nothing_of_a_delivery_is_in_a_metric_or_a_span(tmp_path, telemetry):
         work_off(app)
         assert len(one.seen) == 1
     assert until(lambda: b"hookguard_autopsies_total{" in generate_latest(registry))
+    assert "an observer of" not in caplog.text, "one that raises shows nothing"
     shown = generate_latest(registry).decode() + "".join(spans()) + points()
     # The control: all of them were measured, and the event's id is in the spans.
     for present in (

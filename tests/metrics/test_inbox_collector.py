@@ -10,7 +10,7 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("flask")
 
 import servers
-from metered import SECRET, deliver, flask_shop, value
+from metered import SECRET, deliver, flask_shop, opened, store_of, value
 from prometheus_client import CollectorRegistry, generate_latest
 
 from hookguard import ConfigurationError, Endpoint, Guard, MemoryStore, SQLiteStore, StoreUnavailable, Verifier, presets
@@ -29,12 +29,18 @@ def registry():
 @pytest.fixture
 def shop(tmp_path, registry):
     app = flask_shop(tmp_path, [], inbox={"tries": 1})
-    registry.register(InboxCollector(f"sqlite:///{tmp_path}/metered.sqlite3"))
+    registry.register(InboxCollector(store_of(app)))
     return app
 
 
 def entries(registry, state):
     return value(registry, "inbox_entries", endpoint="stripe", part="", state=state)
+
+
+def opened_at(path):
+    store = SQLiteStore(path)
+    opened.append(store)
+    return store
 
 
 def test_entries_are_counted_by_state(shop, registry):
@@ -48,7 +54,7 @@ def test_entries_are_counted_by_state(shop, registry):
 
 
 def test_the_oldest_due_entry_is_measured_until_it_is_taken(tmp_path, registry):
-    store = SQLiteStore(tmp_path / "hooks.sqlite3")
+    store = opened_at(tmp_path / "hooks.sqlite3")
     registry.register(InboxCollector(store))
     inbox = store.inbox()
     endpoint = Endpoint(Verifier("stripe", SECRET), name="stripe", inbox=True)
@@ -65,7 +71,6 @@ def test_the_oldest_due_entry_is_measured_until_it_is_taken(tmp_path, registry):
     assert oldest() == 0
     inbox.release(held.key, token=held.token, after=3600, reason="later", settings=InboxSettings())
     assert (oldest(), entries(registry, "waiting")) == (0, 1)
-    store.close()
 
 
 @pytest.fixture
@@ -125,7 +130,7 @@ class Stuck:
 
 
 def test_a_store_that_does_not_answer_is_waited_for_only_for_the_timeout(tmp_path, registry, caplog):
-    stuck = Stuck(SQLiteStore(tmp_path / "hooks.sqlite3"))
+    stuck = Stuck(opened_at(tmp_path / "hooks.sqlite3"))
     registry.register(InboxCollector(stuck, timeout=0.05))
     assert value(registry, "inbox_scrape_error") == 1
     assert value(registry, "inbox_scrape_error") == 1
@@ -139,7 +144,7 @@ def test_a_store_that_does_not_answer_is_waited_for_only_for_the_timeout(tmp_pat
 def test_a_store_that_is_down_hides_no_other_metric(tmp_path, registry, caplog):
     from hookguard.metrics.prometheus import PrometheusObserver
 
-    registry.register(InboxCollector(Stuck(SQLiteStore(tmp_path / "hooks.sqlite3"), StoreUnavailable("it is down"))))
+    registry.register(InboxCollector(Stuck(opened_at(tmp_path / "hooks.sqlite3"), StoreUnavailable("it is down"))))
     deliver(flask_shop(tmp_path, [PrometheusObserver(registry)]))
     scraped = generate_latest(registry).decode()
     assert "hookguard_inbox_scrape_error 1.0" in scraped
@@ -148,7 +153,7 @@ def test_a_store_that_is_down_hides_no_other_metric(tmp_path, registry, caplog):
 
 
 def test_registering_asks_nothing(tmp_path, registry):
-    stuck = Stuck(SQLiteStore(tmp_path / "hooks.sqlite3"))
+    stuck = Stuck(opened_at(tmp_path / "hooks.sqlite3"))
     registry.register(InboxCollector(stuck))
     assert stuck.asked == 0
     with pytest.raises(ValueError, match="Duplicated timeseries"):
@@ -168,4 +173,4 @@ def test_an_asynchronous_store_needs_a_blocking_one_beside_it():
 
 def test_a_timeout_is_positive(tmp_path):
     with pytest.raises(ConfigurationError, match="timeout is 0"):
-        InboxCollector(SQLiteStore(tmp_path / "hooks.sqlite3"), timeout=0)
+        InboxCollector(opened_at(tmp_path / "hooks.sqlite3"), timeout=0)

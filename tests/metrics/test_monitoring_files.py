@@ -13,7 +13,7 @@ yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
 for needed in ("prometheus_client", "flask", "httpx", "uvicorn"):
     pytest.importorskip(needed)
 
-from metered import OTHER, deliver, flask_shop, value
+from metered import OTHER, deliver, flask_shop, store_of, value
 from pages import ROOT
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -66,7 +66,7 @@ def exposed(tmp_path_factory):
     folder, registry = tmp_path_factory.mktemp("exposed"), CollectorRegistry()
     observer = PrometheusObserver(registry)
     app = flask_shop(folder, [observer], inbox={"tries": 1})
-    registry.register(InboxCollector(f"sqlite:///{folder}/metered.sqlite3"))
+    registry.register(InboxCollector(store_of(app)))
     deliver(app)
     deliver(app, "evt_2", OTHER)
     work_off(app)

@@ -9,6 +9,10 @@ OTHER = "whsec_" + "n" * 32
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
+#: The stores that a test has opened, to be closed at its end: see `tests/metrics/conftest.py`.
+opened = []
+
+
 def value(registry, name, **labels):
     """The value of one time series; 0 if it is not there."""
     return registry.get_sample_value(f"hookguard_{name}", labels) or 0.0
@@ -27,6 +31,7 @@ def flask_shop(folder, observers, view=None, **endpoint):
         "observers": observers,
     }
     hooks = HookGuard(app)
+    opened.append(store_of(app))
 
     @app.post("/hooks/stripe")
     @hooks.guard("stripe")
@@ -34,6 +39,12 @@ def flask_shop(folder, observers, view=None, **endpoint):
         return "", current_webhook.json().get("status", 200)
 
     return app
+
+
+def store_of(app):
+    from hookguard_flask.guards import guards_of
+
+    return guards_of(app).settings.store
 
 
 def deliver(app, event_id="evt_1", secret=SECRET, *, query="", headers=None, timestamp=None, **fields):
