@@ -32,7 +32,6 @@ EXTRAS = {
     "hookguard.cli": "click",
     "hookguard.testing": "hypothesis",
     "hookguard.metrics": "prometheus_client",
-    "hookguard.metrics.opentelemetry": "opentelemetry",
 }
 
 

@@ -1,12 +1,13 @@
 """The code of the page about logs prints what the page says it prints, and its observer counts."""
 
+import dataclasses
 import re
 import sys
 
 import pytest
-from pages import blocks, shell
+from pages import ROOT, blocks, shell
 
-from hookguard import Guard, MemoryStore, Verifier, presets
+from hookguard import Guard, MemoryStore, Outcome, Verifier, presets
 
 PAGE = blocks("docs/operations.md")
 
@@ -77,3 +78,8 @@ def test_the_observer_counts_every_delivery(tmp_path):
     pytest.importorskip("prometheus_client")
     PAGE["shop/metrics.py"].write(tmp_path)
     assert printed_by(tmp_path, OBSERVE).endswith("\n1.0\n")
+
+
+def test_every_fact_of_an_outcome_is_on_the_page():
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    assert [field.name for field in dataclasses.fields(Outcome) if f"`{field.name}`" not in text] == []

@@ -13,7 +13,7 @@ import pytest
 for needed in ("prometheus_client", "flask", "django", "starlette", "httpx"):
     pytest.importorskip(needed)
 
-import yaml
+yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
 from metered import SECRET
 from pages import ROOT, blocks, shell
 from receiving import until
