@@ -88,10 +88,14 @@ class Look:
     async def overview(self, now: float) -> Overview:
         """Return a row for each endpoint and part, and the entries of the last hours."""
         counts: list[Count] = await self._call(lambda inbox: inbox.counts())
-        done = await self._find(Wanted(state=EntryState.DONE), None, COUNTED + 1)
-        dead = await self._find(Wanted(state=EntryState.DEAD), None, COUNTED + 1)
-        complete = len(done) <= COUNTED and len(dead) <= COUNTED
-        return Overview(_rows(counts), _hours([*done[:COUNTED], *dead[:COUNTED]], now), complete)
+        kept: list[Entry] = []
+        complete = True
+        for state in (EntryState.DONE, EntryState.DEAD):
+            number = sum(count.number for count in counts if count.state is state)
+            complete = complete and number <= COUNTED
+            if number:  # no more than there are: the store would search all other entries for one more
+                kept += await self._find(Wanted(state=state), None, min(number, COUNTED))
+        return Overview(_rows(counts), _hours(kept, now), complete)
 
     async def listing(self, wanted: Wanted) -> Listing:
         """Return at most SHOWN entries. There may be fewer and still a next page: those between were too old."""

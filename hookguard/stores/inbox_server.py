@@ -22,6 +22,7 @@ from hookguard.stores.inbox_keys import put_from_row
 from hookguard.stores.inbox_server_sql import ServerSQL, inbox_table_name
 from hookguard.stores.inbox_statements import (
     LONGEST_REASON,
+    WHOLE_KEY,
     InboxStatements,
     InboxSteps,
     Keys,
@@ -269,7 +270,8 @@ class ServerInbox:
             "state": ("state = :state", None if state is None else int(state)),
             "endpoint": ("endpoint = :endpoint", endpoint),
             "event_type": ("event_type = :event_type", event_type),
-            "begins": (f"LEFT(id, {len(begins)}) = :begins", begins or None),
+            # A whole key is found by the index.
+            "begins": ("id = :begins" if len(begins) == WHOLE_KEY else f"LEFT(id, {len(begins)}) = :begins", begins or None),
             "part": ("part = :part", part or None),
             "before": ("seq < :before", after),
         }

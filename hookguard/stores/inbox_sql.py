@@ -20,6 +20,7 @@ __all__ = [
     "DUE",
     "EXTEND",
     "FIND",
+    "FIND_WHOLE",
     "FORGET",
     "GIVE_BACK",
     "GIVE_UP",
@@ -188,6 +189,9 @@ WHERE (:state IS NULL OR state = :state) AND (:endpoint IS NULL OR endpoint = :e
     AND (:begins IS NULL OR SUBSTR(id, 1, LENGTH(:begins)) = :begins) AND (:part IS NULL OR part = :part)
 ORDER BY seq DESC LIMIT :limit
 """
+
+#: The same for a whole key, which the index finds: the beginning of a key makes SQLite read the whole table.
+FIND_WHOLE: Final = FIND.replace("(:begins IS NULL OR SUBSTR(id, 1, LENGTH(:begins)) = :begins)", "id = :begins")
 
 OPEN: Final = _sql("SELECT {columns} FROM hookguard_inbox WHERE {entry}")
 

@@ -36,6 +36,7 @@ from hookguard.stores.statements import Statement
 
 __all__ = [
     "LONGEST_REASON",
+    "WHOLE_KEY",
     "InboxStatements",
     "InboxSteps",
     "Keys",
@@ -50,6 +51,9 @@ __all__ = [
 
 #: Longest reason that is stored, in characters.
 LONGEST_REASON: Final = 1024
+
+#: Characters of the id in an entry's key.
+WHOLE_KEY: Final = 64
 
 InboxSteps = Generator[Statement, Any, Any]
 
@@ -207,7 +211,8 @@ class InboxStatements:
         begins, part = split_key(key) if key is not None else (None, None)
         values = {"state": state, "endpoint": endpoint, "event_type": event_type, "after": after, "limit": limit}
         values |= {"begins": begins, "part": part or None}
-        rows = yield Statement(sql.FIND, values, fetch=True)
+        whole = begins is not None and len(begins) == WHOLE_KEY
+        rows = yield Statement(sql.FIND_WHOLE if whole else sql.FIND, values, fetch=True)
         return [entry_from_row(row) for row in rows]
 
     def open(self, key: str) -> InboxSteps:
