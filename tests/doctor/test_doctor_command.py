@@ -98,6 +98,13 @@ def test_sound_application_exits_with_0_and_shows_its_store(framework, tmp_path)
     assert last.endswith("1 endpoint: no problem was found")
 
 
+@pytest.mark.parametrize("framework", ["flask's own", "django"])
+def test_online_asks_nobody_where_no_provider_is_to_be_asked(framework, tmp_path):
+    done = run(tmp_path, *APPS[framework], {"github": {"secrets": [secret()]}}, "--online --json")
+    assert done.returncode == 0, done.stdout
+    assert [each["check"] for each in json.loads(done.stdout)["findings"]] == ["M0"]
+
+
 @pytest.mark.parametrize("framework", APPS)
 def test_errors_exit_with_1_and_no_secret_is_shown(framework, tmp_path):
     endpoints = {"github": {"secrets": [CANARY]}, "stripe": {"secrets": [CANARY, "a-secret-of-your-own-choosing"]}}
