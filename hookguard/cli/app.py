@@ -15,6 +15,7 @@ from hookguard.cli.explain import explain
 from hookguard.cli.inbox import inbox
 from hookguard.cli.listen import listen
 from hookguard.cli.presets import presets
+from hookguard.cli.replay import replay_delivery
 from hookguard.cli.secret_use import secrets_used
 from hookguard.cli.send import send
 from hookguard.cli.sign import sign
@@ -49,5 +50,20 @@ def hookguard() -> None:
     """Receive webhooks that are genuine, fresh, handled once and never lost."""
 
 
-for _command in (deliveries, demo, doctor, explain, inbox, listen, presets, secrets_used, send, sign, store, verify, work):
+for _command in (
+    deliveries,
+    demo,
+    doctor,
+    explain,
+    inbox,
+    listen,
+    presets,
+    replay_delivery,
+    secrets_used,
+    send,
+    sign,
+    store,
+    verify,
+    work,
+):
     hookguard.add_command(_command)

@@ -66,6 +66,24 @@ def test_application_records_and_commands_show(tmp_path, monkeypatch):
     store.close()
 
 
+@pytest.mark.runs("docs/evidence.md", "Replay a delivery")
+def test_recorded_delivery_is_replayed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIPE_SECRET", SECRET)
+    main = PAGE["main.py"].write(tmp_path)
+    main.write_text(main.read_text().replace('"evidence": True', '"evidence": {"keep_body": "24h"}'))
+    client = run_path(str(main))["app"].test_client()
+    signed = presets.STRIPE.sign(BODY, SECRET)
+    assert client.post("/hooks/stripe", data=BODY, headers=list(signed.headers.items())).status_code == 204
+    assert flush()
+    store = SQLiteStore("hookguard.sqlite3")
+    (record,) = store.evidence().find(limit=2)
+    done = shell(PAGE["Replay a delivery"].printed(), tmp_path, DELIVERY=record.mark)
+    assert (done.returncode, "handled" in done.stdout) == (0, True), done.stdout
+    assert "the handler had a bug: handled" in store.evidence().find(limit=1)[0].note
+    store.close()
+
+
 def test_numbers_of_the_page_are_those_of_the_code():
     assert f"up to {recording.TOGETHER} records" in TEXT
     assert f"{recording.MOST:,} records and {recording.MOST_BYTES >> 20} MiB" in TEXT

@@ -10,7 +10,7 @@ from django_site import configure, site
 
 configure()
 
-from django.core.management import call_command, load_command_class
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connections, transaction
 from django.http import HttpResponse
 from django.urls import path
@@ -187,3 +187,46 @@ def test_record_that_is_written_in_a_transaction_by_hand_ends_with_it(store):
         store.evidence().write([(samples.record(), None)])
         raise ZeroDivisionError
     assert records(store) == []
+
+
+def test_command_replays_an_event_that_failed(command):
+    pytest.importorskip("click")
+    ran = []
+
+    @webhook("stripe")
+    def hook(request):
+        ran.append(request.webhook.attempt)
+        return HttpResponse(status=500 if len(ran) == 1 else 204)
+
+    store = ORMStore("sqlite")
+    given = settings(store)
+    given["ENDPOINTS"]["stripe"] = {"SECRETS": [SECRET], "EVIDENCE": {"KEEP_BODY": "1h"}}
+    open_database("sqlite")
+    with site(path("hook", hook), HOOKGUARD=given):
+        assert post(stripe("evt_1")).status_code == 500
+        (record,) = records(store)
+        with pytest.raises(CommandError, match="say in a few words why"):
+            call_command("hookguard_replay", record.mark, reason=" ")
+        with pytest.raises(CommandError, match="no recorded delivery has a name"):
+            call_command("hookguard_replay", "ffffff", reason="the bug is mended")
+        with pytest.raises(SystemExit) as left:
+            call_command("hookguard_replay", record.mark, reason="the bug is mended")
+        assert left.value.code == 0
+        assert ran == [1, 2]
+        assert records(store)[0].note.endswith(": the bug is mended: handled")
+        assert post(stripe("evt_1")).status_code == 200
+        assert ran == [1, 2], "it was completed"
+    assert flush()
+    close_database("sqlite")
+
+
+def test_transactional_store_replays_nothing():
+    pytest.importorskip("click")
+    store = ORMTransactionStore("sqlite")
+    open_database("sqlite")
+    with project(store, EVIDENCE={"KEEP_BODY": "1h"}):
+        assert post(stripe("evt_1")).status_code == 204
+        (record,) = records(store)
+        with pytest.raises(CommandError, match="is transactional, and a replay cannot be a part"):
+            call_command("hookguard_replay", record.mark, reason="the bug is mended", forget=True)
+    close_database("sqlite")
