@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("django")
 
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.http import HttpResponse
 from django.test import TestCase
 from django_inbox_shop import InboxShop, elsewhere, store_key
@@ -23,7 +23,6 @@ from hookguard.errors import MissingTable, StoreMisconfigured, StoreUnavailable
 from hookguard.work.process import work as run_worker
 from hookguard.work.worker import Worker
 from hookguard_django.stores import ORMTransactionStore
-from hookguard_django.stores.running import Running
 from hookguard_django.work import open_lanes, wsgi_application
 
 
@@ -96,7 +95,9 @@ def test_an_on_commit_callback_runs_only_after_the_entry_is_done(shop, caplog):
 # --- while the view runs
 
 
-def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(alias):
+def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(alias, monkeypatch):
+    if alias == "sqlite":
+        monkeypatch.setitem(connections.settings[alias], "OPTIONS", {"timeout": 0.2})  # of new connections
     with InboxShop(alias) as shop:
         mine, other = fresh_id(), fresh_id()
         for event_id in (mine, other):
@@ -113,13 +114,14 @@ def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(alias):
         def work(event_id):
             shop.good(event_id)
             time.sleep(0.1)
-            found.append(elsewhere(others))
+            found.extend([elsewhere(others), elsewhere(lambda: shop.put(fresh_id()))])
 
         assert shop.handle(held, work).outcome == "handled"
         if alias == "sqlite":
             assert isinstance(found[0], StoreUnavailable), "its one writer is the view's transaction"
+            assert found[1] == 503, "the provider sends it again"
         else:
-            assert found == [[other]]
+            assert found == [[other], 200]
         assert shop.truth(mine) == (1, True)
         assert shop.entry(mine).crashes == 0
 
@@ -209,21 +211,35 @@ def test_a_view_that_loses_its_connection_loses_its_effect(shop):
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_a_commit_whose_answer_gets_lost_is_asked_for(shop, committed, monkeypatch):
+    """The server ends the connection just before the commit, or just after it."""
     event_id = fresh_id()
-    finish = Running.finish
+    assert shop.put(event_id) == 200
+    held = shop.take(event_id)
+    connection = connections[shop.alias]
+    commit = connection._commit
 
-    def lost(running, completion):
+    def is_cut():
+        if connection.connection is None or f"{event_id} wrote" not in notes:
+            return commit()  # another transaction's
+        notes.clear()
         if committed:
-            finish(running, completion)
-        else:
-            running.roll_back()
-        raise StoreUnavailable("the answer got lost")
+            commit()
+        if shop.alias != "sqlite":
+            kill(shop.alias)
+        raise OperationalError("the server has gone away")
 
-    monkeypatch.setattr(Running, "finish", lost)
-    assert shop.send(event_id) == ("handled" if committed else "failed")
+    notes = []
+
+    def work(event_id):
+        shop.good(event_id)
+        notes.append(f"{event_id} wrote")
+
+    monkeypatch.setattr(connection, "_commit", is_cut)
+    assert shop.handle(held, work).outcome == ("handled" if committed else "failed")
+    assert notes == []
     monkeypatch.undo()
     if not committed:
-        assert "the answer got lost" in shop.entry(event_id).reason
+        assert "has gone away" in shop.entry(event_id).reason
         assert shop.handle(shop.take(event_id)).outcome == "handled"
     assert shop.truth(event_id) == (1, True)
 
