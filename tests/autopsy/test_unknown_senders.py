@@ -153,6 +153,13 @@ def test_sender_of_the_secret_itself_is_declared_as_a_token(headers, form):
     assert SECRET not in found.recipe.declaration()
 
 
+def test_secret_in_front_of_the_signature_is_not_declared():
+    secret = "a-secret-in-the-header-01"
+    delivery = Delivery(BODY, {"X-Sender": f"{secret}:{mac('sha256', BODY, secret=secret).hexdigest()}"})
+    found = identify(delivery, [secret], bounds=UNKNOWN)
+    assert found.recipe is None or secret not in found.recipe.declaration()
+
+
 def test_event_id_is_proposed_and_not_assumed():
     found = identify(lantern(0)[0], [SECRET], bounds=UNKNOWN)
     preset = declared(found.recipe.declaration())
