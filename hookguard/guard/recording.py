@@ -13,12 +13,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
-from hookguard.errors import ConfigurationError, Rejected
+from hookguard.errors import ConfigurationError, Rejected, StoreError
 from hookguard.event import Event
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
@@ -56,7 +57,8 @@ class _Item(NamedTuple):
     delivery: str
     make: Callable[[], tuple[DeliveryRecord, KeptBody | None]] | None
     findings: tuple[FoundCause, ...] = ()
-    size: int = 0
+    raw: bytes = b""  #: the delivery's body
+    size: int = 0  #: its bytes, as far as no item before counts them
 
 
 class Facts(NamedTuple):
@@ -87,6 +89,8 @@ class _Writer:
     def offer(self, item: _Item) -> bool:
         """Take the item, or drop and count it if the queue is full or no thread can be started."""
         with self._changed:
+            if self._queue and self._queue[-1].raw is item.raw:
+                item = item._replace(size=0)  # another event of the same delivery
             if len(self._queue) >= MOST or self._bytes + item.size > MOST_BYTES:
                 self._drop("busy", 1)
                 return False
@@ -149,12 +153,14 @@ class _Writer:
             for item in items:
                 if item.make is None:
                     evidence.explain(item.delivery, item.findings)
-            if time.monotonic() - self._pruned > QUIET:
-                self._pruned = time.monotonic()
-                evidence.prune(limit=PRUNED)
         except Exception as error:
             with self._changed:
                 self._drop(type(error).__name__, len(items))
+            return
+        if time.monotonic() - self._pruned > QUIET:
+            self._pruned = time.monotonic()
+            with suppress(StoreError):  # the next look deletes it
+                evidence.prune(limit=PRUNED)
 
     def _drop(self, why: str, number: int) -> None:
         self.dropped[why] += number
@@ -245,7 +251,7 @@ class Recorder:
             def finish() -> tuple[DeliveryRecord, KeptBody | None]:
                 return record._replace(body_sha256=hashlib.sha256(raw).hexdigest()), body
 
-            _writer.get().offer(_Item(self._evidence, name, finish, size=len(raw)))
+            _writer.get().offer(_Item(self._evidence, name, finish, raw=raw, size=len(raw)))
         except Exception as failure:
             # The traceback could show the delivery.
             _log.error("a delivery could not be recorded: %s", type(failure).__name__)

@@ -236,6 +236,33 @@ def test_bytes_of_the_queue_are_bounded(monkeypatch, store):
     assert dropped()["busy"] == before + 1
 
 
+def test_prune_that_fails_loses_no_record(monkeypatch, store):
+    monkeypatch.setattr(recording._writer.get(), "_pruned", float("-inf"))
+    asked = []
+
+    def fail(*, limit):
+        asked.append(limit)
+        raise StoreUnavailable("the disk is full")
+
+    monkeypatch.setattr(store.evidence(), "prune", fail)
+    before = dict(dropped())
+    run(guard(store), delivery())
+    assert len(records(store)) == 1
+    assert asked == [recording.PRUNED]
+    assert dropped() == before
+
+
+def test_body_of_several_events_counts_once(monkeypatch, store):
+    monkeypatch.setattr(recording, "MOST_BYTES", 1000)
+    preset, url = presets.get("mandrill"), "https://shop.example/mail"
+    events = [{"_id": f"m{number}", "event": "open", "ts": 1} for number in range(8)]
+    body = urlencode({"mandrill_events": json.dumps(events)}).encode()
+    assert 250 < len(body) < 1000
+    endpoint = Endpoint(Verifier(preset, ["s3cret-of-mandrill"]), name="mail", public_url=url, evidence=True)
+    run(Guard(endpoint, store), preset.sign(body, "s3cret-of-mandrill", url=url))
+    assert len(records(store)) == 8
+
+
 def test_thread_ends_when_nothing_waits(store):
     run(guard(store), delivery())
     assert flush()
