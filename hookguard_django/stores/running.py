@@ -27,7 +27,7 @@ _log = logging.getLogger("hookguard.django")
 class Running:
     """One event's transaction, in the thread that made this object. Raises StoreMisconfigured inside of another transaction."""
 
-    __slots__ = ("_atomic", "_committed", "connection", "key", "locked", "watch")
+    __slots__ = ("_atomic", "_blocks", "_committed", "connection", "key", "locked", "watch")
 
     def __init__(self, connection: BaseDatabaseWrapper, key: StoreKey | None = None) -> None:
         self.connection = connection
@@ -43,6 +43,8 @@ class Running:
                 "a transaction is open around the guarded view, so its event cannot be committed with its effects:"
                 " put @webhook outside of @transaction.atomic"
             ) from error
+        # The end of this block is that of the innermost one that is open then, so the view must leave as many as there are now.
+        self._blocks = len(connection.savepoint_ids), len(connection.atomic_blocks)
         # The first callback: if a later one raises, the commit has still happened.
         transaction.on_commit(self._note, using=connection.alias)
 
@@ -59,6 +61,11 @@ class Running:
                 if self.watch.escaped is not None:
                     # The view went on after the error, so what it counts as written is unknown.
                     raise self.watch.escaped
+                if len(connection.savepoint_ids) > self._blocks[0]:
+                    raise TransactionEscaped(
+                        "the view left a block of transaction.atomic() open, and its commit would end that block alone: use"
+                        " `with`, and end a generator or an ExitStack that holds a block before the view returns"
+                    )
                 done = run(connection, completion)
             finally:
                 if not done:
@@ -91,6 +98,8 @@ class Running:
     def roll_back(self) -> None:
         """Undo everything. On a broken connection the server does it."""
         self.watch.end()
+        savepoints, blocks = self._blocks
+        del self.connection.savepoint_ids[savepoints:], self.connection.atomic_blocks[blocks:]
         with suppress(Error, OSError):
             transaction.set_rollback(True, using=self.connection.alias)
             self._atomic.__exit__(None, None, None)

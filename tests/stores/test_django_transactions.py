@@ -144,6 +144,18 @@ def is_durable(shop, event_id):
         shop.good(event_id)
 
 
+def leaves_a_block_open(shop, event_id):
+    shop.good(event_id)
+    transaction.atomic(using=shop.alias).__enter__()
+
+
+def leaves_blocks_open_and_raises(shop, event_id):
+    """As a generator does that nobody ends."""
+    leaves_a_block_open(shop, event_id)
+    transaction.atomic(using=shop.alias, savepoint=False).__enter__()
+    raise ValueError("the view's own mistake")
+
+
 def answers_422(shop, event_id):
     shop.good(event_id)
     return HttpResponse(status=422)
@@ -207,6 +219,8 @@ ANSWERS = {
     raises: 500,
     raises_a_database_error: 500,
     is_durable: 500,
+    leaves_a_block_open: 500,
+    leaves_blocks_open_and_raises: 500,
     answers_422: 422,
     writes_to_another_database: 500,
     writes_to_another_database_and_swallows: 500,
