@@ -59,8 +59,8 @@ async def replay(
 ) -> Outcome:
     """Claim the event, call the application, and complete or release the claim; return the reported outcome.
 
-    ``in_thread`` runs the calls of a blocking store. ``forget`` forgets the event's claim first. Nothing runs if the event was
-    handled, or is being handled. The outcome is "duplicate" or "in_progress" then.
+    ``in_thread`` runs the calls of a blocking store. ``forget`` forgets the claim of an event that was handled. Nothing runs if
+    the event was handled, or is being handled. The outcome is "duplicate" or "in_progress" then.
     """
     endpoint, started = lane.endpoint, time.perf_counter()
     event, held = _held(record, kept, lane)
@@ -69,17 +69,20 @@ async def replay(
     async def ask(operation: Callable[[], Any]) -> Any:
         return await (operation() if inspect.iscoroutinefunction(store.claim) else in_thread(operation))
 
-    if forget:
-        await ask(lambda: store.forget(key))
-    claim = await ask(
-        lambda: store.claim(
+    def take() -> Any:
+        return store.claim(
             key,
             token=held.token,
             fingerprint=event.fingerprint(),
             lease=endpoint.lease,
             retention=endpoint.retention,
         )
-    )
+
+    claim = await ask(take)
+    if forget and claim.status == ClaimStatus.DONE:
+        # Only then: to forget the claim of a handler that runs now would let a second one run beside it.
+        await ask(lambda: store.forget(key))
+        claim = await ask(take)
     if claim.status != ClaimStatus.ACQUIRED:
         done = claim.status == ClaimStatus.DONE
         reason = "it was handled before" if done else "it is being handled"

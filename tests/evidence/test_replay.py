@@ -166,7 +166,8 @@ def test_encrypted_or_unknown_body_is_not_replayed(shop):
     assert "came encrypted" in made.replay(record, "--forget", status=2)
 
 
-def test_event_that_is_being_handled_does_not_run_twice(shop):
+@pytest.mark.parametrize("more", [[], ["--forget"]], ids=["", "forget"])
+def test_event_that_is_being_handled_does_not_run_twice(shop, more):
     made = shop()
     made.answer(500)
     record = made.send()
@@ -175,7 +176,8 @@ def test_event_that_is_being_handled_does_not_run_twice(shop):
 
     key = StoreKey("stripe/stripe", "evt_1")
     store.claim(key, token=b"another worker 1", fingerprint=b"", lease=60, retention=60)
-    assert "in_progress, it is being handled" in made.replay(record, status=1)
+    assert "in_progress, it is being handled" in made.replay(record, *more, status=1)
+    assert store.complete(key, token=b"another worker 1", retention=60), "its claim is left alone"
     store.close()
     assert len(made.ran) == 1
 
