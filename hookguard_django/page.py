@@ -16,7 +16,7 @@ from django.urls import re_path
 from hookguard import ConfigurationError, Reply
 from hookguard.guard.bridge import call_inline, run_sync
 from hookguard.page.mount import need_allow, open_page
-from hookguard.page.site import Asked, Page
+from hookguard.page.site import Page, PageRequest
 from hookguard_django.conf import Once, endpoints, in_thread
 
 __all__ = ["page_urls"]
@@ -96,10 +96,10 @@ def _staff(request: HttpRequest) -> tuple[str, set[str]] | None:
     return user.get_username(), {word for word, name in _PERMISSIONS.items() if user.has_perm(f"hookguard.{name}_webhookinbox")}
 
 
-def _asked(request: HttpRequest, rest: str, *, reads: bool) -> Asked:
+def _asked(request: HttpRequest, rest: str, *, reads: bool) -> PageRequest:
     """Return the request; its form is read for a visitor only."""
     path = request.path[: -len(rest)] if rest else request.path
-    return Asked(
+    return PageRequest(
         request.method or "GET",
         quote(path.rstrip("/")),
         rest,

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from hookguard.guard.bridge import run_sync
 from hookguard.page.door import Door
 from hookguard.page.mount import need_allow, open_page
-from hookguard.page.site import LARGEST_FORM, Asked, Page
+from hookguard.page.site import LARGEST_FORM, Page, PageRequest
 from hookguard_flask.delivery import response_of
 from hookguard_flask.guards import guards_of
 from hookguard_flask.receiving import app_and_request
@@ -49,7 +49,7 @@ class PageBlueprint(Blueprint):
         app, request = app_and_request()
         allowed = app.ensure_sync(self._allow)(request)  # type: ignore[arg-type]  # it was checked
         path = request.path[: -len(rest)] if rest else request.path
-        asked = Asked(
+        asked = PageRequest(
             request.method,
             quote((request.root_path + path).rstrip("/")),
             rest,

@@ -14,7 +14,7 @@ from hookguard.config import Settings
 from hookguard.errors import BodyTooLarge
 from hookguard.page.door import Door
 from hookguard.page.mount import need_allow, open_page
-from hookguard.page.site import LARGEST_FORM, Asked, Page
+from hookguard.page.site import LARGEST_FORM, Page, PageRequest
 from hookguard_starlette.delivery import Receive, Scope, Send, read_body, send_reply
 
 __all__ = ["Allow", "PageApp"]
@@ -65,9 +65,9 @@ class PageApp:
         return open_page(self._settings, self._secret_key, anyio.to_thread.run_sync)
 
 
-def _asked(scope: Scope, form: dict[str, str]) -> Asked:
+def _asked(scope: Scope, form: dict[str, str]) -> PageRequest:
     base, rest = _place(scope)
-    return Asked(
+    return PageRequest(
         scope["method"],
         quote(base),
         rest,

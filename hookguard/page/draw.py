@@ -12,7 +12,7 @@ from hookguard.page.chart import chart, rejected_chart
 from hookguard.page.door import Visitor
 from hookguard.page.html import Child, Html, duration, lines, tag, when
 from hookguard.page.look import MOST, LaneRow, Listing, Overview, Wanted
-from hookguard.page.opened import Opened, Provenance
+from hookguard.page.opened import OpenedEntry, Provenance
 from hookguard.page.records import Rejected, RejectedHours, Sought
 
 __all__ = [
@@ -180,7 +180,9 @@ def _rejected_row(frame: Frame, record: DeliveryRecord) -> list[Child]:
     return [record.mark, when(record.at, frame.now), record.endpoint, status, why, record.event_type, size]
 
 
-def entry(frame: Frame, found: Entry, proof: Provenance, token: Token, opened: Opened | None = None, wrong: str = "") -> bytes:
+def entry(
+    frame: Frame, found: Entry, proof: Provenance, token: Token, opened: OpenedEntry | None = None, wrong: str = ""
+) -> bytes:
     """One entry: its facts, how it was verified, the actions that the visitor may take, and its body after a click."""
     facts: list[tuple[str, Child]] = [
         ("event", found.event_id or "without an id"),
@@ -222,7 +224,7 @@ def _actions(frame: Frame, entry: Entry, token: Token, *, with_body: bool) -> li
     return actions
 
 
-def _opened(opened: Opened) -> list[Child]:
+def _opened(opened: OpenedEntry) -> list[Child]:
     shown: list[Child] = []
     for title, text in opened.parts:
         shown += [tag("h3", title), tag("pre", lines(text), tabindex=0, role="region", aria_label=title)]

@@ -11,8 +11,9 @@ from hookguard.inbox.contract import Kept
 from hookguard.inbox.hidden import Pointer, without
 from hookguard.inbox.kept import read_head, read_proof
 from hookguard.page.html import Child, when
+from hookguard.record import Record
 
-__all__ = ["EndpointFacts", "Opened", "Provenance", "open_entry", "provenance"]
+__all__ = ["EndpointFacts", "OpenedEntry", "Provenance", "open_entry", "provenance"]
 
 #: Bytes of a body that are shown.
 LARGEST: Final = 64 * 1024
@@ -50,10 +51,14 @@ class Provenance(NamedTuple):
             yield "tenant", self.tenant
 
 
-class Opened(NamedTuple):
-    """A delivery to show: titles and texts."""
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenedEntry(Record):
+    """A delivery to show: titles and texts. A ``repr`` has the titles alone: a text may be a body."""
 
     parts: list[tuple[str, str]]
+
+    def __repr__(self) -> str:
+        return f"OpenedEntry({[title for title, _ in self.parts]!r})"
 
 
 def provenance(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> Provenance:
@@ -66,7 +71,7 @@ def provenance(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> Provenance
     return Provenance(proof.secret, proof.timestamp, proof.tenant, known.covers if known is not None else ())
 
 
-def open_entry(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> Opened:
+def open_entry(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> OpenedEntry:
     """Return the request line, the headers, the body and the decrypted content, without the values that must stay hidden.
 
     Where it is unknown which these are, the body is left out.
@@ -74,19 +79,19 @@ def open_entry(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> Opened:
     known = endpoints.get(kept.endpoint)
     if known is None:
         why = "No endpoint with an inbox has this name now, so it is unknown which values must stay hidden."
-        return Opened([("Not shown", f"{why} On the server, `hookguard inbox STORE show KEY --body` writes the body.")])
+        return OpenedEntry([("Not shown", f"{why} On the server, `hookguard inbox STORE show KEY --body` writes the body.")])
     parts = []
     try:
         head = read_head(kept)
     except StoreError as error:
-        return Opened([("Not shown", str(error))])
+        return OpenedEntry([("Not shown", str(error))])
     parts.append(("Request", f"{head.method} {head.scheme}://{head.host}{head.target}"))
     headers = [f"{name}: {value}" for name, value in head.headers if name not in known.secret_headers]
     parts.append(("Headers that are kept", "\n".join(headers) or "none"))
     parts.append(("Body", _shown(kept.body, known.hide)))
     if kept.content is not None:
         parts.append(("Decrypted content", _shown(kept.content, known.hide)))
-    return Opened(parts)
+    return OpenedEntry(parts)
 
 
 def _shown(data: bytes, hide: tuple[Pointer, ...]) -> str:

@@ -7,8 +7,9 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from hookguard.errors import StoreError
 from hookguard.inbox.contract import Entry, EntryState
@@ -19,9 +20,10 @@ from hookguard.page.look import MOST, Call, Look, Wanted
 from hookguard.page.opened import EndpointFacts, Provenance, open_entry, provenance
 from hookguard.page.records import Rejections, Sought
 from hookguard.privacy.shown import printable
+from hookguard.record import Record
 from hookguard.reply import Reply
 
-__all__ = ["HEADERS", "LARGEST_FORM", "Asked", "Page"]
+__all__ = ["HEADERS", "LARGEST_FORM", "Page", "PageRequest"]
 
 _log = logging.getLogger("hookguard.inbox")
 
@@ -47,8 +49,9 @@ _KEY = re.compile(r"[0-9a-f]{64}(\..{1,64})?")
 _STYLE = Path(__file__).with_name("style.css").read_bytes()
 
 
-class Asked(NamedTuple):
-    """A request to the page."""
+@dataclass(frozen=True, slots=True, repr=False)
+class PageRequest(Record):
+    """A request to the page. Its ``repr`` shows no header and no form: a cookie signs a person in."""
 
     method: str
     base: str  #: the path that the page is mounted at, quoted, without a slash at the end
@@ -56,6 +59,9 @@ class Asked(NamedTuple):
     query: Mapping[str, str]
     form: Mapping[str, str]
     headers: Mapping[str, str]  #: with names in lower case
+
+    def __repr__(self) -> str:
+        return f"PageRequest({self.method!r}, {self.base!r}, {self.path!r})"
 
 
 class _Ended(Exception):
@@ -75,7 +81,7 @@ class Page:
         self._door = door
         self._endpoints = endpoints
 
-    async def answer(self, asked: Asked, allowed: object) -> Reply:
+    async def answer(self, asked: PageRequest, allowed: object) -> Reply:
         """Return the reply to a request; ``allowed`` is the answer of ``allow``, and None is answered 404.
 
         Raises ConfigurationError if ``allow`` returned something else than None or a name with a set of words.
@@ -94,7 +100,7 @@ class Page:
             status, kind, body = 503, _HTML, draw.message(frame, "The store is down", text)
         return Reply(status, (("Content-Type", kind), *HEADERS), b"" if asked.method == "HEAD" else body)
 
-    async def _answer(self, frame: Frame, asked: Asked) -> tuple[int, str, bytes]:
+    async def _answer(self, frame: Frame, asked: PageRequest) -> tuple[int, str, bytes]:
         posts = asked.method == "POST"
         if not posts and asked.method not in ("GET", "HEAD"):
             raise _Ended(405, "Not possible", "The page takes GET and POST.")
@@ -120,7 +126,7 @@ class Page:
 
     # --- one entry
 
-    async def _entry(self, frame: Frame, asked: Asked, key: str, action: str) -> bytes:
+    async def _entry(self, frame: Frame, asked: PageRequest, key: str, action: str) -> bytes:
         if not _KEY.fullmatch(key) or action not in ("", "body", "rerun", "drop"):
             raise _Ended(404, "Not found", "Nothing is here.")
         if action:
@@ -134,7 +140,7 @@ class Page:
         found = await self._need(key)
         return await self._draw(frame, found, opens=action == "body", wrong=_WHY if action == "rerun" else "")
 
-    async def _drop(self, frame: Frame, asked: Asked, key: str) -> bytes:
+    async def _drop(self, frame: Frame, asked: PageRequest, key: str) -> bytes:
         if (reason := _reason(asked.form)) is None:
             return await self._draw(frame, await self._need(key), wrong=_WHY)
         count = await self._look.drop([key], reason, frame.visitor.name)
@@ -161,7 +167,7 @@ class Page:
 
     # --- many entries
 
-    async def _preview(self, frame: Frame, asked: Asked, wrong: str = "") -> bytes:
+    async def _preview(self, frame: Frame, asked: PageRequest, wrong: str = "") -> bytes:
         if "rerun" not in frame.visitor.may:
             raise _Ended(403, "Not allowed", "You may not rerun entries.")
         wanted, _ = _wanted(asked.query, frame.now)
@@ -180,7 +186,7 @@ class Page:
             }
         return draw.preview(frame, found, fields, self._door.token(frame.visitor, _these(fields)), wrong)
 
-    async def _rerun_these(self, frame: Frame, asked: Asked) -> bytes:
+    async def _rerun_these(self, frame: Frame, asked: PageRequest) -> bytes:
         fields = {name: asked.form.get(name, "") for name in ("endpoint", "type", "earliest", "latest", "number")}
         self._check(frame.visitor, asked, "rerun", _these(fields))
         # The page signed the fields, so they are as it wrote them.
@@ -193,7 +199,7 @@ class Page:
         count = await self._look.rerun(keys, reason, frame.visitor.name) if keys else 0
         return _changed(frame, count, len(keys), "due again")
 
-    def _check(self, who: Visitor, asked: Asked, may: str, action: str) -> None:
+    def _check(self, who: Visitor, asked: PageRequest, may: str, action: str) -> None:
         """End the request unless the visitor may do this, and the form is one of this page, made for it."""
         if may not in who.may:
             raise _Ended(403, "Not allowed", f"You may not do this: it needs {may!r}.")

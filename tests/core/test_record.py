@@ -4,8 +4,11 @@ import traceback
 import pytest
 
 from hookguard import ConfigurationError, Delivery
+from hookguard.autopsy.unknown.trials import KeyRead
 from hookguard.challenge import FetchFirst, SecretOffer
+from hookguard.evidence.contract import KeptBody
 from hookguard.keys import Wanted
+from hookguard.page.opened import OpenedEntry
 from hookguard.record import hides_arguments
 from hookguard.reply import Reply
 from hookguard.schemes.base import Draft, Key
@@ -22,6 +25,9 @@ RECORDS = [
     SecretOffer(S3CRET, Reply(200)),
     FetchFirst(Wanted("https://keys.example/", "a", lambda content, now: {}, body=S3CRET.encode()), Reply(200)),
     Claim(ClaimStatus.DONE, reply=S3CRET.encode()),
+    KeptBody(S3CRET.encode(), S3CRET),
+    KeyRead("", Secret(S3CRET), "text", S3CRET.encode()),
+    OpenedEntry([("Body", S3CRET)]),
 ]
 EVERY = pytest.mark.parametrize("record", RECORDS, ids=[type(record).__name__ for record in RECORDS])
 

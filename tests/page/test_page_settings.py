@@ -7,6 +7,7 @@ from inboxes import Box
 from page_sites import ALL, BASE, KEY, settings, token_of
 
 from hookguard import ConfigurationError
+from hookguard.page.site import PageRequest
 
 
 @pytest.fixture
@@ -16,6 +17,13 @@ def box(tmp_path):
 
 def let_in(request):
     return ALL
+
+
+def test_cookies_and_forms_of_a_request_are_in_no_repr():
+    request = PageRequest("POST", BASE, "rerun", {}, {"token": "signed"}, {"cookie": "session"})
+    assert repr(request) == f"PageRequest('POST', {BASE!r}, 'rerun')"
+    with pytest.raises(TypeError):
+        iter(request)
 
 
 # --- Flask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from hookguard.autopsy.judge import Judge
 from hookguard.autopsy.unknown.carried import Carried, Stamp, ids_of, signatures_of, stamps_of
@@ -11,6 +11,7 @@ from hookguard.autopsy.unknown.recipe import Recipe
 from hookguard.autopsy.unknown.texts import Text, texts, with_secret
 from hookguard.delivery import Delivery
 from hookguard.errors import ConfigurationError
+from hookguard.record import Record
 from hookguard.schemes.base import Key
 from hookguard.schemes.hash import HashKey
 from hookguard.schemes.hmac import HmacKey
@@ -22,13 +23,17 @@ __all__ = ["KeyRead", "Trials"]
 _OFTEN = 64
 
 
-class KeyRead(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class KeyRead(Record):
     """A secret in one of the formats, the key that it gives, and the cause that a match proves ("" without one)."""
 
     code: str
     secret: Secret
     secret_format: SecretFormat
     raw: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyRead({self.code!r}, {self.secret!r}, {self.secret_format!r})"
 
 
 class Trials:
