@@ -231,8 +231,8 @@ def test_a_worker_without_an_observer_has_no_metrics_to_serve():
 SEVERAL = """
 import os
 
-from shop.scrape import scrape
-from shop_app import app
+from scrape import scrape
+from shop import app
 
 
 def by_process():
@@ -243,14 +243,15 @@ app.view_functions["metrics"] = by_process
 """
 
 
-@pytest.mark.runs("docs/metrics.md", "gunicorn.conf.py", "shop/scrape.py", "shop.py")
+@pytest.mark.runs("docs/metrics.md", "gunicorn.conf.py", "scrape.py", "shop.py")
 def test_processes_of_gunicorn_are_added_up(tmp_path):
     pytest.importorskip("gunicorn")
     (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "counter_1.db").write_bytes(b"of a process that is gone")
     conf = PAGE["gunicorn.conf.py"].printed().replace("/run/shop", str(tmp_path))
     (tmp_path / "gunicorn.conf.py").write_text(conf, "utf-8")
-    PAGE["shop/scrape.py"].write(tmp_path)
-    (tmp_path / "shop_app.py").write_text(PAGE["shop.py"].printed(), "utf-8")
+    PAGE["scrape.py"].write(tmp_path)
+    PAGE["shop.py"].write(tmp_path)
     (tmp_path / "several.py").write_text(SEVERAL, "utf-8")
     port = free_port()
     environment = {**os.environ, "STRIPE_SECRET": SECRET, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

@@ -96,14 +96,13 @@ def test_the_same_for_django(there, tmp_path):
 @pytest.mark.runs("docs/relay.md", "Passing events on 4")
 async def test_the_same_for_starlette(there, tmp_path):
     from starlette.applications import Starlette
-    from starlette.routing import Route
 
     from hookguard_starlette import HookGuard
 
     relay = {"targets": {"billing": to(there)}, **HERE}
     hooks = HookGuard({"stripe": {"secrets": [PROVIDERS], "relay": relay}}, store=f"sqlite:///{tmp_path}/hooks.sqlite3")
     app = Starlette()
-    PAGE["Passing events on 4"].run({"app": app, "hooks": hooks, "Route": Route})
+    PAGE["Passing events on 4"].run({"app": app, "hooks": hooks})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://shop.example") as client:
         assert (await client.post("/hooks/stripe", content=BODY, headers=signed_now())).status_code == 200
     assert [each.outcome for each in await awork_off(app, hooks)] == ["handled"]
