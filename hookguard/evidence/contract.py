@@ -12,10 +12,12 @@ from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from hookguard.record import Record
 
-__all__ = ["HOURLY", "SHOWN", "DeliveryRecord", "Evidence", "FoundCause", "HeadFact", "KeepsEvidence", "KeptBody"]
+__all__ = ["HOURLY", "LIMITED", "SHOWN", "DeliveryRecord", "Evidence", "FoundCause", "HeadFact", "KeepsEvidence", "KeptBody"]
 
-#: Rejected deliveries of an endpoint that are recorded in an hour. A flood of forgeries must not fill a disk.
+#: Deliveries of an endpoint and of one of these outcomes that are recorded in an hour. Neither a flood of forgeries may fill a
+#: disk, nor one genuine delivery that is sent again and again: many providers sign no time.
 HOURLY: Final = 100
+LIMITED: Final = frozenset({"rejected", "duplicate", "in_progress"})
 
 #: Characters of a delivery's name that people read: in the log, and in lists.
 SHOWN: Final = 6
@@ -92,8 +94,8 @@ class Evidence(Protocol):
     def write(self, records: Sequence[tuple[DeliveryRecord, KeptBody | None]]) -> int:
         """Store records, and return how many.
 
-        A record that is there is not stored again. A rejected delivery is left out if its endpoint has :data:`HOURLY` of this
-        hour.
+        A record that is there is not stored again. One with an outcome of :data:`LIMITED` is left out if its endpoint has
+        :data:`HOURLY` of that outcome in this hour.
         """
 
     def explain(self, delivery: str, findings: Sequence[FoundCause]) -> bool:

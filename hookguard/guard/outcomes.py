@@ -132,7 +132,7 @@ class Outcomes:
         if recorder is None:
             return ""
         came = event.delivery if event is not None else delivery
-        name = recorder.name(verified=event is not None) if came is not None else ""
+        name = recorder.name(outcome, verified=event is not None) if came is not None else ""
         if came is not None and name:
             identifier, kind = _describe(event) if event is not None else ("", "")
             took = time.perf_counter() - started

@@ -16,10 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from weakref import WeakKeyDictionary
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
-from hookguard.errors import ConfigurationError, Rejected, StoreError
+from hookguard.errors import ConfigurationError, Rejected
 from hookguard.event import Event
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
@@ -41,7 +42,7 @@ GRACE = 0.25
 MOST, MOST_BYTES = 1000, 16 << 20
 #: Records that are written in one transaction.
 TOGETHER = 64
-#: Seconds between two lines in the log about dropped records, and between two looks for what is over.
+#: Seconds between two lines in the log about dropped records, and at most between two looks for what is over.
 QUIET = 60.0
 #: Bodies and records that one look deletes at most.
 PRUNED = 256
@@ -82,7 +83,9 @@ class _Writer:
         self._running = False
         self._hurry = 0
         self._at_exit = False
-        self._logged = self._pruned = float("-inf")
+        self._logged = float("-inf")
+        #: When each store was last asked to delete what is over, and how many records were written to it since.
+        self._pruned: WeakKeyDictionary[Evidence, tuple[float, int]] = WeakKeyDictionary()
         self._unlogged = 0
         self.dropped: Counter[str] = Counter()
 
@@ -157,10 +160,17 @@ class _Writer:
             with self._changed:
                 self._drop(type(error).__name__, len(items))
             return
-        if time.monotonic() - self._pruned > QUIET:
-            self._pruned = time.monotonic()
-            with suppress(StoreError):  # the next look deletes it
-                evidence.prune(limit=PRUNED)
+        with suppress(Exception):  # the next look deletes it
+            self._prune(evidence, len(records))
+
+    def _prune(self, evidence: Evidence, written: int) -> None:
+        """Delete what is over: once a minute, and at twice the rate of writing. A busy table must not only grow."""
+        last, before = self._pruned.get(evidence, (float("-inf"), 0))
+        now, written = time.monotonic(), before + written
+        due = now - last > QUIET or written >= PRUNED // 2
+        self._pruned[evidence] = (now, 0) if due else (last, written)
+        if due:
+            evidence.prune(limit=PRUNED)
 
     def _drop(self, why: str, number: int) -> None:
         self.dropped[why] += number
@@ -213,7 +223,7 @@ class Recorder:
     """Hands the deliveries of one endpoint over. A delivery that cannot be recorded is dropped: nothing here raises."""
 
     def __init__(self, endpoint: Endpoint, settings: EvidenceSettings, evidence: Evidence) -> None:
-        from hookguard.evidence.contract import HOURLY, SHOWN  # noqa: PLC0415 - most applications have no evidence
+        from hookguard.evidence.contract import HOURLY, LIMITED, SHOWN  # noqa: PLC0415 - most applications have no evidence
         from hookguard.evidence.head import kept_values  # noqa: PLC0415 - likewise
 
         self._endpoint = endpoint
@@ -221,18 +231,19 @@ class Recorder:
         self._evidence = evidence
         self._kept = kept_values(endpoint.preset)
         self._keeper = _keeper(endpoint) if settings.keep_body is not None else None
-        self._shown, self._hourly = SHOWN, HOURLY
-        self._hour, self._unverified = 0.0, 0
+        self._shown, self._hourly, self._limited = SHOWN, HOURLY, LIMITED
+        self._hour, self._came = 0.0, Counter[str]()
 
-    def name(self, *, verified: bool) -> str:
+    def name(self, outcome: OutcomeName, *, verified: bool) -> str:
         """Return a name for a delivery; empty if it will not be recorded, because a flood of its kind came this hour."""
-        if not verified:
+        if not verified or outcome in self._limited:
             now = time.time()
             if now - self._hour >= _HOUR or now < self._hour:
-                self._hour, self._unverified = now // _HOUR * _HOUR, 0
+                self._hour, self._came = now // _HOUR * _HOUR, Counter()
             # Two threads that both pass here record one more, and a lock would cost each rejection.
-            self._unverified += 1
-            if self._unverified > self._hourly:
+            kind = outcome if verified else ""
+            self._came[kind] += 1
+            if self._came[kind] > self._hourly:
                 _writer.get().dropped["hourly"] += 1
                 return ""
         return urandom(16).hex()

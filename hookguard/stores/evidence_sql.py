@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
-from hookguard.evidence.contract import HOURLY, DeliveryRecord, FoundCause, HeadFact, KeptBody
+from hookguard.evidence.contract import HOURLY, LIMITED, DeliveryRecord, FoundCause, HeadFact, KeptBody
 from hookguard.stores.statements import Database, Statement, Steps
 
 __all__ = ["DELIVERY_TABLE", "Perform", "SQLEvidence", "evidence_table_name"]
@@ -143,13 +143,13 @@ class SQLEvidence:
         return f"SELECT {', '.join(_COLUMNS)} FROM {self.table}"  # noqa: S608 - a table's name
 
     def _write(self, records: Sequence[tuple[DeliveryRecord, KeptBody | None]]) -> Steps:
-        count = f"SELECT COUNT(*) FROM {self.table} WHERE endpoint = :endpoint AND outcome = 'rejected' AND at >= :hour"  # noqa: S608
+        count = f"SELECT COUNT(*) FROM {self.table} WHERE endpoint = :endpoint AND outcome = :outcome AND at >= :hour"  # noqa: S608
         written = 0
         for record, body in records:
             row = _row(record, body)
-            if record.outcome == "rejected":
-                hour = record.at // _HOUR * _HOUR
-                (number,) = (yield Statement(count, {"endpoint": row["endpoint"], "hour": hour}, fetch=True))[0]
+            if record.outcome in LIMITED:
+                values = {"endpoint": row["endpoint"], "outcome": row["outcome"], "hour": record.at // _HOUR * _HOUR}
+                (number,) = (yield Statement(count, values, fetch=True))[0]
                 if number >= HOURLY:
                     continue
             written += max((yield Statement(self._insert, row, fetch=False)), 0)

@@ -293,5 +293,12 @@ class EvidenceContract:
         (_,) = self.put(self.record(500, outcome="rejected", endpoint="other"))
         (_,) = self.put(self.record(501))
         assert len(self.names(endpoint="billing", refused=True, limit=1000)) == HOURLY
+        (_,) = self.put(self.record(503, outcome="duplicate"))
         self.clock.advance(3600.0)
         (_,) = self.put(self.record(502, outcome="rejected"))
+
+    def test_duplicates_of_an_hour_are_limited(self) -> None:
+        hour = self.clock() // 3600 * 3600 + 7200
+        self.clock.advance(hour - self.clock())
+        flood = [self.record(number, outcome="duplicate") for number in range(1, HOURLY + 21)]
+        assert self.evidence.write([(record, None) for record in flood]) == HOURLY

@@ -179,6 +179,34 @@ def test_flood_of_forgeries_is_recorded_up_to_the_limit(store):
     assert dropped().get("hourly", 0) > before
 
 
+@KINDS
+def test_flood_of_one_genuine_delivery_is_recorded_up_to_the_limit(kind, store):
+    guarded = guard(store, kind=kind)
+    sent = delivery()
+    for _ in range(HOURLY + 15):
+        assert run(guarded, sent).status == 200
+    found = [record.outcome for record in records(store)]
+    assert found.count("handled") == 1
+    assert HOURLY - 1 <= found.count("duplicate") <= HOURLY + 1  # the hour may have ended meanwhile
+    assert run(guarded, delivery(secret=OTHER)).status == 401
+    assert len(records(store, refused=True)) == 1, "another kind has its own limit"
+
+
+def test_busy_process_deletes_as_fast_as_it_records(store):
+    evidence, guarded = store.evidence(), guard(store)
+    assert run(guarded, delivery()).status == 200
+    (pattern,) = records(store)  # from now on, a minute has to pass
+    over = [(pattern._replace(delivery=f"{number:032x}", endpoint="over", keep_until=1.0), None) for number in range(600)]
+    assert evidence.write(over) == 600
+    for number in range(400):
+        body = json.dumps({"id": f"evt_of_the_flood_{number}"}).encode()
+        assert run(guarded, delivery(body)).status == 200
+        if number % 50 == 0:
+            assert flush()
+    assert len(records(store, endpoint="billing")) == 401
+    assert len(evidence.find(endpoint="over", limit=1000)) <= 600 - 400
+
+
 class Stubborn:
     """Evidence that cannot be written."""
 
@@ -236,13 +264,13 @@ def test_bytes_of_the_queue_are_bounded(monkeypatch, store):
     assert dropped()["busy"] == before + 1
 
 
-def test_prune_that_fails_loses_no_record(monkeypatch, store):
-    monkeypatch.setattr(recording._writer.get(), "_pruned", float("-inf"))
+@pytest.mark.parametrize("error", [StoreUnavailable("the disk is full"), OSError("of a store of somebody's own")], ids=repr)
+def test_prune_that_fails_loses_no_record(monkeypatch, store, error):
     asked = []
 
     def fail(*, limit):
         asked.append(limit)
-        raise StoreUnavailable("the disk is full")
+        raise error
 
     monkeypatch.setattr(store.evidence(), "prune", fail)
     before = dict(dropped())
