@@ -14,12 +14,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hookguard import ConfigurationError
 from hookguard.cli.inputs import example, json_option, written_body
 from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
 from hookguard.cli.providers_page import duration
-from hookguard.cli.store import find_store
-from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence, KeepsEvidence
+from hookguard.cli.store import evidence_of, find_store
+from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
 from hookguard.evidence.head import ALWAYS
 from hookguard.privacy.shown import printable
 
@@ -49,10 +48,7 @@ _PRIVATE: Final = {"ids": ("event_id",), "tenants": ("tenant",), "addresses": ("
 @click.pass_context
 def deliveries(ctx: click.Context, which: str) -> None:
     """List the records of deliveries in STORE, a URL as in the settings or the dotted path of a store."""
-    store = find_store(which, ask_django=_ASK_DJANGO)
-    if not isinstance(store, KeepsEvidence):
-        raise ConfigurationError(f"{store!r} keeps no records of deliveries")
-    ctx.obj = store.evidence()
+    ctx.obj = evidence_of(find_store(which, ask_django=_ASK_DJANGO))
 
 
 def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:

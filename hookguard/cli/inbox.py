@@ -14,12 +14,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from hookguard import ConfigurationError
 from hookguard.cli.inputs import example, json_option
 from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
 from hookguard.cli.providers_page import duration
-from hookguard.cli.store import find_store
-from hookguard.inbox.contract import Count, Entry, EntryState, KeepsDeliveries, entry_key, split_key
+from hookguard.cli.store import find_store, inbox_of
+from hookguard.inbox.contract import Count, Entry, EntryState, entry_key, split_key
 from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 
@@ -50,10 +49,7 @@ PAGE, MOST = 500, 1000
 @click.pass_context
 def inbox(ctx: click.Context, which: str) -> None:
     """List the events in the inbox of STORE, a URL as in the settings or the dotted path of a store."""
-    store = find_store(which, ask_django=_ASK_DJANGO)
-    if not isinstance(store, KeepsDeliveries):
-        raise ConfigurationError(f"{store!r} keeps no deliveries, so it has no inbox")
-    ctx.obj = store.inbox()
+    ctx.obj = inbox_of(find_store(which, ask_django=_ASK_DJANGO))
 
 
 _ASK_DJANGO = "a Django store is made from its project's settings, so ask there: python manage.py hookguard_inbox"

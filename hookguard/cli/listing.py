@@ -10,7 +10,7 @@ import click
 
 from hookguard.evidence.settings import read_span
 
-__all__ = ["SPAN", "Listing", "person", "reason_option", "run_group"]
+__all__ = ["SPAN", "Listing", "checked_reason", "person", "reason_option", "run_group"]
 
 
 class _Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
@@ -46,13 +46,20 @@ def run_group(group: click.Group, given: Any, words: Sequence[str], name: str, s
     alone.main(args=[*([] if named else ["list"]), *words], prog_name=name, obj=given)
 
 
-def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
-    if len(value.strip()) < 3:
+def checked_reason(text: str) -> str:
+    """Return a reason without the space around it. Raises BadParameter for one that says nothing."""
+    if len(text.strip()) < 3:
         raise click.BadParameter("say in a few words why: the reason is stored and logged")
-    return value.strip()
+    return text.strip()
 
 
-reason_option = click.option("--reason", required=True, callback=_reason, metavar="TEXT", help="Why; it is stored and logged.")
+reason_option = click.option(
+    "--reason",
+    required=True,
+    callback=lambda _context, _option, text: checked_reason(text),
+    metavar="TEXT",
+    help="Why; it is stored and logged.",
+)
 
 
 def person() -> str:

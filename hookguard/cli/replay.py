@@ -16,9 +16,8 @@ from hookguard.cli.deliveries import only
 from hookguard.cli.inputs import example, with_working_directory
 from hookguard.cli.listing import person, reason_option
 from hookguard.cli.naming import load, only_hooks
-from hookguard.cli.store import find_store
+from hookguard.cli.store import evidence_of, find_store
 from hookguard.cli.work import HasLanes
-from hookguard.evidence.contract import KeepsEvidence
 from hookguard.guard.bridge import call_inline, run_sync, to_thread
 from hookguard.outcome import Outcome
 from hookguard.privacy.shown import printable
@@ -62,9 +61,7 @@ def replay_delivery(which: str, delivery: str, application: str, hooks: str | No
 def run_replay(store: Any, delivery: str, app: Any, hooks: HasLanes, *, forget: bool, reason: str) -> int:
     """Replay a delivery, print how it ended, and return the exit status. Raises UsageError and HookguardError."""
     awaits = inspect.iscoroutinefunction(store.claim)
-    if not isinstance(store, KeepsEvidence):
-        raise ConfigurationError(f"{store!r} keeps no records of deliveries")
-    evidence = store.evidence()
+    evidence = evidence_of(store)
     record = only(evidence, delivery)
     lane = next(lane for lane in hooks.open_lanes(app, [record.endpoint]) if lane.shipping is None)
     kept = check_replay(record, evidence.body(record.delivery), lane, store)

@@ -15,7 +15,8 @@ from hookguard import ConfigurationError, Endpoint, GatewayVerifier, Verifier
 from hookguard.cli.inputs import example, json_option, with_working_directory
 from hookguard.cli.naming import describe
 from hookguard.cli.providers_page import duration
-from hookguard.evidence.contract import DeliveryRecord, Evidence, KeepsEvidence
+from hookguard.cli.store import evidence_of
+from hookguard.evidence.contract import DeliveryRecord, Evidence
 from hookguard.facts import DAY, LEAST_RETENTION
 from hookguard.privacy.shown import printable
 from hookguard.schemes.base import Key
@@ -110,9 +111,7 @@ def secrets_used(application: str | None, hooks: str | None, endpoint: str | Non
             if not endpoints or not any(each.evidence is not None for each in endpoints):
                 what = f"the endpoint {endpoint!r}" if endpoint else "each endpoint"
                 raise ConfigurationError(f"{what} of the application is without records of deliveries: set evidence to True")
-            if not isinstance(store, KeepsEvidence):
-                raise ConfigurationError("the application's store keeps no records of deliveries yet")
-            found = [_examined(each, store.evidence()) for each in endpoints]
+            found = [_examined(each, evidence_of(store)) for each in endpoints]
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -13,12 +13,14 @@ from hookguard import AsyncStore, ConfigurationError, Preset, Store, StoreUnavai
 from hookguard.cli.inputs import PRESET, example, json_option, with_working_directory
 from hookguard.cli.providers_page import duration
 from hookguard.config import store_from
+from hookguard.evidence.contract import Evidence, KeepsEvidence
 from hookguard.guard.bridge import BlockingStoreAdapter
+from hookguard.inbox.contract import KeepsDeliveries
 from hookguard.stores.fitness import CLAIMS, check_claims, check_fitness, describe
 from hookguard.stores.sqlite import SQL_TABLE, TABLE, check_file
 from hookguard.stores.url import sqlite_file
 
-__all__ = ["find_store", "store"]
+__all__ = ["evidence_of", "find_store", "inbox_of", "store"]
 
 _ASK_DJANGO = "a Django store is made from its project's settings, so check it there: python manage.py check --database default"
 
@@ -97,6 +99,20 @@ def find_store(which: str, *, ask_django: str = _ASK_DJANGO) -> Store | AsyncSto
     if any(kind.__module__.startswith("hookguard_django.") for kind in type(found).__mro__):
         raise click.UsageError(ask_django)
     return found
+
+
+def evidence_of(store: object) -> Evidence:
+    """Return a store's records of deliveries; ConfigurationError if it keeps none."""
+    if not isinstance(store, KeepsEvidence):
+        raise ConfigurationError(f"{store!r} keeps no records of deliveries")
+    return store.evidence()
+
+
+def inbox_of(store: object) -> Any:
+    """Return a store's inbox, blocking or asynchronous; ConfigurationError if it has none."""
+    if not isinstance(store, KeepsDeliveries):
+        raise ConfigurationError(f"{store!r} keeps no deliveries, so it has no inbox")
+    return store.inbox()
 
 
 async def _check(found: Store | AsyncStore) -> list[str]:

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from hookguard import HookguardError
-from hookguard.inbox.contract import KeepsDeliveries
-from hookguard_django.conf import endpoints
+from hookguard_django.store_command import StoreCommand, needs_cli
 
 __all__ = ["Command"]
 
 
-class Command(BaseCommand):
+class Command(StoreCommand):
     """List the entries of the inbox, show one, rerun, drop and prune."""
 
     help = "The commands of `hookguard inbox` on the project's store: list (the default), show, rerun, drop, prune."
 
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Pass the words on as they are: their options are not Django's."""
-        try:
-            self.handle(words=argv[2:])
-        except CommandError as error:
-            self.stderr.write(f"{type(error).__name__}: {error}")
-            raise SystemExit(error.returncode) from None
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take any words, for ``call_command``."""
-        parser.add_argument("words", nargs="*")
-
-    def handle(self, *args: Any, **options: Any) -> None:
+    def run(self, store: Any, words: Sequence[str]) -> None:
         """Run one of the commands."""
-        try:
+        with needs_cli():
             from hookguard.cli.inbox import run_commands  # noqa: PLC0415 - it needs an extra
-        except ModuleNotFoundError as missing:
-            if missing.name not in ("click", "rich"):
-                raise
-            raise CommandError("this command needs two more packages: pip install 'hookguard-webhooks[cli]'") from None
-        try:
-            store = endpoints().store
-            if not isinstance(store, KeepsDeliveries):
-                raise CommandError(f"{store!r} keeps no deliveries, so it has no inbox")
-            run_commands(store.inbox(), options["words"], "manage.py hookguard_inbox")
-        except HookguardError as error:
-            raise CommandError(str(error)) from error
+            from hookguard.cli.store import inbox_of  # noqa: PLC0415 - likewise
+        run_commands(inbox_of(store), words, "manage.py hookguard_inbox")

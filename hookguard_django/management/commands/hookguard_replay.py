@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hookguard import HookguardError
 from hookguard_django import work
 from hookguard_django.conf import endpoints
+from hookguard_django.store_command import needs_cli
 
 __all__ = ["Command"]
 
@@ -30,18 +31,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
-        try:
+        with needs_cli():
             from click import ClickException  # noqa: PLC0415 - it needs an extra
 
+            from hookguard.cli.listing import checked_reason  # noqa: PLC0415 - likewise
             from hookguard.cli.replay import run_replay  # noqa: PLC0415 - likewise
-        except ModuleNotFoundError as missing:
-            if missing.name not in ("click", "rich"):
-                raise
-            raise CommandError("this command needs two more packages: pip install 'hookguard-webhooks[cli]'") from None
-        reason = options["reason"].strip()
-        if len(reason) < 3:
-            raise CommandError("say in a few words why: the reason is stored and logged")
         try:
+            reason = checked_reason(options["reason"])
             app = work.application(asgi=options["asgi"])
             status = run_replay(endpoints().store, options["delivery"], app, work, forget=options["forget"], reason=reason)
         except HookguardError as error:
