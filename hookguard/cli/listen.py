@@ -80,13 +80,7 @@ def listen(
     if folder is not None:
         largest = hooks.guard_for("listen").endpoint.max_body
         app = SavingApp(app, folder, largest, lambda text: console.print(text, style="dim", soft_wrap=True, markup=False))
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(("127.0.0.1", port))
-            listening.listen()  # from the line below on, a sender may connect
-        except OSError as error:
-            raise click.ClickException(f"port {port} cannot be used ({error}): choose another with --port") from None
+    with _listening_at(port) as listening:
         console.print(
             f"Listening for {preset.name} at http://127.0.0.1:{listening.getsockname()[1]}/ (any path). Ctrl+C stops.",
             soft_wrap=True,
@@ -95,6 +89,19 @@ def listen(
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
     console.print("Stopped.")
+
+
+def _listening_at(port: int) -> socket.socket:
+    """Return a socket to which senders may connect already, so that the line that names it is true."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise click.ClickException(f"port {port} cannot be used ({error}): choose another with --port") from None
+    return listening
 
 
 def _quiet_log() -> None:
