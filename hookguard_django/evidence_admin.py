@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
 
+from hookguard.evidence.contract import SHOWN
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
@@ -93,7 +94,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="delivery", ordering="seq")
     def mark(self, record: WebhookDelivery) -> str:
         """Return the beginning of its name, as the log shows it."""
-        return str(record.delivery[:6])
+        return str(record.delivery[:SHOWN])
 
     @admin.display(description="age", ordering="-at")
     def age(self, record: WebhookDelivery) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
@@ -13,7 +13,7 @@ from hookguard.errors import HookguardError, Overloaded, Rejected
 from hookguard.event import Event
 from hookguard.guard.autopsies import Autopsies
 from hookguard.guard.receipt import Receipt
-from hookguard.guard.recording import Facts, recorder_of
+from hookguard.guard.recording import Ending, recorder_of
 from hookguard.guard.replies import reply_to_error
 from hookguard.head.trace_context import read_traceparent
 from hookguard.outcome import Outcome, OutcomeName, is_heard, report
@@ -24,9 +24,6 @@ from hookguard.verifier import VerifierLike
 __all__ = ["Outcomes"]
 
 _log = logging.getLogger("hookguard.autopsy")
-
-#: Characters of a delivery's name that the log shows.
-SHOWN: Final = 6
 
 
 class Outcomes:
@@ -71,7 +68,7 @@ class Outcomes:
         code = getattr(error, "code", "")
         # First: the autopsy may add its findings to the record before this function ends.
         name = self._record(outcome, started, event, reply.status, code, delivery)
-        mark = name[:SHOWN]
+        mark = self._recorder.mark(name) if self._recorder is not None else ""
         if self._autopsies is not None and event is None:
             add = partial(self._recorder.explain, name) if self._recorder is not None and name else None
             try:
@@ -136,8 +133,7 @@ class Outcomes:
         if came is not None and name:
             identifier, kind = _describe(event) if event is not None else ("", "")
             took = time.perf_counter() - started
-            facts = Facts(outcome, status, code, identifier, kind, took)
-            recorder.hand_over(name, came, event, facts)
+            recorder.hand_over(name, came, event, Ending(outcome, status, code, identifier, kind, took))
         return name
 
     def _tell(

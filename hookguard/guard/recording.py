@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from hookguard.evidence.settings import EvidenceSettings
     from hookguard.inbox.kept import Keeper
 
-__all__ = ["Facts", "Recorder", "dropped", "flush", "needs_evidence", "recorder_of"]
+__all__ = ["Ending", "Recorder", "dropped", "flush", "needs_evidence", "recorder_of"]
 
 _log = logging.getLogger("hookguard.evidence")
 
@@ -62,7 +62,7 @@ class _Item(NamedTuple):
     size: int = 0  #: its bytes, as far as no item before counts them
 
 
-class Facts(NamedTuple):
+class Ending(NamedTuple):
     """How a delivery ended, as the log says it."""
 
     outcome: OutcomeName
@@ -207,7 +207,7 @@ def needs_evidence(endpoint: Endpoint, store: object) -> None:
     raise ConfigurationError(
         f"endpoint {endpoint.name!r} has evidence, and {kind.__name__} cannot keep records of deliveries: of hookguard's stores,"
         " those in SQLite (sqlite:////path/to/file), PostgreSQL, MySQL and MariaDB (postgresql://…, mysql://…) can, and Django's"
-        " ORMStore. Set store to one, or leave evidence out"
+        " ORM stores. Set store to one, or leave evidence out"
     )
 
 
@@ -252,10 +252,10 @@ class Recorder:
         """Return the part of a name that people read."""
         return name[: self._shown]
 
-    def hand_over(self, name: str, delivery: Delivery, event: Event | None, facts: Facts) -> None:
+    def hand_over(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> None:
         """Record a delivery; ``event`` is None if it was not verified."""
         try:
-            record = self._record(name, delivery, event, facts)
+            record = self._record(name, delivery, event, ending)
             body = self._body(record, delivery, event)
             raw = delivery.body  # alone, so that nothing of the request is kept
 
@@ -273,13 +273,13 @@ class Recorder:
 
         _writer.get().offer(_Item(self._evidence, name, None, tuple(FoundCause(*each) for each in findings)))
 
-    def _record(self, name: str, delivery: Delivery, event: Event | None, facts: Facts) -> DeliveryRecord:
+    def _record(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> DeliveryRecord:
         from hookguard.evidence.contract import DeliveryRecord  # noqa: PLC0415 - most applications have no evidence
         from hookguard.evidence.head import head_facts, network_of, signature_digest  # noqa: PLC0415 - likewise
         from hookguard.evidence.settings import KEEP  # noqa: PLC0415 - likewise
 
         endpoint, now = self._endpoint, time.time()
-        accepted = event is not None and facts.outcome != "rejected"
+        accepted = event is not None and ending.outcome != "rejected"
         seconds = self._settings.body_seconds
         keep = endpoint.retention if accepted else KEEP
         keeps_body = seconds is not None and (accepted or self._settings.keep_refused_body)
@@ -289,8 +289,8 @@ class Recorder:
             endpoint=endpoint.name,
             provider=endpoint.preset.name,
             tenant=printable(event.tenant or "") if event is not None else "",
-            outcome=facts.outcome,
-            status=facts.status,
+            outcome=ending.outcome,
+            status=ending.status,
             secret=printable(event.secret) if event is not None else "",
             scheme=type(endpoint.preset.scheme).__name__,
             attempt=event.attempt if event is not None else 0,
@@ -302,10 +302,10 @@ class Recorder:
             address=network_of(delivery.remote) if self._settings.addresses else "",
             keep_until=now + max(keep, seconds if keeps_body and seconds is not None else 0.0),
             body_until=now + seconds if keeps_body and seconds is not None else None,
-            reason_code=facts.reason_code,
-            event_id=printable(facts.event_id),
-            event_type=printable(facts.event_type),
-            duration=facts.duration,
+            reason_code=ending.reason_code,
+            event_id=printable(ending.event_id),
+            event_type=printable(ending.event_type),
+            duration=ending.duration,
         )
 
     def _body(self, record: DeliveryRecord, delivery: Delivery, event: Event | None) -> KeptBody | None:

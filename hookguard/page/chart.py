@@ -8,7 +8,7 @@ from typing import Final
 
 from hookguard.evidence.contract import HOURLY
 from hookguard.page.html import Child, Html, join, tag
-from hookguard.page.look import Hour
+from hookguard.page.look import COUNTED, Hour
 
 __all__ = ["chart", "rejected_chart"]
 
@@ -25,7 +25,7 @@ def chart(hours: Sequence[Hour], *, complete: bool) -> Html:
     title = f"Entries per hour in the last {len(hours)} hours: {done:,} done, at most {above:,} in an hour, and {dead:,} dead"
     key = (tag("span", "Done", class_="key done"), " is above the line, ", tag("span", "dead", class_="key dead"), " below. ")
     among = "Counted are the entries that the inbox still keeps" + (
-        "." if complete else ", and of each state only the 1,000 that were stored last."
+        "." if complete else f", and of each state only the {COUNTED:,} that were stored last."
     )
     return _figure(hours, title, *key, f"{title}. {among} Hours are UTC.")
 

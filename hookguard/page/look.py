@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from hookguard.inbox.contract import Count, Entry, EntryState, Kept, Lane
 
-__all__ = ["HOURS", "MOST", "READ", "SHOWN", "Call", "Hour", "LaneRow", "Listing", "Look", "Overview", "Wanted"]
+__all__ = ["COUNTED", "HOURS", "MOST", "READ", "SHOWN", "Call", "Hour", "LaneRow", "Listing", "Look", "Overview", "Wanted"]
 
 T = TypeVar("T")
 
