@@ -57,7 +57,7 @@ def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
 
 
 @deliveries.command("list", epilog=example("hookguard deliveries sqlite:///hookguard.sqlite3 --endpoint github"))
-@click.option("--refused", is_flag=True, help="Only rejected deliveries.")
+@click.option("--rejected", is_flag=True, help="Only rejected deliveries.")
 @click.option("--cause", metavar="CODE", help="Only those with this finding of the autopsy, or this reason code.")
 @click.option("--endpoint", metavar="NAME", help="Only deliveries of this endpoint.")
 @click.option("--since", type=SPAN, metavar="SPAN", help="Only deliveries of this time: 30s, 10min, 2h, 3d.")
@@ -70,7 +70,7 @@ def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
 @click.pass_obj
 def list_records(
     evidence: Evidence,
-    refused: bool,
+    rejected: bool,
     cause: str | None,
     endpoint: str | None,
     since: float | None,
@@ -82,14 +82,14 @@ def list_records(
     """List records, the newest first: never a body."""
     if include and not export:
         raise click.UsageError("--with is for --export")
-    filters = {"refused": refused, "cause": cause, "endpoint": endpoint, "since": None if since is None else time.time() - since}
+    filters = {"rejected": rejected, "cause": cause, "endpoint": endpoint, "since": None if since is None else time.time() - since}
     found = list(_pages(evidence, limit, filters))
     if export:
         click.echo(json.dumps([_exported(evidence, record, include) for record in found], indent=2))
     elif as_json:
         click.echo(json.dumps([_facts(record) for record in found], indent=2))
     elif not found:
-        click.echo("no delivery is recorded" if not (refused or cause or endpoint or since) else "no such delivery is recorded")
+        click.echo("no delivery is recorded" if not (rejected or cause or endpoint or since) else "no such delivery is recorded")
     else:
         _print(found)
 

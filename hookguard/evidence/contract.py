@@ -105,7 +105,7 @@ class Evidence(Protocol):
         self,
         *,
         delivery: str = "",
-        refused: bool = False,
+        rejected: bool = False,
         cause: str | None = None,
         endpoint: str | None = None,
         since: float | None = None,
@@ -114,7 +114,7 @@ class Evidence(Protocol):
     ) -> list[DeliveryRecord]:
         """Return records, the newest first.
 
-        ``delivery`` is the beginning of a name. ``refused``: only rejected ones. ``cause`` is the code of a finding or of the
+        ``delivery`` is the beginning of a name. ``rejected``: only rejected ones. ``cause`` is the code of a finding or of the
         reason. ``since`` is the earliest instant; ``after`` is the ``seq`` of the last record that was seen.
         """
 

@@ -33,14 +33,14 @@ class EvidenceSettings:
     """The settings of an endpoint's records. Facts are always recorded; these add to them.
 
     - ``keep_body``: how long the body of a verified delivery is kept, in seconds or as ``"24h"``; None keeps no body.
-    - ``keep_refused_body``: whether the body of a rejected delivery is kept as well. Anybody may have sent it.
+    - ``keep_rejected_body``: whether the body of a rejected delivery is kept as well. Anybody may have sent it.
     - ``addresses``: ``"truncated"`` keeps the sender's network (/24, or /48 of IPv6); None keeps no address.
 
     Raises ConfigurationError.
     """
 
     keep_body: Union[float, str, None] = None
-    keep_refused_body: bool = False
+    keep_rejected_body: bool = False
     addresses: Union[str, None] = None
 
     def __post_init__(self) -> None:
@@ -50,10 +50,10 @@ class EvidenceSettings:
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= LONGEST_BODY:
                 raise ConfigurationError(f"evidence: keep_body is {keep!r}; give seconds or a span such as '24h', up to 30 days")
             object.__setattr__(self, "keep_body", float(seconds))
-        if not isinstance(self.keep_refused_body, bool):
-            raise ConfigurationError(f"evidence: keep_refused_body is {self.keep_refused_body!r}; choose True or False")
-        if self.keep_refused_body and keep is None:
-            raise ConfigurationError("evidence: keep_refused_body needs keep_body: set how long, as in 'keep_body': '24h'")
+        if not isinstance(self.keep_rejected_body, bool):
+            raise ConfigurationError(f"evidence: keep_rejected_body is {self.keep_rejected_body!r}; choose True or False")
+        if self.keep_rejected_body and keep is None:
+            raise ConfigurationError("evidence: keep_rejected_body needs keep_body: set how long, as in 'keep_body': '24h'")
         if self.addresses not in (None, "truncated"):
             raise ConfigurationError(f"evidence: addresses is {self.addresses!r}; choose 'truncated', or leave it out")
 

@@ -282,7 +282,7 @@ class Recorder:
         accepted = event is not None and ending.outcome != "rejected"
         seconds = self._settings.body_seconds
         keep = endpoint.retention if accepted else KEEP
-        keeps_body = seconds is not None and (accepted or self._settings.keep_refused_body)
+        keeps_body = seconds is not None and (accepted or self._settings.keep_rejected_body)
         return DeliveryRecord(
             delivery=name,
             at=now,

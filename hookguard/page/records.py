@@ -67,7 +67,7 @@ class Rejections:
     async def _find(self, sought: Sought, limit: int) -> list[DeliveryRecord]:
         return cast(
             "list[DeliveryRecord]",
-            await self._call(lambda evidence: evidence.find(refused=True, limit=limit, **sought._asdict())),
+            await self._call(lambda evidence: evidence.find(rejected=True, limit=limit, **sought._asdict())),
         )
 
 

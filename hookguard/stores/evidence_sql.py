@@ -89,7 +89,7 @@ class SQLEvidence:
         self,
         *,
         delivery: str = "",
-        refused: bool = False,
+        rejected: bool = False,
         cause: str | None = None,
         endpoint: str | None = None,
         since: float | None = None,
@@ -99,7 +99,7 @@ class SQLEvidence:
         """Return records, the newest first."""
         chosen = [
             ("delivery >= :delivery AND delivery < :beyond", bool(delivery)),
-            ("outcome = 'rejected'", refused),
+            ("outcome = 'rejected'", rejected),
             ("(reason_code = :cause OR findings LIKE :found ESCAPE '!')", cause is not None),
             ("endpoint = :endpoint", endpoint is not None),
             ("at >= :since", since is not None),

@@ -245,7 +245,7 @@ class EvidenceContract:
 
     def test_list_of_rejected_ones(self) -> None:
         rejected, _ = self.put(self.record(1, outcome="rejected"), self.record(2))
-        assert self.names(refused=True) == [rejected]
+        assert self.names(rejected=True) == [rejected]
 
     def test_list_by_cause_reads_whole_codes(self) -> None:
         one, two, three = self.put(*(self.record(number, outcome="rejected") for number in (1, 2, 3)))
@@ -281,7 +281,7 @@ class EvidenceContract:
     def test_filters_are_combined(self) -> None:
         self.put(self.record(1, outcome="rejected"), self.record(2, endpoint="other"))
         (name,) = self.put(self.record(3, outcome="rejected", endpoint="other", reason_code="expired"))
-        assert self.names(refused=True, endpoint="other", cause="expired", since=self.clock() - 1.0) == [name]
+        assert self.names(rejected=True, endpoint="other", cause="expired", since=self.clock() - 1.0) == [name]
 
     # --- a flood
 
@@ -292,7 +292,7 @@ class EvidenceContract:
         assert self.evidence.write([(record, None) for record in flood]) == HOURLY
         (_,) = self.put(self.record(500, outcome="rejected", endpoint="other"))
         (_,) = self.put(self.record(501))
-        assert len(self.names(endpoint="billing", refused=True, limit=1000)) == HOURLY
+        assert len(self.names(endpoint="billing", rejected=True, limit=1000)) == HOURLY
         (_,) = self.put(self.record(503, outcome="duplicate"))
         self.clock.advance(3600.0)
         (_,) = self.put(self.record(502, outcome="rejected"))

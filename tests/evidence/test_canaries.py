@@ -102,7 +102,7 @@ def test_kept_body_brings_nothing_else(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     store = SQLiteStore(tmp_path / "claims.sqlite3")
     preset = presets.get("twilio")
-    settings = {"keep_body": "1h", "keep_refused_body": True}
+    settings = {"keep_body": "1h", "keep_rejected_body": True}
     guarded = Guard(Endpoint(Verifier(preset, [SECRET]), name="shop", public_url=URL, evidence=settings), store)
     for sent in deliveries(preset):
         guarded.run(sent, lambda event: None)

@@ -60,9 +60,9 @@ def test_list_can_be_narrowed(shop):
     shop.put(0xA2, endpoint="other")
     old = shop.samples.clock() - 7300
     shop.put(0xA3, at=old, outcome="rejected")
-    assert "0000a2" not in shop.run("--refused")
+    assert "0000a2" not in shop.run("--rejected")
     assert "0000a1" not in shop.run("--endpoint", "other")
-    assert "0000a3" not in shop.run("--refused", "--since", "2h")
+    assert "0000a3" not in shop.run("--rejected", "--since", "2h")
     assert "0000a1" in shop.run("list", "--cause", "expired")
     assert "no such delivery is recorded" in shop.run("--cause", "no_match")
     assert "0000a1" not in shop.run("--limit", "1")

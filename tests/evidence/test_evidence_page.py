@@ -51,7 +51,7 @@ def test_application_records_and_commands_show(tmp_path, monkeypatch):
         assert time.monotonic() < end
         flush()
         time.sleep(0.01)
-    (rejected,) = store.evidence().find(refused=True, limit=2)
+    (rejected,) = store.evidence().find(rejected=True, limit=2)
     listed = shell(PAGE["Records of deliveries"].printed(), tmp_path)
     assert listed.returncode == 0, listed.stdout
     assert listed.stdout.count(rejected.mark) == 3

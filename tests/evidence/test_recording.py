@@ -94,7 +94,7 @@ def test_rejected_delivery_is_recorded_with_the_cause(kind, store, caplog):
     caplog.set_level(logging.INFO, "hookguard")
     assert run(guard(store, kind=kind), delivery()._replace(body=BODY + b"\n")).status == 401
     idle()
-    (record,) = records(store, refused=True)
+    (record,) = records(store, rejected=True)
     assert (record.outcome, record.reason_code, record.status) == ("rejected", "signature_mismatch", 401)
     assert record.findings == (FoundCause("body_whitespace_added", "proved"),)
     assert (record.event_id, record.content_sha256, record.secret) == ("", "", "")
@@ -146,7 +146,7 @@ def test_body_of_a_verified_delivery_is_kept_if_asked_for(store):
 
 
 def test_body_of_a_rejected_delivery_is_kept_if_that_is_said_too(store):
-    run(guard(store, evidence={"keep_body": 60, "keep_refused_body": True}), delivery(secret=OTHER))
+    run(guard(store, evidence={"keep_body": 60, "keep_rejected_body": True}), delivery(secret=OTHER))
     (rejected,) = records(store)
     assert store.evidence().body(rejected.delivery).body == BODY
     assert store.evidence().body(rejected.delivery).head == ""
@@ -174,7 +174,7 @@ def test_flood_of_forgeries_is_recorded_up_to_the_limit(store):
     for _ in range(HOURLY + 15):
         assert run(guarded, delivery(secret=OTHER)).status == 401
     assert run(guarded, delivery()).status == 200
-    assert len(records(store, refused=True)) <= HOURLY + 1  # the hour may have ended meanwhile
+    assert len(records(store, rejected=True)) <= HOURLY + 1  # the hour may have ended meanwhile
     assert len(records(store)) <= HOURLY + 2
     assert dropped().get("hourly", 0) > before
 
@@ -189,7 +189,7 @@ def test_flood_of_one_genuine_delivery_is_recorded_up_to_the_limit(kind, store):
     assert found.count("handled") == 1
     assert HOURLY - 1 <= found.count("duplicate") <= HOURLY + 1  # the hour may have ended meanwhile
     assert run(guarded, delivery(secret=OTHER)).status == 401
-    assert len(records(store, refused=True)) == 1, "another kind has its own limit"
+    assert len(records(store, rejected=True)) == 1, "another kind has its own limit"
 
 
 def test_busy_process_deletes_as_fast_as_it_records(store):
@@ -328,8 +328,8 @@ def test_store_that_keeps_no_records_is_rejected_by_name():
         ({"keep_body": 0}, "keep_body is 0; give seconds"),
         ({"keep_body": True}, "keep_body is True; give seconds"),
         ({"keep_body": "31d"}, "up to 30 days"),
-        ({"keep_refused_body": True}, "keep_refused_body needs keep_body"),
-        ({"keep_refused_body": "no", "keep_body": 1}, "keep_refused_body is 'no'; choose True or False"),
+        ({"keep_rejected_body": True}, "keep_rejected_body needs keep_body"),
+        ({"keep_rejected_body": "no", "keep_body": 1}, "keep_rejected_body is 'no'; choose True or False"),
         ({"addresses": "whole"}, "addresses is 'whole'; choose 'truncated'"),
     ],
 )

@@ -129,7 +129,7 @@ def test_replay_that_fails_releases_the_claim(shop):
 
 
 def test_rejected_delivery_is_never_replayed(shop):
-    made = shop(evidence={"keep_body": "1h", "keep_refused_body": True})
+    made = shop(evidence={"keep_body": "1h", "keep_rejected_body": True})
     record = made.send(secret="whsec_T3N9TqR90Mwf9PQxLPlbZnVyrfOcEYbI")
     assert record.outcome == "rejected"
     assert "is not a verified event (rejected)" in made.replay(record, "--forget", status=2)

@@ -145,7 +145,7 @@ def test_command_lists_shows_and_forgets(store, command):
         (record,) = records(store)
         status, said = command()
         assert (status, record.mark in said, "evt_1" in said) == (0, True, True), said
-        assert command("--refused") == (0, "no such delivery is recorded\n")
+        assert command("--rejected") == (0, "no such delivery is recorded\n")
         assert record.delivery in command("show", record.mark)[1]
         assert command("forget", "--event", "evt_1", "--reason", "asked by mail")[0] == 0
         assert records(store)[0].event_id == ""
