@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
 
+from hookguard.autopsy.finding import advice
 from hookguard.evidence.contract import SHOWN
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
@@ -73,8 +74,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     ordering = ("-seq",)
     hidden = ("head", "body")
     _facts = (
-        *("delivery", "received", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "causes", "secret"),
-        *("scheme", "event", "type", "attempt", "duration", "signed", "body_size", "body_sha256", "content_sha256"),
+        *("delivery", "received", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "causes", "advice"),
+        *("secret", "scheme", "event", "type", "attempt", "duration", "signed", "body_size", "body_sha256", "content_sha256"),
         *("signature_sha256", "kept_headers", "address", "note", "kept_until", "body_kept_until"),
     )
     readonly_fields = (*_facts, "body_text")
@@ -116,6 +117,12 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         """Return what the autopsy found."""
         found = [each.partition(":") for each in record.findings.split()]
         return ", ".join(f"{code} ({kind})" for code, _, kind in found)
+
+    @admin.display(description="what to do")
+    def advice(self, record: WebhookDelivery) -> str:
+        """Return what each cause means, and the next step."""
+        found = advice(each.partition(":")[0] for each in record.findings.split())
+        return lines_of(found.encode()) if found else "-"
 
     @admin.display(description="at", ordering="at")
     def received(self, record: WebhookDelivery) -> datetime:

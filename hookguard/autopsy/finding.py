@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from hookguard.privacy.shown import printable
 
-__all__ = ["CAUSES", "NO_MATCH", "UNFINISHED", "Autopsy", "Cause", "Finding", "Kind", "finding"]
+__all__ = ["CAUSES", "NO_MATCH", "UNFINISHED", "Autopsy", "Cause", "Finding", "Kind", "advice", "finding"]
 
 #: How sure a finding is: verified with a changed delivery or key; read from the delivery alone; or only likely.
 Kind = Literal["proved", "fact", "suspected"]
@@ -196,6 +197,14 @@ CAUSES: Final[dict[str, Cause]] = {
     ),
     UNFINISHED: Cause("the search reached its bounds", "Run hookguard explain on the saved delivery, which searches longer"),
 }
+
+
+def advice(codes: Iterable[str]) -> str:
+    """Return a line for each code: what it means and the next step. A code of a later release is left out.
+
+    For records of deliveries: they keep the codes only.
+    """
+    return "\n".join(f"{code}: {CAUSES[code].sentence}. {CAUSES[code].todo}" for code in dict.fromkeys(codes) if code in CAUSES)
 
 
 def finding(code: str, kind: Kind, detail: str = "") -> Finding:

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from hookguard.autopsy.finding import advice
 from hookguard.cli.inputs import example, json_option, written_body
 from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
 from hookguard.cli.providers_page import duration
@@ -82,7 +83,12 @@ def list_records(
     """List records, the newest first: never a body."""
     if include and not export:
         raise click.UsageError("--with is for --export")
-    filters = {"rejected": rejected, "cause": cause, "endpoint": endpoint, "since": None if since is None else time.time() - since}
+    filters = {
+        "rejected": rejected,
+        "cause": cause,
+        "endpoint": endpoint,
+        "since": None if since is None else time.time() - since,
+    }
     found = list(_pages(evidence, limit, filters))
     if export:
         click.echo(json.dumps([_exported(evidence, record, include) for record in found], indent=2))
@@ -122,6 +128,8 @@ def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
     for name, value in facts.items():
         if value not in (None, ""):
             click.echo(f"{name:<{width}}  {printable(str(value))}")
+    if meaning := advice(finding.code for finding in record.findings):
+        click.echo(f"\n{meaning}")
 
 
 @deliveries.command(epilog=example("hookguard deliveries sqlite:///hookguard.sqlite3 prune"))

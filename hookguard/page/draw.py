@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
+from hookguard.autopsy.finding import CAUSES
 from hookguard.evidence.contract import DeliveryRecord
 from hookguard.inbox.contract import Entry, EntryState, entry_key
 from hookguard.page.chart import chart, rejected_chart
@@ -161,7 +162,7 @@ def rejections(frame: Frame, sought: Sought, span: str, found: Rejected) -> byte
         _text("endpoint", "Endpoint", sought.endpoint or "", maxlength=255),
         _text("cause", "Cause or reason", sought.cause or "", maxlength=80),
     )
-    head = ("delivery", "when", "endpoint", "status", "why", "type", "bytes")
+    head = ("delivery", "when", "endpoint", "status", "reason", "cause", "type", "bytes")
     rows = [_rejected_row(frame, record) for record in found.records]
     more = []
     if found.after is not None:
@@ -170,14 +171,21 @@ def rejections(frame: Frame, sought: Sought, span: str, found: Rejected) -> byte
         more.append(tag("p", frame.link(f"rejected?{older}", "Older deliveries", rel="next")))
     table = _table("Rejected deliveries", head, rows) if rows else tag("p", "No rejected delivery is recorded here.")
     note = "Anybody may have sent them: their types were not verified."
-    return frame.page("Rejected deliveries", _search(frame, "rejected", *fields), tag("p", note), table, *more)
+    return frame.page("Rejected deliveries", _search(frame, "rejected", *fields), tag("p", note), table, *more, *_causes(found))
 
 
 def _rejected_row(frame: Frame, record: DeliveryRecord) -> list[Child]:
-    why = ", ".join(f"{finding.code} ({finding.kind})" for finding in record.findings) or record.reason_code
+    cause = ", ".join(f"{finding.code} ({finding.kind})" for finding in record.findings)
     status = "" if record.status is None else str(record.status)
     size = f"{record.body_size:,}"
-    return [record.mark, when(record.at, frame.now), record.endpoint, status, why, record.event_type, size]
+    return [record.mark, when(record.at, frame.now), record.endpoint, status, record.reason_code, cause, record.event_type, size]
+
+
+def _causes(found: Rejected) -> list[Html]:
+    """A table of the causes in the list, each with its meaning and the next step: a record has its code only."""
+    codes = dict.fromkeys(finding.code for record in found.records for finding in record.findings)
+    rows: list[list[Child]] = [[code, CAUSES[code].sentence, CAUSES[code].todo] for code in codes if code in CAUSES]
+    return [_table("Causes", ("cause", "means", "do this"), rows)] if rows else []
 
 
 def entry(

@@ -55,6 +55,13 @@ def test_list_shows_each_record(shop):
         assert text in shown
 
 
+def test_show_says_what_each_cause_means(shop):
+    causes = (FoundCause("secret_retired", "proved"), FoundCause("of_a_later_release", "fact"))
+    shop.put(0xA1, outcome="rejected", findings=causes, event_id="", event_type="")
+    *_, last = shop.run("show", "0000a1").splitlines()
+    assert last.startswith("secret_retired: a secret of this endpoint matches that is past its date. Switch the provider")
+
+
 def test_list_can_be_narrowed(shop):
     shop.put(0xA1, outcome="rejected", reason_code="expired")
     shop.put(0xA2, endpoint="other")

@@ -24,8 +24,10 @@ def test_the_list_shows_why_each_delivery_was_rejected(site):
     found = reject(site.box, findings=(FoundCause("secret_retired", "proved"),), event_type="invoice.paid")
     reject(site.box, outcome="handled", status=200, reason_code="", event_type="not.here")
     text = site.get("/rejected").text
-    for shown in (found.mark, "stripe", "401", "secret_retired (proved)", "invoice.paid"):
+    for shown in (found.mark, "stripe", "401", "signature_mismatch", "secret_retired (proved)", "invoice.paid"):
         assert shown in text
+    assert text.count("a secret of this endpoint matches that is past its date") == 1
+    assert "extend not_after until it is switched" in text
     assert "not.here" not in text
     assert f'href="{BASE}/rejected"' in site.get("/").text
 

@@ -112,6 +112,13 @@ def test_record_is_shown_without_the_body(deliveries, caplog):
     assert caplog.records == []
 
 
+def test_record_says_what_its_cause_means(deliveries):
+    client = browser("view_delivery")
+    text = page_of(client, deliveries[0]).content.decode()
+    assert "secret_retired: a secret of this endpoint matches that is past its date. Switch the provider" in text
+    assert "<pre></pre>" not in page_of(client, deliveries[1]).content.decode()
+
+
 def test_body_needs_its_permission_and_each_look_is_logged(deliveries, caplog):
     caplog.set_level(logging.INFO, "hookguard.evidence")
     page = page_of(browser("view_delivery", "view_delivery_body"), deliveries[2])
