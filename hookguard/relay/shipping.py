@@ -159,6 +159,9 @@ class Shipping:
                 return shipped
             self._chooser.failed(held.key, name)
             results.append(shipped)
+            if len(results) < len(order):  # the line of the event will say that it is handled, and not that this target failed
+                following = order[len(results)]
+                _log.warning("%s; %r is next", shipped.reason, following, extra=self._facts(name, shipped.reason_code))
         last = results[-1]
         if len(names) == 1:
             return last
@@ -221,8 +224,8 @@ class Shipping:
                 "target %r rests for %.0f s, because it keeps failing; its events wait", name, rest.left, extra=self._facts(name)
             )
 
-    def _facts(self, name: str) -> dict[str, Any]:
-        return {"endpoint": self._endpoint, "target": name, "reason_code": "target_rests"}
+    def _facts(self, name: str, reason_code: str = "target_rests") -> dict[str, Any]:
+        return {"endpoint": self._endpoint, "target": name, "reason_code": reason_code}
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -199,11 +199,14 @@ def test_next_attempt_prefers_another_target(shop, one, two, spread):
     assert len(one.seen) == len(set(one.ids))
 
 
-def test_failover_goes_on_within_the_attempt(shop, one, two):
+def test_failover_goes_on_within_the_attempt(shop, one, two, caplog):
     one.usual = 503
     made = shop({"first": to(one), "second": to(two)}, spread="failover")
     made.deliver(1)
     made.work()
+    [line] = [each for each in caplog.records if each.name == "hookguard.relay"]
+    assert line.getMessage() == "first answered 503; 'second' is next"
+    assert (line.levelname, line.endpoint, line.target, line.reason_code) == ("WARNING", "stripe", "first", "target_status")
     assert (len(one.seen), len(two.seen)) == (1, 1)
     assert made.of("failed") == []
     assert made.of("handled")[0].attempt == 1
