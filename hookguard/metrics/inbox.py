@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Union, cast
 
 from hookguard.config import store_from
@@ -15,6 +16,7 @@ from hookguard.process.locks import Lock
 from hookguard.process.threads import OwnThread
 from hookguard.record import hides_arguments
 from hookguard.store import Store
+from hookguard.stores.url import sqlite_file
 
 try:
     from prometheus_client import Metric
@@ -40,7 +42,11 @@ class InboxCollector(Collector):
     def __init__(self, store: Union[Store, str, Mapping[str, Any]], *, timeout: float = 2.0) -> None:
         if not timeout > 0:
             raise ConfigurationError(f"timeout is {timeout}; give seconds, more than 0")
+        url = store.get("url") if isinstance(store, Mapping) else store
+        missing = _missing_file(url) if isinstance(url, str) and "://" in url else ""
         found = store_from(store)
+        if missing:  # it may be right: the application creates its file with the first delivery
+            _log.warning("the inbox for the metrics is empty: %s Give the collector the application's own store", missing)
         if not isinstance(found, KeepsDeliveries):
             raise ConfigurationError(f"{found!r} keeps no deliveries, so it has no inbox: use a store that has one")
         inbox = found.inbox()
@@ -91,6 +97,14 @@ class InboxCollector(Collector):
             _log.warning("the inbox could not be counted for its metrics: %s", why)
         self._failed = counts is None
         return counts
+
+
+def _missing_file(url: str) -> str:
+    """Return why a SQLite file is probably not the application's: it is not there. Empty for any other URL."""
+    path = sqlite_file(url)
+    if path is None or path == ":memory:" or Path(path).exists():
+        return ""
+    return f"there was no file {Path(path).absolute()}."
 
 
 class _Counting:

@@ -171,6 +171,19 @@ def test_an_asynchronous_store_needs_a_blocking_one_beside_it():
         InboxCollector("postgresql+asyncpg://127.0.0.1/nowhere")
 
 
+def test_a_file_that_was_not_there_is_warned_of(tmp_path, monkeypatch, caplog):
+    def opening(given):
+        opened.append(store_from(given))
+        return opened[-1]
+
+    monkeypatch.setattr("hookguard.metrics.inbox.store_from", opening)  # to close the store after the test
+    file = tmp_path / "mistyped.sqlite3"
+    for given in (f"sqlite:///{file}", {"url": f"sqlite:///{file}"}):
+        InboxCollector(given)
+    assert [each.levelname for each in caplog.records if each.name == "hookguard.metrics"] == ["WARNING"], "the second finds it"
+    assert f"there was no file {file}" in caplog.text
+
+
 def test_a_timeout_is_positive(tmp_path):
     with pytest.raises(ConfigurationError, match="timeout is 0"):
         InboxCollector(opened_at(tmp_path / "hooks.sqlite3"), timeout=0)
