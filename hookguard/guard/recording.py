@@ -115,7 +115,7 @@ class _Writer:
                 self._drop("busy", len(self._queue))
                 self._queue.clear()
                 self._bytes = 0
-                self._report()
+            self._report()
             return False
         return True
 
@@ -135,7 +135,6 @@ class _Writer:
                 self._changed.wait_for(lambda: self._hurry or len(self._queue) >= TOGETHER, GRACE)
                 if not self._queue:
                     self._running = False
-                    self._report()
                     self._changed.notify_all()
                     return
                 items = [self._queue.popleft() for _ in range(min(TOGETHER, len(self._queue)))]
@@ -145,7 +144,7 @@ class _Writer:
             finally:
                 with self._changed:
                     self._bytes -= sum(item.size for item in items)
-                    self._report()
+                self._report()
 
     def _write(self, evidence: Evidence, items: Sequence[_Item]) -> None:
         # Nothing of a delivery is in a log line: neither a traceback, nor the text of an error that may quote its values.
@@ -177,13 +176,14 @@ class _Writer:
         self._unlogged += number
 
     def _report(self) -> None:
-        """Log how many were dropped, once a minute. The caller holds the lock."""
-        now = time.monotonic()
-        if not self._unlogged or now - self._logged < QUIET:
-            return
-        reasons = ", ".join(f"{why}: {number}" for why, number in sorted(self.dropped.items()))
-        _log.warning("%d records of deliveries were dropped (since the start %s)", self._unlogged, reasons)
-        self._logged, self._unlogged = now, 0
+        """Log how many were dropped, once a minute. With the lock held, a delivery would wait for a slow log handler."""
+        with self._changed:
+            now = time.monotonic()
+            if not self._unlogged or now - self._logged < QUIET:
+                return
+            reasons = ", ".join(f"{why}: {number}" for why, number in sorted(self.dropped.items()))
+            number, self._logged, self._unlogged = self._unlogged, now, 0
+        _log.warning("%d records of deliveries were dropped (since the start %s)", number, reasons)
 
 
 _writer: Final = Lazy(_Writer)

@@ -256,6 +256,32 @@ def test_full_queue_drops_and_does_not_wait(monkeypatch):
     release.set()
 
 
+def test_no_delivery_waits_for_the_log_line_about_dropped_records(monkeypatch, store):
+    logs, release = threading.Event(), threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record):
+            logs.set()
+            assert release.wait(60)
+
+    handler = Slow()
+    logging.getLogger("hookguard.evidence").addHandler(handler)
+    try:
+        monkeypatch.setattr(recording._writer.get(), "_logged", float("-inf"))
+        monkeypatch.setattr(store.evidence(), "write", lambda records: 1 / 0)
+        assert run(guard(store), delivery()).status == 200
+        assert logs.wait(60)
+        answers = []
+        request = threading.Thread(target=lambda: answers.append(run(guard(store), delivery()).status))
+        request.start()
+        request.join(30)
+        assert answers == [200]
+    finally:
+        release.set()
+        assert flush()
+        logging.getLogger("hookguard.evidence").removeHandler(handler)
+
+
 def test_bytes_of_the_queue_are_bounded(monkeypatch, store):
     monkeypatch.setattr(recording, "MOST_BYTES", len(BODY) - 1)
     before = dropped().get("busy", 0)
