@@ -87,7 +87,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
         """Show one record, and log who is shown a body."""
         if self.has_body_permission(request) and self.has_view_permission(request):
-            _log.info("the body of the delivery with seq %s was shown to %s", printable(object_id), user_name(request))
+            # WARNING, so that it is logged where nobody configured the log.
+            _log.warning("the body of the delivery with seq %s was shown to %s", printable(object_id), user_name(request))
         return super().change_view(request, object_id, *args, **kwargs)
 
     # --- columns
@@ -157,9 +158,13 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         if kept is None:
             return None
         endpoint = endpoints().endpoints.get(record.endpoint)
-        # An inbox may name values of its bodies that must stay hidden.
-        plain = endpoint is not None and endpoint.inbox is None
-        return lines_of(kept.body) if plain else shown_body(kept.body, record.endpoint)
+        # An inbox may name values of its bodies that must stay hidden: in a delivery with several events, values of one event.
+        inbox = None if endpoint is None else endpoint.inbox
+        if endpoint is not None and inbox is None:
+            return lines_of(kept.body)
+        if endpoint is not None and inbox is not None and inbox.hide and endpoint.preset.batch is not None and not kept.head:
+            return "not shown: it may have several events, and `hide` names values of a single one"
+        return shown_body(kept.body, record.endpoint)
 
     # --- permissions
 

@@ -1,5 +1,6 @@
 """The records of deliveries in the admin, by a browser's requests to a real site: each permission, and each look in the log."""
 
+import json
 import logging
 import re
 
@@ -17,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django_deliveries import post, stripe
 from test_django_admin import admin_site, browser
 
+from hookguard import presets
 from hookguard.evidence.contract import FoundCause
 from hookguard.guard.recording import flush
 from hookguard_django import webhook
@@ -120,7 +122,7 @@ def test_record_says_what_its_cause_means(deliveries):
 
 
 def test_body_needs_its_permission_and_each_look_is_logged(deliveries, caplog):
-    caplog.set_level(logging.INFO, "hookguard.evidence")
+    caplog.set_level(logging.WARNING, "hookguard.evidence")  # as where nobody configured the log
     page = page_of(browser("view_delivery", "view_delivery_body"), deliveries[2])
     assert CANARY in page.content.decode()
     (line,) = [each.getMessage() for each in caplog.records]
@@ -162,4 +164,22 @@ def test_values_that_an_inbox_hides_stay_hidden():
         assert record.outcome == "stored"
         text = page_of(browser("view_delivery", "view_delivery_body"), record.delivery).content.decode()
         assert "evt_1" in text
+        assert CANARY not in text
+
+
+def test_values_of_several_events_stay_hidden_in_a_rejected_delivery():
+    @webhook("stripe")
+    def hook(request):
+        return HttpResponse()
+
+    # A genuine delivery to an endpoint with another secret.
+    events = [{"id": f"EV{number}", "resource_type": "payments", "card": CANARY} for number in (1, 2)]
+    sent = presets.get("gocardless").sign(json.dumps({"events": events}).encode(), "the-secret-of-another-endpoint")
+    evidence = {"KEEP_BODY": "1h", "KEEP_REJECTED_BODY": True}
+    with admin_site(hook, PRESET="gocardless", EVIDENCE=evidence, INBOX={"HIDE": ["/card"]}, AUTOPSY=False):
+        assert post(sent).status_code == 401
+        assert flush()
+        (record,) = ORMStore().evidence().find(limit=10)
+        text = page_of(browser("view_delivery", "view_delivery_body"), record.delivery).content.decode()
+        assert "not shown: it may have several events" in text
         assert CANARY not in text
