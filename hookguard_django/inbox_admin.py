@@ -85,7 +85,8 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
         """Show one entry, and log who is shown a body."""
         if self.has_open_permission(request) and self.has_view_permission(request):
-            _log.info("the body of the inbox entry with seq %s was shown to %s", printable(object_id), user_name(request))
+            # WARNING, so that it is logged where nobody configured the log.
+            _log.warning("the body of the inbox entry with seq %s was shown to %s", printable(object_id), user_name(request))
         return super().change_view(request, object_id, *args, **kwargs)
 
     # --- columns

@@ -104,7 +104,7 @@ def _sources(endpoint: Endpoint) -> tuple[str, ...]:
 def _keys(endpoint: Endpoint, ask: _Ask) -> Iterator[Remark]:
     for url in _sources(endpoint):
         found = ask(url)
-        host = urlsplit(url).netloc
+        host = urlsplit(url).netloc.rpartition("@")[2]
         if isinstance(found, _Failed):
             yield Remark("P3", f"the keys of endpoint {endpoint.name!r} are at {host}, which does not answer: {found}")
         elif found.status >= 500:
@@ -152,7 +152,7 @@ def _clocks(endpoint: Endpoint, ask: _Ask) -> Iterator[Remark]:
     for url in _sources(endpoint):
         found = ask(url)
         if isinstance(found, _Answer) and found.ahead is not None and abs(found.ahead) > CLOCKS:
-            host, side = urlsplit(url).netloc, "ahead of" if found.ahead > 0 else "behind"
+            host, side = urlsplit(url).netloc.rpartition("@")[2], "ahead of" if found.ahead > 0 else "behind"
             yield Remark("T1", f"this machine's clock is {abs(found.ahead):.0f} s {side} that of {host}")
 
 

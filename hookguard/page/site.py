@@ -154,7 +154,8 @@ class Page:
         if kept is None:
             raise _Ended(404, "Gone", "The entry is gone by now.")
         if opens:
-            _log.info("the body of the inbox entry %s was shown to %s", found.key, frame.visitor.name)
+            # WARNING, so that it is logged where nobody configured the log.
+            _log.warning("the body of the inbox entry %s was shown to %s", found.key, frame.visitor.name)
         opened = open_entry(kept, self._endpoints) if opens else None
         proof: Provenance = provenance(kept, self._endpoints)
         return draw.entry(frame, found, proof, token, opened, wrong)

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from hookguard.bodies import read_json
 from hookguard.errors import ConfigurationError, MalformedBody, MalformedSignature
 from hookguard.keys import Wanted
+from hookguard.privacy.shown import shown_url
 from hookguard.record import Record
 from hookguard.schemes.public_key import read_pinned_key
 from hookguard.secret import Secret
@@ -235,8 +236,8 @@ class KeySet:
     secret_fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.url.startswith("https://"):
-            raise ConfigurationError(f"keys are fetched over https:// only, not from {self.url!r}")
+        if not self.url.startswith("https://") or "@" in self.url.split("/")[2]:
+            raise ConfigurationError(f"keys are fetched over https:// only, and without a user, not from {shown_url(self.url)!r}")
 
     def wanted(self, key_id: str, secret: Secret, algorithm: JwtAlgorithm) -> Wanted:
         """Return where the key with that id is."""

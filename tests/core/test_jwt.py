@@ -388,3 +388,9 @@ Verifier(Preset(name="x", scheme=scheme, event_id=None, identity="content"), "a-
         failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert "ConfigurationError" in failed.stderr
         assert "pip install 'hookguard-webhooks[" in failed.stderr.splitlines()[-1]
+
+
+def test_address_of_keys_with_a_user_is_rejected_without_showing_the_password():
+    with pytest.raises(ConfigurationError, match=r"without a user, not from 'https://…@keys\.example/jwks") as raised:
+        KeySet("https://reader:canary-4242@keys.example/jwks?key=canary-4242")
+    assert "canary" not in str(raised.value)

@@ -269,7 +269,7 @@ def test_no_more_than_a_thousand_are_rerun(site, monkeypatch):
 
 
 def test_a_body_is_shown_after_a_click_without_the_hidden_values_and_is_logged(site, caplog):
-    caplog.set_level("INFO", "hookguard.inbox")
+    caplog.set_level("WARNING", "hookguard.inbox")  # as where nobody configured the log
     key = site.box.put("evt_1")
     before = site.get(f"/entry/{key}").text
     for kept in ("shop.example", "application/json", "&quot;id&quot;"):
