@@ -1,7 +1,6 @@
 """The page about records of deliveries: its application and its commands run as they are printed."""
 
 import json
-import time
 from runpy import run_path
 
 import pytest
@@ -11,6 +10,7 @@ pytest.importorskip("click")
 pytest.importorskip("rich")
 
 from pages import ROOT, blocks, shell
+from waiting import until
 
 from hookguard import SQLiteStore, presets
 from hookguard.evidence.contract import HOURLY
@@ -46,11 +46,7 @@ def test_application_records_and_commands_show(tmp_path, monkeypatch):
     assert (send(BODY), send(BODY + b"\n")) == (204, 401)
     assert flush()
     store = SQLiteStore("hookguard.sqlite3")
-    end = time.monotonic() + 30
-    while not store.evidence().find(cause="body_whitespace_added", limit=1):
-        assert time.monotonic() < end
-        flush()
-        time.sleep(0.01)
+    assert until(lambda: flush() and store.evidence().find(cause="body_whitespace_added", limit=1))
     (rejected,) = store.evidence().find(rejected=True, limit=2)
     listed = shell(PAGE["Records of deliveries"].printed(), tmp_path)
     assert listed.returncode == 0, listed.stdout

@@ -15,8 +15,9 @@ import pytest
 for needed in ("flask", "starlette", "uvicorn", "httpx", "click"):
     pytest.importorskip(needed)
 
-from receiving import receiver, until
+from receiving import receiver
 from running import EXAMPLES, free_port, post, serving, start
+from waiting import until
 
 from hookguard import Delivery, Verifier, presets
 

@@ -17,8 +17,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
-from receiving import receiver, until
+from receiving import receiver
 from relays import HERE, PROVIDERS, to
+from waiting import until
 
 from hookguard import Tenant, presets
 from hookguard.metrics.inbox import InboxCollector

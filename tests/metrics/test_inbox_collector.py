@@ -11,7 +11,8 @@ pytest.importorskip("flask")
 
 import servers
 from metered import SECRET, deliver, flask_shop, opened, store_of, value
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
+from waiting import until
 
 from hookguard import ConfigurationError, Endpoint, Guard, MemoryStore, SQLiteStore, StoreUnavailable, Verifier, presets
 from hookguard.config import store_from
@@ -19,11 +20,6 @@ from hookguard.inbox.contract import Lane
 from hookguard.inbox.settings import InboxSettings
 from hookguard.metrics.inbox import InboxCollector
 from hookguard.testing import work_off
-
-
-@pytest.fixture
-def registry():
-    return CollectorRegistry()
 
 
 @pytest.fixture
@@ -134,11 +130,11 @@ def test_a_store_that_does_not_answer_is_waited_for_only_for_the_timeout(tmp_pat
     registry.register(InboxCollector(stuck, timeout=0.05))
     assert value(registry, "inbox_scrape_error") == 1
     assert value(registry, "inbox_scrape_error") == 1
+    assert until(lambda: stuck.asked), "its thread may begin late"
     assert stuck.asked == 1, "a second question would wait as well"
     assert caplog.text.count("could not be counted") == 1
     stuck.free.set()
-    while value(registry, "inbox_scrape_error"):
-        pass
+    assert until(lambda: value(registry, "inbox_scrape_error") == 0)
 
 
 def test_a_store_that_is_down_hides_no_other_metric(tmp_path, registry, caplog):

@@ -16,7 +16,7 @@ for needed in ("prometheus_client", "flask", "django", "starlette", "httpx"):
 yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
 from metered import SECRET
 from pages import ROOT, blocks, shell
-from receiving import until
+from waiting import until
 
 from hookguard import presets
 

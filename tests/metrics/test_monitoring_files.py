@@ -17,8 +17,9 @@ from metered import OTHER, deliver, flask_shop, store_of, value
 from pages import ROOT
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from receiving import receiver, until
+from receiving import receiver
 from relays import Shop, to
+from waiting import until
 
 from hookguard.autopsy import CAUSES
 from hookguard.metrics.inbox import InboxCollector

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from receiving import until
+from waiting import until
 
 from hookguard import Endpoint, Guard, MemoryStore, Tenant, Verifier, presets
 from hookguard.metrics.opentelemetry import OpenTelemetryObserver

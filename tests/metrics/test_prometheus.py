@@ -13,17 +13,12 @@ pytest.importorskip("flask")
 
 from metered import OTHER, PARENT, SECRET, deliver, flask_shop, value
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from receiving import until
+from waiting import until
 
 from hookguard import AsyncGuard, ConfigurationError, Endpoint, Guard, MemoryStore, Tenant, Verifier, presets
 from hookguard.metrics.prometheus import PrometheusObserver
 from hookguard.relay import rest
 from hookguard.testing import work_off
-
-
-@pytest.fixture
-def registry():
-    return CollectorRegistry()
 
 
 @pytest.fixture

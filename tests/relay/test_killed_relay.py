@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 
-from receiving import receiver, until
+from receiving import receiver
 from relays import to
+from waiting import until
 
 #: Events, each of which kills its first worker.
 EVENTS = int(os.environ.get("HOOKGUARD_RELAY_KILLS", "4"))

@@ -16,8 +16,9 @@ import servers
 
 pytest.importorskip("httpx")
 
-from receiving import raw_server, until
+from receiving import raw_server
 from relays import SECRET
+from waiting import until
 
 from hookguard import ConfigurationError, Delivery, Verifier
 from hookguard.inbox.contract import EntryState

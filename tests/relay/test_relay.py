@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 
-from receiving import receiver, until
+from receiving import receiver
 from relays import OTHER, PROVIDERS, SECRET, to
+from waiting import until
 
 from hookguard import Delivery, GatewayVerifier, Secret, Verifier
 from hookguard.inbox.contract import EntryState

@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 
-from receiving import LOOPBACK, receiver, until
+from receiving import LOOPBACK, receiver
 from relays import OTHER, PROVIDERS, SECRET, SOON, Ledger, shut, to
+from waiting import until
 
 from hookguard import ConfigurationError, presets
 from hookguard.testing import awork_off, work_off

@@ -17,6 +17,7 @@ from django_inbox_shop import InboxShop, elsewhere, store_key
 from django_shop import ALIASES, Child, close_shop, fresh_id, open_shop
 from django_tables import wait_for_disk
 from test_django_transactions import ANSWERS, expected, kill, raises
+from waiting import SOON_OVER
 
 from hookguard import GiveUp
 from hookguard.errors import MissingTable, StoreMisconfigured, StoreUnavailable
@@ -102,7 +103,7 @@ def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(alias, monke
         mine, other = fresh_id(), fresh_id()
         for event_id in (mine, other):
             shop.put(event_id)
-        held = shop.take(mine, lease=0.05)
+        held = shop.take(mine, lease=SOON_OVER)
         lane, found = shop.lane, []
 
         def others():
@@ -113,7 +114,6 @@ def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(alias, monke
 
         def work(event_id):
             shop.good(event_id)
-            time.sleep(0.1)
             found.extend([elsewhere(others), elsewhere(lambda: shop.put(fresh_id()))])
 
         assert shop.handle(held, work).outcome == "handled"
@@ -166,8 +166,7 @@ def test_an_entry_is_not_forgotten_before_it_is_handled(shop):
 def test_a_worker_that_was_late_runs_nothing(shop):
     event_id = fresh_id()
     shop.put(event_id)
-    late = shop.take(event_id, lease=0.01)
-    time.sleep(0.05)
+    late = shop.take(event_id, lease=SOON_OVER)
     quick = shop.take(event_id)
     ran = []
 
@@ -189,7 +188,7 @@ def test_a_view_that_loses_its_connection_loses_its_effect(shop):
         pytest.skip("SQLite has no connection that could break")
     event_id = fresh_id()
     shop.put(event_id)
-    late = shop.take(event_id, lease=0.01)
+    late = shop.take(event_id, lease=SOON_OVER)
     outcomes = []
 
     def quick():

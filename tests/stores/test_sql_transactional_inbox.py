@@ -12,6 +12,7 @@ from sql_shops import SECRET, signed
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import sessionmaker
 from test_sql_transactions import ANSWERS, answer_of, answers_422, commits, fresh_id, good, raises, rolls_back_and_writes_again
+from waiting import SOON_OVER
 
 from hookguard import Endpoint, GiveUp, Guard, Verifier
 from hookguard.errors import ConfigurationError, MissingTable, StoreUnavailable
@@ -66,11 +67,10 @@ def test_nobody_takes_an_entry_whose_lease_ends_while_it_is_handled(shop):
     mine, other = fresh_id(), fresh_id()
     for event_id in (mine, other):
         shop.put(event_id)
-    held = shop.take(mine, lease=0.05)
+    held = shop.take(mine, lease=SOON_OVER)
     found = []
 
     def others():
-        time.sleep(0.1)
         found.append(shop.take(mine))
         taken = shop.do(awaited(shop.inbox.take(shop.lane.lane, limit=5, lease=60.0, settings=shop.lane.settings)))
         found.extend(each.kept.key.id for each in taken)
@@ -126,8 +126,7 @@ def test_an_entry_is_not_forgotten_before_it_is_handled(shop):
 def test_a_worker_that_was_late_runs_nothing(shop):
     event_id = fresh_id()
     shop.put(event_id)
-    late = shop.take(event_id, lease=0.01)
-    time.sleep(0.05)
+    late = shop.take(event_id, lease=SOON_OVER)
     quick = shop.take(event_id)
     ran = []
 
@@ -147,7 +146,7 @@ def test_a_handler_that_loses_its_connection_loses_its_effect(shop):
     """Its server gives the entry away, and another worker handles it before the first one wants to commit."""
     event_id = fresh_id()
     shop.put(event_id)
-    late = shop.take(event_id, lease=0.01)
+    late = shop.take(event_id, lease=SOON_OVER)
     outcomes = []
 
     async def is_cut(hand):

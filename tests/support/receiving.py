@@ -10,16 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from waiting import until
 
 LOOPBACK = ["127.0.0.0/8", "::1"]
-
-
-def until(condition, seconds=60.0):
-    """Wait for a condition; its last answer if it never holds."""
-    end = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return found
 
 
 @dataclass

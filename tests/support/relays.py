@@ -7,7 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import Any
 
-from receiving import LOOPBACK, until
+from receiving import LOOPBACK
+from waiting import until
 
 from hookguard import Guard, presets
 from hookguard.config import Settings
