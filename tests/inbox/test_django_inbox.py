@@ -15,7 +15,7 @@ configure()
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import TestCase
-from django_tables import close_database, empty, open_database
+from django_tables import InOneDatabase, close_database, open_database
 from paid_entries import SETTINGS, kept, live, states, take
 
 from hookguard.errors import MissingTable, StoreMisconfigured, StoreUnavailable
@@ -29,31 +29,15 @@ ALIASES = ("sqlite", "postgresql", "mysql")
 STORED, KNOWN, AGAIN = PutStatus.STORED, PutStatus.KNOWN, PutStatus.AGAIN
 
 
-class Contract(InboxContract):
-    alias = ""
-
-    @classmethod
-    def setup_class(cls):
-        open_database(cls.alias)
-
-    @classmethod
-    def teardown_class(cls):
-        close_database(cls.alias)
-
-    def make_store(self, clock):
-        empty(self.alias)
-        return ORMStore(self.alias, clock=clock)
-
-
-class TestSQLite(Contract):
+class TestSQLite(InOneDatabase, InboxContract):
     alias = "sqlite"
 
 
-class TestPostgreSQL(Contract):
+class TestPostgreSQL(InOneDatabase, InboxContract):
     alias = "postgresql"
 
 
-class TestMariaDB(Contract):
+class TestMariaDB(InOneDatabase, InboxContract):
     alias = "mysql"
 
 

@@ -20,7 +20,7 @@ configure()
 from django.core.cache import caches
 from django.db import OperationalError, connections
 from django.test import override_settings
-from django_tables import close_database, open_database
+from django_tables import InOneDatabase, close_database, open_database
 
 from hookguard import StoreKey, StoreUnavailable
 from hookguard.errors import MissingTable, StoreMisconfigured
@@ -45,17 +45,7 @@ class Tidy(ORMStore):
                 connections.close_all()
 
 
-class ORMContract(StoreContract):
-    alias = ""
-
-    @classmethod
-    def setup_class(cls):
-        open_database(cls.alias)
-
-    @classmethod
-    def teardown_class(cls):
-        close_database(cls.alias)
-
+class ORMContract(InOneDatabase, StoreContract):
     def make_store(self, clock):
         WebhookEvent.objects.using(self.alias).all().delete()
         return Tidy(self.alias, clock=clock)

@@ -8,6 +8,7 @@ configure()
 from django.db import connections
 
 from hookguard_django.models import WebhookDelivery, WebhookEvent, WebhookInbox
+from hookguard_django.stores import ORMStore
 
 MODELS = (WebhookEvent, WebhookInbox, WebhookDelivery)
 
@@ -50,3 +51,21 @@ def empty(alias):
     """Forget what is in the tables."""
     for model in MODELS:
         model.objects.using(alias).all().delete()
+
+
+class InOneDatabase:
+    """Stores for a contract, in the tables of one database while the tests of a class run."""
+
+    alias = ""
+
+    @classmethod
+    def setup_class(cls):
+        open_database(cls.alias)
+
+    @classmethod
+    def teardown_class(cls):
+        close_database(cls.alias)
+
+    def make_store(self, clock):
+        empty(self.alias)
+        return ORMStore(self.alias, clock=clock)

@@ -15,7 +15,7 @@ from django.db import connections, transaction
 from django.http import HttpResponse
 from django.urls import path
 from django_deliveries import SECRET, post, settings, stripe
-from django_tables import close_database, empty, open_database
+from django_tables import InOneDatabase, close_database, open_database
 
 from hookguard.errors import ConfigurationError
 from hookguard.guard.recording import flush
@@ -25,31 +25,15 @@ from hookguard_django.models import WebhookDelivery
 from hookguard_django.stores import CacheStore, ORMStore, ORMTransactionStore
 
 
-class Contract(EvidenceContract):
-    alias = ""
-
-    @classmethod
-    def setup_class(cls):
-        open_database(cls.alias)
-
-    @classmethod
-    def teardown_class(cls):
-        close_database(cls.alias)
-
-    def make_store(self, clock):
-        empty(self.alias)
-        return ORMStore(self.alias, clock=clock)
-
-
-class TestSQLite(Contract):
+class TestSQLite(InOneDatabase, EvidenceContract):
     alias = "sqlite"
 
 
-class TestPostgreSQL(Contract):
+class TestPostgreSQL(InOneDatabase, EvidenceContract):
     alias = "postgresql"
 
 
-class TestMariaDB(Contract):
+class TestMariaDB(InOneDatabase, EvidenceContract):
     alias = "mysql"
 
 
