@@ -16,6 +16,7 @@ BASE = "/ops/webhooks"
 KEY = "signs-the-forms-of-the-page"
 ALL = ("ada", {"look", "open", "rerun", "drop"})
 CANARY = "canary-4242"
+HOSTILE = "<script>alert(1)</script>\"'&\u202e\x1b[31m\nnew line"
 FRAMEWORKS = ("flask", "django", "starlette")
 
 #: Settings of the endpoint whose events the box holds.

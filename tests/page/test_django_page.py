@@ -19,7 +19,6 @@ from page_sites import ALL, BASE, KEY, settings, token_of
 from hookguard import ConfigurationError
 from hookguard_django import page_urls
 
-CANARY = "canary-4242"
 LOGIN = [
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -5,12 +5,10 @@ import re
 
 import pytest
 from inboxes import SECRET
-from page_sites import BASE, CANARY, FRAMEWORKS, KEY, page_site, reject, settings
+from page_sites import BASE, CANARY, FRAMEWORKS, HOSTILE, KEY, page_site, reject, settings
 
 from hookguard import presets
 from hookguard.evidence.contract import FoundCause, HeadFact
-
-HOSTILE = "<script>alert(1)</script>\"'&\u202e\x1b[31m\nnew line"
 
 
 @pytest.fixture(params=FRAMEWORKS)
