@@ -33,7 +33,7 @@ PAGE: Final = 500
 _ASK_DJANGO = "a Django store is made from its project's settings, so ask there: python manage.py hookguard_deliveries"
 
 #: A copy for others leaves these facts out, unless the word asks for them.
-_PRIVATE: Final = {"ids": ("event_id",), "tenants": ("tenant",), "addresses": ("address",), "bodies": ()}
+_PRIVATE: Final = {"ids": ("event_id",), "tenants": ("tenant",), "addresses": ("address",), "notes": ("note",), "bodies": ()}
 
 
 @click.group(
@@ -64,7 +64,7 @@ def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
 @click.option("--since", type=SPAN, metavar="SPAN", help="Only deliveries of this time: 30s, 10min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most records; the newest first.")
 @json_option
-@click.option("--export", is_flag=True, help="Print JSON for others: without bodies, ids, tenants, addresses.")
+@click.option("--export", is_flag=True, help="Print JSON for others: without bodies, ids, tenants, addresses, notes.")
 @click.option(
     "--with", "include", multiple=True, type=click.Choice(list(_PRIVATE)), help="Add this to an export; repeat for several."
 )
@@ -209,6 +209,8 @@ def _exported(evidence: Evidence, record: DeliveryRecord, include: Sequence[str]
         if word not in include:
             for name in names:
                 del facts[name]
+    if "tenants" not in include and record.tenant:
+        del facts["secret"]  # the name of a tenant's secret may name the tenant
     if "ids" not in include:
         facts["headers"] = [{**fact, "value": fact["value"] if fact["name"] in ALWAYS else None} for fact in facts["headers"]]
     if "bodies" in include and (kept := evidence.body(record.delivery)) is not None:

@@ -127,13 +127,17 @@ def test_missing_body_is_reported(shop):
 
 def test_export_leaves_out_what_may_be_personal(shop):
     headers = (HeadFact("x-event-id", "person-7"), HeadFact("user-agent", "Stripe/1.0"))
-    shop.put(0xA1, body=b"canary", headers=headers)
+    shop.put(0xA1, body=b"canary", headers=headers, secret="key-of-acme")
+    shop.put(0xA2, tenant="", secret="2026-11")
     shown = shop.run("--export")
-    for text in ("evt_161", "acme", "canary", "person-7", "203.0.113.0"):
+    for text in ("evt_161", "acme", "canary", "person-7", "203.0.113.0", "replayed by ada"):
         assert text not in shown
+    assert "2026-11" in shown, "the name of a secret of no tenant"
     assert "Stripe/1.0" in shown
-    whole = shop.run("--export", "--with", "ids", "--with", "tenants", "--with", "bodies", "--with", "addresses")
-    for text in ("evt_161", "acme", "canary", "person-7", "203.0.113.0"):
+    whole = shop.run(
+        "--export", "--with", "ids", "--with", "tenants", "--with", "bodies", "--with", "addresses", "--with", "notes"
+    )
+    for text in ("evt_161", "key-of-acme", "canary", "person-7", "203.0.113.0", "replayed by ada"):
         assert text in whole
     assert "--with is for --export" in shop.run("--with", "ids", status=2)
 
