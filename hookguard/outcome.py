@@ -121,10 +121,11 @@ def report(outcome: Outcome, observers: tuple[Observer, ...]) -> None:
     if _log.isEnabledFor(level):
         _log.log(
             level,
-            "%s %s: %s%s%s%s",
+            "%s %s: %s%s%s%s%s",
             outcome.endpoint,
             outcome.outcome,
             f"{outcome.event_type!r} {outcome.event_id!r}" if outcome.event_id else outcome.provider,
+            f", part {outcome.part}" if outcome.part else "",
             f", attempt {outcome.attempt}" if outcome.attempt > 1 else "",
             f", {outcome.reason_code}" if outcome.reason_code else "",
             f": {outcome.reason}" if outcome.reason else "",

@@ -61,6 +61,15 @@ def test_each_target_gets_every_event_signed(shop, one, two):
     assert [each.part for each in made.of("handled")] == ["billing", "audit"] or len(made.of("handled")) == 2
 
 
+def test_log_names_the_target_of_each_line(shop, one, two, caplog):
+    caplog.set_level("INFO", "hookguard")
+    made = shop({"billing": to(one), "audit": to(two)})
+    made.deliver(1)
+    made.work()
+    lines = [each.getMessage() for each in caplog.records if each.getMessage().startswith("stripe handled")]
+    assert sorted(lines) == [f"stripe handled: 'invoice.paid' 'evt_1', part {name}" for name in ("audit", "billing")]
+
+
 @pytest.mark.parametrize("package", ["standardwebhooks", "svix"])
 def test_official_library_verifies_it(shop, one, package):
     pytest.importorskip(package)
