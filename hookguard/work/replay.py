@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from os import urandom
 from typing import Any
 
+from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
 from hookguard.event import Event
 from hookguard.evidence.contract import DeliveryRecord, KeptBody
 from hookguard.guard.bridge import ThreadRunner
+from hookguard.guard.heartbeat import Heartbeat, TaskHeartbeat, ThreadHeartbeat
 from hookguard.inbox.contract import Held, Kept, Lane
 from hookguard.inbox.kept import event_again
 from hookguard.outcome import Outcome, OutcomeName, report
@@ -92,7 +95,8 @@ async def replay(
     held = held._replace(attempt=claim.attempt, kept=held.kept._replace(key=key))
     run = Run(lane, held)
     receipt, request = run.begin()
-    answer = await call(request)
+    with _extending(endpoint, store, key, held.token):
+        answer = await call(request)
     verdict = decide(held, receipt.ran, answer, lane.settings.schedule, time.time())
     outcome: OutcomeName = "failed"
     if verdict.operation != "complete":
@@ -102,6 +106,21 @@ async def replay(
     else:
         outcome, verdict = "lease_lost", verdict._replace(reason="the handler ran longer than its lease, and may run again")
     return _report(lane, receipt.event, outcome, verdict, claim.attempt, started)
+
+
+@contextmanager
+def _extending(endpoint: Endpoint, store: Any, key: StoreKey, token: bytes) -> Iterator[None]:
+    """Extend the claim while the handler runs, if the endpoint asks for that."""
+    if not endpoint.heartbeat:
+        yield
+        return
+    kind = TaskHeartbeat if inspect.iscoroutinefunction(store.extend) else ThreadHeartbeat
+    beats: Heartbeat = kind(store.extend, endpoint.lease)
+    beats.start(key, token)
+    try:
+        yield
+    finally:
+        beats.stop(token)
 
 
 def _held(record: DeliveryRecord, kept: KeptBody, lane: OpenLane) -> tuple[Event, Held]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ pytest.importorskip("rich")
 
 from click.testing import CliRunner
 
-from hookguard import presets
+from hookguard import SQLiteStore, presets
 from hookguard.cli.app import hookguard
 from hookguard.config import store_from
 from hookguard.guard.recording import flush
@@ -26,7 +27,7 @@ FLASK = """
 from flask import Flask
 from hookguard_flask import HookGuard, current_webhook
 
-ran, status = [], [200]
+ran, status, before = [], [200], lambda: None
 app = Flask(__name__)
 app.config["HOOKGUARD_STORE"] = "sqlite:///claims.sqlite3"
 app.config["HOOKGUARD_ENDPOINTS"] = {"stripe": {"secrets": ["%s"], "evidence": {"keep_body": "1h"}, **%r}}
@@ -35,6 +36,7 @@ hooks = HookGuard(app)
 @app.post("/hooks/stripe")
 @hooks.guard("stripe")
 def stripe():
+    before()
     ran.append((current_webhook.id, current_webhook.attempt, current_webhook.json()["card"]))
     if status[0] is None:
         raise ValueError("a bug")
@@ -180,6 +182,23 @@ def test_event_that_is_being_handled_does_not_run_twice(shop, more):
     assert store.complete(key, token=b"another worker 1", retention=60), "its claim is left alone"
     store.close()
     assert len(made.ran) == 1
+
+
+def test_lease_is_extended_if_the_endpoint_asks_for_it(shop, monkeypatch):
+    made = shop(heartbeat=True, lease=1)
+    record = made.send()
+    extended, extend = threading.Event(), SQLiteStore.extend
+
+    def noticed(store, key, *, token, lease):
+        kept = extend(store, key, token=token, lease=lease)
+        if kept:
+            extended.set()
+        return kept
+
+    monkeypatch.setattr(SQLiteStore, "extend", noticed)
+    monkeypatch.setattr(made.module, "before", lambda: extended.wait(30))
+    assert made.replay(record, "--forget") == "handled\n"
+    assert extended.is_set()
 
 
 def test_asgi_application_is_called_with_its_lifespan(tmp_path, monkeypatch):
