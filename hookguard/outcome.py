@@ -110,8 +110,11 @@ def is_heard(name: OutcomeName, observers: tuple[Observer, ...]) -> bool:
         return True
     for observer in observers:
         listens = getattr(observer, "listens", None)
-        if listens is None or listens(name):
-            return True
+        try:
+            if listens is None or listens(name):
+                return True
+        except Exception:
+            _log.exception("an observer of webhook outcomes raised an exception")
     return False
 
 

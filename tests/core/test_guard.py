@@ -676,6 +676,19 @@ def test_an_outcome_is_made_where_the_log_or_an_observer_wants_it(caplog, level)
     assert bool(caplog.records) is (level == logging.INFO)
 
 
+def test_observer_whose_listens_raises_does_not_affect_the_delivery(caplog):
+    class Broken(Passing):
+        def listens(self, name):
+            raise ValueError(name)
+
+    passing, store = Passing("handled"), MemoryStore()
+    guard = Guard(Endpoint(Verifier("stripe", SECRET), observers=[Broken(), passing]), store)
+    with caplog.at_level(logging.ERROR, "hookguard"):
+        assert guard.run(presets.STRIPE.sign(b'{"id": "evt_1"}', SECRET), lambda event: None).status == 200
+    assert passing.seen == ["handled"]
+    assert "an observer of webhook outcomes raised an exception" in caplog.text
+
+
 def test_the_log_names_the_url_where_it_is_signed(make, outcomes):
     make("signed-url").open(Delivery(b"", {}, url="/cb?token=abc"))
     assert "/cb" not in outcomes[-1].reason  # the token in it is a secret: the preset covers no URL
