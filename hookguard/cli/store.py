@@ -15,7 +15,7 @@ from hookguard.cli.providers_page import duration
 from hookguard.config import store_from
 from hookguard.evidence.contract import Evidence, KeepsEvidence
 from hookguard.guard.bridge import BlockingStoreAdapter
-from hookguard.inbox.contract import KeepsDeliveries
+from hookguard.inbox.contract import HasInbox
 from hookguard.stores.fitness import CLAIMS, check_claims, check_fitness, describe
 from hookguard.stores.sqlite import SQL_TABLE, TABLE, check_file
 from hookguard.stores.url import sqlite_file
@@ -110,7 +110,7 @@ def evidence_of(store: object) -> Evidence:
 
 def inbox_of(store: object) -> Any:
     """Return a store's inbox, blocking or asynchronous; ConfigurationError if it has none."""
-    if not isinstance(store, KeepsDeliveries):
+    if not isinstance(store, HasInbox):
         raise ConfigurationError(f"{store!r} keeps no deliveries, so it has no inbox")
     return store.inbox()
 

@@ -13,7 +13,7 @@ from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigure
 from hookguard.guard.bridge import BlockingStoreAdapter, call_inline, run_sync
 from hookguard.guard.inbox_flow import needs_inbox
 from hookguard.guard.recording import needs_evidence
-from hookguard.inbox.contract import AsyncInbox, Count, EntryState, Inbox, KeepsDeliveries
+from hookguard.inbox.contract import AsyncInbox, Count, EntryState, HasInbox, Inbox
 from hookguard.inbox.hand_off import find_hand_off
 from hookguard.inbox.overdue import WAITS, find_overdue
 from hookguard.process.server import declared_workers
@@ -102,7 +102,7 @@ def _remark_on(application: Application, problem: str) -> Remark:
 def _inbox_of(application: Application) -> Inbox | AsyncInbox | None:
     stored = any(endpoint.inbox is not None for endpoint in application.every_endpoint())
     opens = callable(getattr(application.store, "inbox", None))
-    return cast("KeepsDeliveries", application.store).inbox() if stored and opens else None
+    return cast("HasInbox", application.store).inbox() if stored and opens else None
 
 
 async def _ask_inbox(application: Application, inbox: Inbox | AsyncInbox) -> list[Remark]:

@@ -12,7 +12,7 @@ from hookguard.event import Event
 from hookguard.guard.flow import Flow
 from hookguard.guard.receipt import Receipt
 from hookguard.guard.replies import DUPLICATE, as_duplicate, reply_in_progress
-from hookguard.inbox.contract import AsyncInbox, Inbox, KeepsDeliveries, Kept, Put, PutStatus
+from hookguard.inbox.contract import AsyncInbox, HasInbox, Inbox, Kept, Put, PutStatus
 from hookguard.inbox.kept import Keeper
 from hookguard.inbox.settings import InboxSettings
 from hookguard.outcome import OutcomeName
@@ -39,7 +39,7 @@ def needs_inbox(endpoint: Endpoint, store: object) -> None:
 def inbox_of(endpoint: Endpoint, store: object) -> Inbox | AsyncInbox:
     """Return the inbox of a store; ConfigurationError if it cannot keep deliveries."""
     needs_inbox(endpoint, store)
-    return cast("KeepsDeliveries", store).inbox()
+    return cast("HasInbox", store).inbox()
 
 
 class InboxFlow(Flow):

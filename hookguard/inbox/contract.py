@@ -58,9 +58,9 @@ __all__ = [
     "Count",
     "Entry",
     "EntryState",
+    "HasInbox",
     "Held",
     "Inbox",
-    "KeepsDeliveries",
     "Kept",
     "Lane",
     "Notices",
@@ -319,8 +319,8 @@ class AsyncInbox(Protocol):
 
 
 @runtime_checkable
-class KeepsDeliveries(Protocol):
-    """A store that can keep deliveries. Its claims and its inbox share one table of keys."""
+class HasInbox(Protocol):
+    """A store that can have an inbox. Its claims and its inbox share one table of keys."""
 
     def inbox(self) -> Union[Inbox, AsyncInbox]:
         """Return the store's inbox, the same one each time; blocking if and only if the store is."""

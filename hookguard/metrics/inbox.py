@@ -10,7 +10,7 @@ from typing import Any, Union, cast
 
 from hookguard.config import store_from
 from hookguard.errors import ConfigurationError
-from hookguard.inbox.contract import Count, EntryState, Inbox, KeepsDeliveries, Lane
+from hookguard.inbox.contract import Count, EntryState, HasInbox, Inbox, Lane
 from hookguard.inbox.overdue import due_states
 from hookguard.process.locks import Lock
 from hookguard.process.threads import OwnThread
@@ -47,7 +47,7 @@ class InboxCollector(Collector):
         found = store_from(store)
         if missing:  # it may be right: the application creates its file with the first delivery
             _log.warning("the inbox for the metrics is empty: %s Give the collector the application's own store", missing)
-        if not isinstance(found, KeepsDeliveries):
+        if not isinstance(found, HasInbox):
             raise ConfigurationError(f"{found!r} keeps no deliveries, so it has no inbox: use a store that has one")
         inbox = found.inbox()
         if inspect.iscoroutinefunction(inbox.counts):

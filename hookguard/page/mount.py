@@ -12,7 +12,7 @@ from hookguard.errors import ConfigurationError
 from hookguard.evidence.contract import KeepsEvidence
 from hookguard.gateway import GatewayVerifier
 from hookguard.guard.bridge import ThreadRunner, call_inline
-from hookguard.inbox.contract import KeepsDeliveries
+from hookguard.inbox.contract import HasInbox
 from hookguard.inbox.hidden import read_pointers
 from hookguard.page.door import Door
 from hookguard.page.look import Call
@@ -40,7 +40,7 @@ def open_page(settings: Settings, secret_key: str | bytes | None, in_thread: Thr
     """
     door = Door(secret_key)
     store = settings.store
-    if not isinstance(store, KeepsDeliveries):
+    if not isinstance(store, HasInbox):
         raise ConfigurationError(
             f"page: {store!r} cannot keep deliveries, so there is no inbox to show: use a store with an inbox, such as"
             " sqlite:///hookguard.sqlite3"

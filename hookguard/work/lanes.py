@@ -12,7 +12,7 @@ from hookguard.config import Settings
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
 from hookguard.guard.bridge import ThreadRunner, call_inline
-from hookguard.inbox.contract import AsyncInbox, Held, Inbox, KeepsDeliveries, Lane
+from hookguard.inbox.contract import AsyncInbox, HasInbox, Held, Inbox, Lane
 from hookguard.inbox.settings import InboxSettings
 from hookguard.process.threads import OwnThread
 from hookguard.relay.shipping import Shipping
@@ -155,7 +155,7 @@ def open_lanes(
             " the time when it had one, name the endpoint: --endpoint NAME"
         )
     store = settings.store
-    if not isinstance(store, KeepsDeliveries):
+    if not isinstance(store, HasInbox):
         raise ConfigurationError(
             f"{store!r} cannot keep deliveries: use a store with an inbox, such as sqlite:///hookguard.sqlite3"
         )
