@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ pytest.importorskip("gunicorn")
 pytest.importorskip("httpx")
 
 import httpx
+from running import free_port
 
 from hookguard import SQLiteStore, presets
 from hookguard.config import store_from
@@ -40,12 +40,6 @@ SECRET = "a-secret-that-is-long-enough"
 HERE = Path(__file__).parent
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the server's workers through /proc")
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def environment(folder, **more):

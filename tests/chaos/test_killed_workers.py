@@ -9,7 +9,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,17 +24,12 @@ pytest.importorskip("gunicorn")
 pytest.importorskip("httpx")
 
 import httpx
+from running import free_port
 
 from hookguard import presets
 
 SECRET = "a-secret-that-is-long-enough"
 WORKERS = 6
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Receiver:

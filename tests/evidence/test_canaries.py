@@ -7,6 +7,7 @@ import re
 import sqlite3
 
 import pytest
+from waiting import wait_for_autopsies
 
 from hookguard import AsyncGuard, Endpoint, Guard, HmacScheme, SignatureHeader, SQLiteStore, TokenScheme, Verifier, presets
 from hookguard.guard import autopsies
@@ -117,15 +118,6 @@ def test_kept_body_brings_nothing_else(tmp_path, caplog):
         assert mark not in kept.head
     assert IN_BODY not in caplog.text
     store.close()
-
-
-def wait_for_autopsies():
-    import threading
-
-    for thread in threading.enumerate():
-        if thread.name == "hookguard-autopsy":
-            thread.join(30)
-            assert not thread.is_alive()
 
 
 def contents(path, table):

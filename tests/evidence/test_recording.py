@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from weakref import ref
 
 import pytest
+from waiting import wait_for_autopsies
 
 from hookguard import AsyncGuard, Endpoint, Guard, MemoryStore, Reply, SQLiteStore, StoreUnavailable, Verifier, presets
 from hookguard.config import Settings
@@ -62,13 +63,6 @@ def records(store, **filters):
     return store.evidence().find(limit=1000, **filters)
 
 
-def idle():
-    """Wait until no autopsy runs."""
-    for thread in threading.enumerate():
-        if thread.name == "hookguard-autopsy":
-            thread.join(30)
-
-
 @KINDS
 def test_handled_delivery_is_recorded(kind, store):
     guarded = guard(store, kind=kind)
@@ -94,7 +88,7 @@ def test_handled_delivery_is_recorded(kind, store):
 def test_rejected_delivery_is_recorded_with_the_cause(kind, store, caplog):
     caplog.set_level(logging.INFO, "hookguard")
     assert run(guard(store, kind=kind), delivery()._replace(body=BODY + b"\n")).status == 401
-    idle()
+    wait_for_autopsies()
     (record,) = records(store, rejected=True)
     assert (record.outcome, record.reason_code, record.status) == ("rejected", "signature_mismatch", 401)
     assert record.findings == (FoundCause("body_whitespace_added", "proved"),)

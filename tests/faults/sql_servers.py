@@ -13,13 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from running import free_port
 from servers import missing
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class PostgreSQL:

@@ -14,7 +14,8 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis_servers import free_port, starting
+from redis_servers import starting
+from running import free_port
 
 from hookguard import AsyncGuard, Guard, Verifier, presets
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable

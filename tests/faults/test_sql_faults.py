@@ -416,7 +416,7 @@ def test_a_network_that_swallows_everything_is_503_in_time(driver, proxy):
 
 
 def test_a_server_that_is_not_there_is_503_and_found_when_it_is(stoppable):
-    from sql_servers import free_port
+    from running import free_port
 
     port = free_port()
     leased = Leased(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres", timeout=0.5)

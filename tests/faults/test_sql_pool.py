@@ -18,8 +18,8 @@ pytest.importorskip("sqlalchemy")
 
 import servers
 import sql_urls
+from running import free_port
 from servers import missing
-from sql_servers import free_port
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool

@@ -17,7 +17,8 @@ pytest.importorskip("redis")
 import redis
 from loops import Blocked, Loop
 from paid_entries import SETTINGS, kept, take
-from redis_servers import LosingProxy, Server, free_port, starting
+from redis_servers import LosingProxy, Server, starting
+from running import free_port
 
 from hookguard.errors import StoreMisconfigured
 from hookguard.inbox.contract import EntryState, Put, PutStatus

@@ -16,6 +16,7 @@ for needed in ("prometheus_client", "flask", "django", "starlette", "httpx"):
 yaml = pytest.importorskip("yaml", reason="pip install pyyaml")
 from metered import SECRET
 from pages import ROOT, blocks, shell
+from running import free_port
 from waiting import until
 
 from hookguard import presets
@@ -147,12 +148,6 @@ REGISTRY.register(InboxCollector(ORMStore()))
 print(generate_latest().decode())
 """
     assert "hookguard_inbox_scrape_error 0.0" in run(tmp_path, DJANGO + more)
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def fetched(port):

@@ -13,12 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import redis
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+from running import free_port
 
 
 class Server:

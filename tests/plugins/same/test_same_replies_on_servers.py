@@ -14,6 +14,7 @@ for needed in ("flask", "django", "starlette", "fastapi", "litestar", "quart", "
     pytest.importorskip(needed)
 
 import httpx
+from running import free_port
 from same_scenarios import ENDPOINTS, scenarios
 
 HERE = Path(__file__).parent
@@ -32,12 +33,6 @@ SERVED = [
 UNTRUSTING = {"wsgi": ["--forwarded-allow-ips", ""], "asgi": ["--no-proxy-headers"]}
 #: One framework's own way (see the test without servers).
 SKIPPED = {("litestar", "a handler that cannot read the JSON"), ("quart", "a handler that cannot read the JSON")}
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture(scope="module", params=SERVED, ids="-".join)
