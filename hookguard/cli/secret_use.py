@@ -25,6 +25,8 @@ __all__ = ["SecretUse", "secrets_used", "use_of"]
 
 #: Seconds in which matches are counted.
 WEEK: Final = 7 * DAY
+#: Seconds without a match that say nothing yet, however short the time is for which a provider retries.
+LEAST_QUIET: Final = DAY
 #: Records of an endpoint that are read, and those that are read at a time.
 MOST: Final = 200_000
 PAGE: Final = 500
@@ -42,7 +44,12 @@ class SecretUse:
 
 
 def use_of(records: Iterable[DeliveryRecord], keys: Sequence[Key], horizon: float, now: float) -> list[SecretUse]:
-    """Return the use of each secret. ``records`` are those of one endpoint; ``horizon`` is how long its provider retries."""
+    """Return the use of each secret. ``records`` are those of one endpoint; ``horizon`` is how long its provider retries.
+
+    A provider that never retries may still be quiet for a while, or may have a second subscription with the old secret. So a
+    secret is in use for at least LEAST_QUIET after its last match.
+    """
+    horizon = max(horizon, LEAST_QUIET)
     matched = sorted((record.at, record.secret) for record in records if record.secret)
     uses = []
     for key in keys:
@@ -59,7 +66,7 @@ def _verdict(
     valid = [other for other in keys if other is not key and other.secret.valid_at(now)]
     start = key.secret.not_before
     unused = now - max(last or 0.0, matched[0][0] if matched else now, start or 0.0)
-    since = f"unused for {_span(unused)}; the provider's horizon is {_span(horizon)}"
+    since = f"unused for {_span(unused)}; at least {_span(horizon)} are needed"
     if start is not None and start > now:
         return "keep", "not valid yet, by its date"
     if key.name.startswith("#") and len(keys) > 1:
@@ -156,7 +163,8 @@ def _records(evidence: Evidence, endpoint: str) -> Iterator[DeliveryRecord]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    click.echo(f"{found['endpoint']} ({found['provider']}; retries for up to {_span(found['horizon'])})")
+    retries = f"retries for up to {_span(found['horizon'])}" if found["horizon"] else "never retries"
+    click.echo(f"{found['endpoint']} ({found['provider']}; {retries})")
     if found["skipped"]:
         click.echo(f"  not examined: {found['skipped']}")
     for each in found["secrets"]:

@@ -92,7 +92,14 @@ def test_secret_is_safe_to_remove_after_the_horizon_without_it():
     assert verdicts(found) == {"new": "in use", "old": "safe to remove"}
     new, old = use_of(records(*found), keys(*NAMED), 3 * DAY, NOW)
     assert (new.matches, old.matches, old.last) == (2, 0, NOW - 9 * DAY)
-    assert old.reason == "unused for 9 d; the provider's horizon is 3 d"
+    assert old.reason == "unused for 9 d; at least 3 d are needed"
+
+
+def test_secret_of_a_provider_that_never_retries_is_kept_for_a_day():
+    found = [(0.001, "new"), (0.002, "old"), (0.003, "new")]
+    assert verdicts(found, horizon=0) == {"new": "in use", "old": "in use"}
+    assert verdicts([(0.001, "new"), (0.9, "new"), (2, "old")], horizon=0) == {"new": "in use", "old": "keep"}
+    assert verdicts([(0.001, "new"), (1.1, "new"), (2, "old")], horizon=0) == {"new": "in use", "old": "safe to remove"}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +184,7 @@ def test_real_deliveries_are_counted(tmp_path):
     assert "2026-11: matched" in lines[1]
     assert lines[1].endswith("2 times in 7 days: in use")
     assert lines[2].endswith("1 times in 7 days: in use")
-    assert "github (github;" in done.stdout
+    assert "github (github; never retries)" in done.stdout
     assert "not examined: it records no deliveries" in done.stdout
 
 
