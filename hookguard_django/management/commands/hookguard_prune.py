@@ -60,8 +60,9 @@ class Command(BaseCommand):
                 asked = batch if limit is None else min(batch, limit - deleted)
                 found = delete(limit=asked)
                 deleted += found
-                # Fewer than the batch: other workers hold the rest, or it expired just now.
-                if found < asked or deleted == limit:
+                # Fewer than the batch: other workers hold the rest, or it expired just now. Records may be more than asked for,
+                # because bodies are counted beside them.
+                if found < asked or (limit is not None and deleted >= limit):
                     return deleted
                 time.sleep(pause)
         except StoreError as error:

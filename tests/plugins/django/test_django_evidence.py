@@ -18,6 +18,7 @@ from django_deliveries import SECRET, post, settings, stripe
 from django_tables import InOneDatabase, close_database, open_database
 
 from hookguard.errors import ConfigurationError
+from hookguard.evidence.contract import KeptBody
 from hookguard.guard.recording import flush
 from hookguard.testing import EvidenceContract, FrozenClock
 from hookguard_django import webhook
@@ -152,6 +153,17 @@ def test_prune_deletes_old_records(store, capsys):
         call_command("hookguard_prune", batch=2, pause=0.0)
     assert "3 old records or bodies deleted" in capsys.readouterr().out
     assert len(records(store)) == 2
+
+
+def test_prune_stops_at_its_limit_although_bodies_count_beside_records(store):
+    samples = EvidenceContract()
+    samples.clock = time.time
+    over = [(samples.record(number, keep_until=1.0), None) for number in range(1, 5)]
+    body = [(samples.record(number, body_until=1.0), KeptBody(b"{}")) for number in range(5, 9)]
+    store.evidence().write(over + body)
+    with project(store):
+        call_command("hookguard_prune", limit=1, pause=0.0, verbosity=0)
+    assert len(records(store)) == 7
 
 
 def test_store_in_the_cache_is_rejected_by_name():
