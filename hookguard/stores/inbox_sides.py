@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from hookguard.inbox.contract import Count, Entry, EntryState, Held, Kept, Lane, Put, Survives
 from hookguard.inbox.settings import InboxSettings
+from hookguard.privacy.shown import printable
 from hookguard.store import StoreKey
 
 __all__ = ["AwaitedInbox", "BlockingInbox", "Operation", "Operations"]
@@ -262,5 +263,6 @@ class AwaitedInbox(ABC):
 
 def _report(what: str, count: int, keys: Sequence[str], reason: str, by: str) -> int:
     """Log what a person did; return the count."""
-    _log.warning("%s of %d entries by %s, changed %d: %s", what, len(keys), by, count, reason)
+    # A person with the right to rerun must not write log lines in another's name.
+    _log.warning("%s of %d entries by %s, changed %d: %s", what, len(keys), printable(by), count, printable(reason))
     return count

@@ -191,11 +191,11 @@ def test_drop_asks_for_a_reason_and_deletes_entries_for_good(ran, caplog):
     assert "They will be deleted for good" in act(client, "drop", "evt_dead").content.decode()
     assert state("evt_dead") == "dead"
     held = ORMStore().inbox().take_one(entry("evt_waiting").key, lease=60, settings=webhook_settings())
-    done = act(client, "drop", "evt_dead", "evt_waiting", reason="a test event").content.decode()
+    done = act(client, "drop", "evt_dead", "evt_waiting", reason="a test event\ndrop of 9 entries by bob").content.decode()
     assert "1 of 2 entries are deleted. The others are held by a worker" in done
     assert (state("evt_dead"), state("evt_waiting")) == (None, "held")
     assert held is not None
-    assert "drop of 2 entries by ada, changed 1: a test event" in caplog.text
+    assert "drop of 2 entries by ada, changed 1: a test event\\ndrop of 9 entries by bob\n" in caplog.text
     assert [one.object_repr for one in log().objects.all()] == ["stripe paid evt_dead"]
     # Its event is still known.
     assert post(stripe("evt_dead"))["Hookguard-Duplicate"] == "1"
