@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol, cast, runtime_checkable
 
 import click
 
 from hookguard import ConfigurationError
+from hookguard.cli.inputs import with_working_directory
 from hookguard.doctor.application import Application
 
-__all__ = ["describe", "load", "only_hooks"]
+__all__ = ["application_of", "describe", "load", "only_hooks"]
 
 
 @runtime_checkable
@@ -44,6 +47,21 @@ def describe(application: str | None, hooks: str | None, django: str) -> Applica
     if not isinstance(found, Described):
         raise click.UsageError(f"--hooks {hooks} is {type(found).__name__}: name the HookGuard of the application")
     return found.describe(app)
+
+
+@contextmanager
+def application_of(application: str | None, hooks: str | None) -> Iterator[Application]:
+    """Give the description of an application whose settings are right. Their warnings are left to the doctor.
+
+    Raises its ConfigurationError otherwise.
+    """
+    with_working_directory()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = describe(application, hooks, "")
+        if found.mistake is not None:
+            raise found.mistake
+        yield found
 
 
 def _django_project() -> Application:

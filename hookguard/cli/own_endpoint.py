@@ -6,15 +6,13 @@ import asyncio
 import difflib
 import inspect
 import time
-import warnings
 from typing import Any, NamedTuple, cast
 
 import click
 
 from hookguard import Endpoint, GatewayVerifier, Rejected, Tenant, Verifier
 from hookguard.autopsy import Known
-from hookguard.cli.inputs import with_working_directory
-from hookguard.cli.naming import describe
+from hookguard.cli.naming import application_of
 from hookguard.cli.saved import Saved
 from hookguard.doctor.application import Application
 from hookguard.verifier import VerifierLike
@@ -32,12 +30,7 @@ class Asked(NamedTuple):
 
 def own_endpoint(name: str, app: str | None, hooks: str | None, saved: Saved, *, url: str | None, at: float | None) -> Asked:
     """Return what the endpoint of that name checks a saved delivery with. ``at`` is the moment of arrival; None for any age."""
-    with_working_directory()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the doctor shows them
-        application = describe(app, hooks, "")
-        if application.mistake is not None:
-            raise application.mistake
+    with application_of(app, hooks) as application:
         endpoint = _named(name, application)
         delivery = saved.delivery._replace(url=url or _url(endpoint, saved))
         verifier = endpoint.verifier

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -12,8 +11,8 @@ from typing import Any, Final
 import click
 
 from hookguard import ConfigurationError, Endpoint, GatewayVerifier, Verifier
-from hookguard.cli.inputs import example, json_option, with_working_directory
-from hookguard.cli.naming import describe
+from hookguard.cli.inputs import example, json_option
+from hookguard.cli.naming import application_of
 from hookguard.cli.providers_page import duration
 from hookguard.cli.store import evidence_of
 from hookguard.evidence.contract import DeliveryRecord, Evidence
@@ -106,12 +105,7 @@ def secrets_used(application: str | None, hooks: str | None, endpoint: str | Non
     It reads the records of deliveries of APP, a Flask or ASGI application, or of the project of DJANGO_SETTINGS_MODULE. The
     endpoints need the setting `evidence`.
     """
-    with_working_directory()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the doctor shows them
-        described = describe(application, hooks, "")
-        if described.mistake is not None:
-            raise described.mistake
+    with application_of(application, hooks) as described:
         endpoints = [each for each in described.every_endpoint() if endpoint in (None, each.name)]
         with described.around():
             store = described.store
