@@ -12,9 +12,9 @@ from hookguard.inbox.contract import Entry, EntryState, entry_key
 from hookguard.page.chart import chart, rejected_chart
 from hookguard.page.door import Visitor
 from hookguard.page.html import Child, Html, duration, lines, tag, when
-from hookguard.page.look import MOST, LaneRow, Listing, Overview, Wanted
+from hookguard.page.look import MOST, EntryFilter, EntryListing, LaneRow, Overview
 from hookguard.page.opened import OpenedEntry, Provenance
-from hookguard.page.records import Rejected, RejectedHours, Sought
+from hookguard.page.records import RecordFilter, RecordListing, RejectedHours
 
 __all__ = [
     "LONGEST_REASON",
@@ -108,7 +108,7 @@ def _lane_row(frame: Frame, row: LaneRow) -> list[Child]:
     return [name, waiting, oldest, held, dead, done]
 
 
-def listing(frame: Frame, wanted: Wanted, span: str, found: Listing) -> bytes:
+def listing(frame: Frame, wanted: EntryFilter, span: str, found: EntryListing) -> bytes:
     """The newest entries that a filter takes: never a body."""
     title = f"{wanted.state.name.capitalize()} entries" if wanted.state is not None else "Entries"
     head = ("event", "state", "endpoint", "type", "received", "in this state since", "attempts", "reason")
@@ -139,7 +139,7 @@ def _entry_row(frame: Frame, entry: Entry) -> list[Child]:
     ]
 
 
-def _filter(frame: Frame, wanted: Wanted, span: str) -> Html:
+def _filter(frame: Frame, wanted: EntryFilter, span: str) -> Html:
     return _search(
         frame,
         "entries",
@@ -155,7 +155,7 @@ def _search(frame: Frame, path: str, *fields: Html) -> Html:
     return tag("form", *fields, tag("button", "Filter"), **attributes)
 
 
-def rejections(frame: Frame, sought: Sought, span: str, found: Rejected) -> bytes:
+def rejections(frame: Frame, sought: RecordFilter, span: str, found: RecordListing) -> bytes:
     """The newest rejected deliveries that a filter takes: never a body, nor the value of a header."""
     fields = (
         _choice("since", "In the last", ["", *SPANS], span),
@@ -181,7 +181,7 @@ def _rejected_row(frame: Frame, record: DeliveryRecord) -> list[Child]:
     return [record.mark, when(record.at, frame.now), record.endpoint, status, record.reason_code, cause, record.event_type, size]
 
 
-def _causes(found: Rejected) -> list[Html]:
+def _causes(found: RecordListing) -> list[Html]:
     """A table of the causes in the list, each with its meaning and the next step: a record has its code only."""
     codes = dict.fromkeys(finding.code for record in found.records for finding in record.findings)
     rows: list[list[Child]] = [[code, CAUSES[code].sentence, CAUSES[code].todo] for code in codes if code in CAUSES]
@@ -270,7 +270,7 @@ def _attempts(entry: Entry) -> str:
     return f"{entry.attempt} ({entry.crashes} crashed)" if entry.crashes else str(entry.attempt)
 
 
-def _query(wanted: Wanted, span: str) -> dict[str, str]:
+def _query(wanted: EntryFilter, span: str) -> dict[str, str]:
     state = wanted.state.name.lower() if wanted.state is not None else ""
     every = {"state": state, "endpoint": wanted.endpoint or "", "type": wanted.type or "", "since": span}
     return {name: value for name, value in every.items() if value}

@@ -11,7 +11,20 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from hookguard.inbox.contract import Count, Entry, EntryState, Kept, Lane
 
-__all__ = ["COUNTED", "HOURS", "MOST", "READ", "SHOWN", "Call", "Hour", "LaneRow", "Listing", "Look", "Overview", "Wanted"]
+__all__ = [
+    "COUNTED",
+    "HOURS",
+    "MOST",
+    "READ",
+    "SHOWN",
+    "Call",
+    "EntryFilter",
+    "EntryListing",
+    "Hour",
+    "InboxReader",
+    "LaneRow",
+    "Overview",
+]
 
 T = TypeVar("T")
 
@@ -31,7 +44,7 @@ COUNTED: Final = 1000
 HOURS: Final = 24
 
 
-class Wanted(NamedTuple):
+class EntryFilter(NamedTuple):
     """A filter. Instants are seconds since 1970 by the store's clock."""
 
     endpoint: str | None = None
@@ -72,14 +85,14 @@ class Overview:
     complete: bool
 
 
-class Listing(NamedTuple):
+class EntryListing(NamedTuple):
     """Entries, the newest first; ``after`` where the next ones begin, or None at the end."""
 
     entries: list[Entry]
     after: int | None
 
 
-class Look:
+class InboxReader:
     """Reads an inbox through ``call``."""
 
     def __init__(self, call: Call) -> None:
@@ -94,10 +107,10 @@ class Look:
             number = sum(count.number for count in counts if count.state is state)
             complete = complete and number <= COUNTED
             if number:  # no more than there are: the store would search all other entries for one more
-                kept += await self._find(Wanted(state=state), None, min(number, COUNTED))
+                kept += await self._find(EntryFilter(state=state), None, min(number, COUNTED))
         return Overview(_rows(counts), _hours(kept, now), complete)
 
-    async def listing(self, wanted: Wanted) -> Listing:
+    async def listing(self, wanted: EntryFilter) -> EntryListing:
         """Return at most SHOWN entries. There may be fewer and still a next page: those between were too old."""
         found: list[Entry] = []
         after = wanted.after
@@ -107,14 +120,14 @@ class Look:
             for entry in read:
                 if wanted.takes(entry):
                     if len(found) == SHOWN:
-                        return Listing(found, after)
+                        return EntryListing(found, after)
                     found.append(entry)
                 after = entry.seq
             if len(read) < size:
-                return Listing(found, None)
-        return Listing(found, after)
+                return EntryListing(found, None)
+        return EntryListing(found, after)
 
-    async def dead(self, wanted: Wanted) -> list[Entry]:
+    async def dead(self, wanted: EntryFilter) -> list[Entry]:
         """Return at most MOST + 1 dead entries that the filter takes, the newest first."""
         found: list[Entry] = []
         after: int | None = None
@@ -143,7 +156,7 @@ class Look:
         """Delete entries that no worker holds; return how many."""
         return cast("int", await self._call(lambda inbox: inbox.drop(keys, reason=reason, by=by)))
 
-    async def _find(self, wanted: Wanted, after: int | None, limit: int) -> list[Entry]:
+    async def _find(self, wanted: EntryFilter, after: int | None, limit: int) -> list[Entry]:
         return cast(
             "list[Entry]",
             await self._call(

@@ -8,13 +8,13 @@ from typing import Final, NamedTuple, cast
 from hookguard.evidence.contract import DeliveryRecord
 from hookguard.page.look import HOURS, READ, SHOWN, Call, Hour
 
-__all__ = ["Rejected", "RejectedHours", "Rejections", "Sought"]
+__all__ = ["RecordFilter", "RecordListing", "RecordReader", "RejectedHours"]
 
 #: Reads for one chart, at most.
 READS: Final = 6
 
 
-class Sought(NamedTuple):
+class RecordFilter(NamedTuple):
     """A filter of rejected deliveries."""
 
     endpoint: str | None = None
@@ -23,7 +23,7 @@ class Sought(NamedTuple):
     after: int | None = None
 
 
-class Rejected(NamedTuple):
+class RecordListing(NamedTuple):
     """Records, the newest first; ``after`` where the next ones begin, or None at the end."""
 
     records: list[DeliveryRecord]
@@ -38,23 +38,23 @@ class RejectedHours:
     complete: bool
 
 
-class Rejections:
+class RecordReader:
     """Reads a store's evidence through ``call``."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
 
-    async def listing(self, sought: Sought) -> Rejected:
+    async def listing(self, sought: RecordFilter) -> RecordListing:
         """Return at most SHOWN records of rejected deliveries."""
         found = await self._find(sought, SHOWN + 1)
         shown = found[:SHOWN]
-        return Rejected(shown, shown[-1].seq if len(found) > SHOWN else None)
+        return RecordListing(shown, shown[-1].seq if len(found) > SHOWN else None)
 
     async def hours(self, now: float) -> RejectedHours:
         """Return how many deliveries were rejected in each of the last hours, the oldest hour first."""
         last = int(now // 3600)
         numbers = dict.fromkeys(range(last - HOURS + 1, last + 1), 0)
-        sought = Sought(since=min(numbers) * 3600.0)
+        sought = RecordFilter(since=min(numbers) * 3600.0)
         for _ in range(READS):
             read = await self._find(sought, READ)
             for record in read:
@@ -64,7 +64,7 @@ class Rejections:
             sought = sought._replace(after=read[-1].seq)
         return RejectedHours(_bars(numbers), complete=False)
 
-    async def _find(self, sought: Sought, limit: int) -> list[DeliveryRecord]:
+    async def _find(self, sought: RecordFilter, limit: int) -> list[DeliveryRecord]:
         return cast(
             "list[DeliveryRecord]",
             await self._call(lambda evidence: evidence.find(rejected=True, limit=limit, **sought._asdict())),

@@ -16,9 +16,9 @@ from hookguard.inbox.contract import Entry, EntryState
 from hookguard.page import draw
 from hookguard.page.door import Door, Visitor, same_site, visitor
 from hookguard.page.draw import LONGEST_REASON, SHORTEST_REASON, SPANS, Frame
-from hookguard.page.look import MOST, Call, Look, Wanted
+from hookguard.page.look import MOST, Call, EntryFilter, InboxReader
 from hookguard.page.opened import EndpointFacts, Provenance, open_entry, provenance
-from hookguard.page.records import Rejections, Sought
+from hookguard.page.records import RecordFilter, RecordReader
 from hookguard.privacy.shown import printable
 from hookguard.record import Record
 from hookguard.reply import Reply
@@ -76,8 +76,8 @@ class Page:
     """The page over one inbox. ``endpoints`` has the endpoints with an inbox; ``records`` calls the store's evidence, if any."""
 
     def __init__(self, call: Call, door: Door, endpoints: Mapping[str, EndpointFacts], records: Call | None = None) -> None:
-        self._look = Look(call)
-        self._rejections = Rejections(records) if records is not None else None
+        self._look = InboxReader(call)
+        self._rejections = RecordReader(records) if records is not None else None
         self._door = door
         self._endpoints = endpoints
 
@@ -192,7 +192,7 @@ class Page:
         self._check(frame.visitor, asked, "rerun", _these(fields))
         # The page signed the fields, so they are as it wrote them.
         earliest, latest = float(fields["earliest"]), float(fields["latest"])
-        wanted = Wanted(fields["endpoint"] or None, EntryState.DEAD, fields["type"] or None, earliest, latest)
+        wanted = EntryFilter(fields["endpoint"] or None, EntryState.DEAD, fields["type"] or None, earliest, latest)
         found = (await self._look.dead(wanted))[: int(fields["number"])]
         if (reason := _reason(asked.form)) is None:
             return draw.preview(frame, found, fields, self._door.token(frame.visitor, _these(fields)), _WHY)
@@ -230,18 +230,18 @@ def _these(fields: Mapping[str, str]) -> str:
     return f"rerun these {json.dumps(dict(fields), sort_keys=True)}"
 
 
-def _wanted(query: Mapping[str, str], now: float) -> tuple[Wanted, str]:
+def _wanted(query: Mapping[str, str], now: float) -> tuple[EntryFilter, str]:
     """Return the filter of a query, and the choice of its age. Anything that is not a choice is left out."""
     state = query.get("state", "").upper()
     chosen = EntryState[state] if state in EntryState.__members__ else None
     span, since = _since(query, now)
-    return Wanted(_text(query, "endpoint"), chosen, _text(query, "type"), since or 0.0, None, _after(query)), span
+    return EntryFilter(_text(query, "endpoint"), chosen, _text(query, "type"), since or 0.0, None, _after(query)), span
 
 
-def _sought(query: Mapping[str, str], now: float) -> tuple[Sought, str]:
+def _sought(query: Mapping[str, str], now: float) -> tuple[RecordFilter, str]:
     """Return the filter of rejected deliveries, and the choice of its age."""
     span, since = _since(query, now)
-    return Sought(_text(query, "endpoint"), _text(query, "cause"), since, _after(query)), span
+    return RecordFilter(_text(query, "endpoint"), _text(query, "cause"), since, _after(query)), span
 
 
 def _text(query: Mapping[str, str], name: str) -> str | None:
