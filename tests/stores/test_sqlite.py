@@ -1,5 +1,6 @@
 import gc
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -135,7 +136,7 @@ def test_file_that_is_not_a_database_is_rejected(tmp_path):
 
 
 def test_missing_folder_is_rejected(tmp_path):
-    with pytest.raises(StoreMisconfigured, match="folder"):
+    with pytest.raises(StoreMisconfigured, match=f"there is no folder {re.escape(str(tmp_path))}/missing; create it"):
         SQLiteStore(tmp_path / "missing" / "claims.sqlite3")
 
 

@@ -192,9 +192,11 @@ class Database:
     def _unusable(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
         if is_busy(error):
             return self.unavailable(error)
-        return StoreMisconfigured(
-            f"cannot use {self.path} as a store ({error}): give a path in a folder this process may write to"
-        )
+        folder = self.path.parent
+        todo = "give a path in a folder this process may write to"
+        if not folder.is_dir():
+            todo = f"there is no folder {folder}; create it, because a store creates only its file"
+        return StoreMisconfigured(f"cannot use {self.path} as a store ({error}): {todo}")
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> dict[str, int]:
