@@ -31,7 +31,8 @@ _PERMISSIONS: Final = {"look": "view", "open": "open", "rerun": "rerun", "drop":
 def page_urls(allow: Allow | None = None) -> tuple[list[Any], str, str]:
     """Return the URLs of the page.
 
-    By default it lets staff in who may view inbox entries; the model's other permissions decide on bodies, rerun and drop.
+    By default it lets staff in who may view inbox entries; the model's other permissions decide on bodies, rerun and drop, and
+    ``hookguard.view_delivery`` on the records of rejected deliveries.
     Another ``allow(request)`` returns None, or a name and a set of ``look``, ``open``, ``rerun``, ``drop``.
 
     Raises ConfigurationError if the store keeps no deliveries, and without ``allow`` if ``django.contrib.auth`` is not installed.
@@ -67,7 +68,8 @@ def _opens_asynchronous() -> bool:
 def _view(allow: Allow) -> Callable[..., Any]:
     def page(request: HttpRequest, rest: str) -> HttpResponse:
         allowed = allow(request)
-        return _response(run_sync(_page().answer(_asked(request, rest, reads=bool(allowed)), allowed)))
+        records = allow is not _staff or _sees_records(request)
+        return _response(run_sync(_page().answer(_asked(request, rest, reads=bool(allowed)), allowed, records=records)))
 
     return page
 
@@ -76,8 +78,9 @@ def _async_view(allow: Allow) -> Callable[..., Any]:
     async def page(request: HttpRequest, rest: str) -> HttpResponse:
         # Permissions are read from the database.
         allowed = await (allow(request) if iscoroutinefunction(allow) else sync_to_async(allow)(request))
+        records = allow is not _staff or await sync_to_async(_sees_records)(request)
         asked = await sync_to_async(_asked)(request, rest, reads=bool(allowed))
-        return _response(await _page().answer(asked, allowed))
+        return _response(await _page().answer(asked, allowed, records=records))
 
     return page
 
@@ -94,6 +97,12 @@ def _staff(request: HttpRequest) -> tuple[str, set[str]] | None:
     if user is None or not (user.is_active and user.is_staff):
         return None
     return user.get_username(), {word for word, name in _PERMISSIONS.items() if user.has_perm(f"hookguard.{name}_webhookinbox")}
+
+
+def _sees_records(request: HttpRequest) -> bool:
+    """Whether a user of the staff may see the records of deliveries: Django's admin asks the same permission."""
+    user: Any = getattr(request, "user", None)
+    return user is not None and bool(user.has_perm("hookguard.view_delivery"))
 
 
 def _asked(request: HttpRequest, rest: str, *, reads: bool) -> PageRequest:

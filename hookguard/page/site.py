@@ -81,15 +81,17 @@ class Page:
         self._door = door
         self._endpoints = endpoints
 
-    async def answer(self, asked: PageRequest, allowed: object) -> Reply:
+    async def answer(self, asked: PageRequest, allowed: object, *, records: bool = True) -> Reply:
         """Return the reply to a request; ``allowed`` is the answer of ``allow``, and None is answered 404.
+
+        ``records``: whether this visitor may see the records of rejected deliveries.
 
         Raises ConfigurationError if ``allow`` returned something else than None or a name with a set of words.
         """
         who = visitor(allowed)
         if who is None:
             return nobody()
-        frame = Frame(asked.base, who, time.time(), self._rejections is not None)
+        frame = Frame(asked.base, who, time.time(), records and self._rejections is not None)
         try:
             status, kind, body = await self._answer(frame, asked)
         except _Ended as ended:
@@ -112,12 +114,12 @@ class Page:
             return 200, _HTML, await (self._rerun_these(frame, asked) if posts else self._preview(frame, asked))
         if not posts and not rest:
             if place == "":
-                rejected = await self._rejections.hours(frame.now) if self._rejections is not None else None
+                rejected = await self._rejections.hours(frame.now) if self._rejections is not None and frame.records else None
                 return 200, _HTML, draw.overview(frame, await self._look.overview(frame.now), rejected)
             if place == "entries":
                 wanted, span = _wanted(asked.query, frame.now)
                 return 200, _HTML, draw.listing(frame, wanted, span, await self._look.listing(wanted))
-            if place == "rejected" and self._rejections is not None:
+            if place == "rejected" and self._rejections is not None and frame.records:
                 sought, span = _sought(asked.query, frame.now)
                 return 200, _HTML, draw.rejections(frame, sought, span, await self._rejections.listing(sought))
             if place == "style.css":

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.test import AsyncClient, Client
 from django.urls import path
 from inboxes import Box
-from page_sites import ALL, BASE, KEY, settings, token_of
+from page_sites import ALL, BASE, KEY, reject, settings, token_of
 
 from hookguard import ConfigurationError
 from hookguard_django import page_urls
@@ -34,8 +34,8 @@ def box(tmp_path):
     return Box(tmp_path / "hookguard.sqlite3")
 
 
-def hooks(box):
-    return {name.upper(): value for name, value in settings(box).items()}
+def hooks(box, **given):
+    return {name.upper(): value for name, value in settings(box, **given).items()}
 
 
 def mount(**given):
@@ -90,6 +90,22 @@ def test_by_default_staff_with_the_permission_to_view_sees_the_page(box, client,
     page = client.get(f"{BASE}/")
     assert page.status_code == 200
     assert "signed in as grace" in page.content.decode()
+
+
+def test_rejected_deliveries_need_their_own_permission(box, monkeypatch):
+    rejected = reject(box)
+    both = person("view")
+    both.permitted.append("hookguard.view_delivery")
+    with site(HOOKGUARD=hooks(box, evidence=True), MIDDLEWARE=[f"{__name__}.As"], SECRET_KEY=KEY):
+        mount()
+        client = Client(enforce_csrf_checks=True)
+        for user, status in ((person("view"), 404), (both, 200)):
+            monkeypatch.setattr(As, "user", user)
+            page = client.get(f"{BASE}/rejected")
+            assert page.status_code == status
+            assert (rejected.mark in page.content.decode()) == (status == 200)
+            overview = client.get(f"{BASE}/").content.decode()
+            assert ("Rejected" in overview) == (status == 200)
 
 
 def test_each_permission_of_the_model_allows_its_own_action(box, client, monkeypatch):
