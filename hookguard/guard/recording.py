@@ -42,6 +42,8 @@ GRACE = 0.25
 MOST, MOST_BYTES = 1000, 16 << 20
 #: Records that are written in one transaction.
 TOGETHER = 64
+#: Failures in a row after which a store counts as down. The rest of its records are dropped without a try of their own.
+DOWN = 3
 #: Seconds between two lines in the log about dropped records, and at most between two looks for what is over.
 QUIET = 60.0
 #: Bodies and records that one look deletes at most.
@@ -141,6 +143,9 @@ class _Writer:
             try:
                 for evidence in dict.fromkeys(item.evidence for item in items):
                     self._write(evidence, [item for item in items if item.evidence is evidence])
+            except Exception as error:  # a record could not be made. This thread must go on
+                with self._changed:
+                    self._drop(type(error).__name__, len(items))
             finally:
                 with self._changed:
                     self._bytes -= sum(item.size for item in items)
@@ -148,19 +153,46 @@ class _Writer:
 
     def _write(self, evidence: Evidence, items: Sequence[_Item]) -> None:
         # Nothing of a delivery is in a log line: neither a traceback, nor the text of an error that may quote its values.
-        try:
-            records = [item.make() for item in items if item.make is not None]
-            if records:
-                evidence.write(records)
-            for item in items:
-                if item.make is None:
+        found = [item for item in items if item.make is None]
+        records = [item.make() for item in items if item.make is not None]
+        why, written = self._store(evidence, records)
+        explained = 0
+        if written or not records:
+            try:
+                for item in found:
                     evidence.explain(item.delivery, item.findings)
-        except Exception as error:
-            with self._changed:
-                self._drop(type(error).__name__, len(items))
+                    explained += 1
+            except Exception as error:
+                why = type(error).__name__
+        with self._changed:
+            self._drop(why, len(items) - written - explained)
+        if why and not written:
             return
         with suppress(Exception):  # the next look deletes it
-            self._prune(evidence, len(records))
+            self._prune(evidence, written)
+
+    def _store(self, evidence: Evidence, records: Sequence[tuple[DeliveryRecord, KeptBody | None]]) -> tuple[str, int]:
+        """Write records, one by one if they cannot be written together; return the last error's name and how many were written.
+
+        One body that the database cannot take, which anybody may have sent, must not lose the records beside it.
+        """
+        if not records:
+            return "", 0
+        try:
+            evidence.write(records)
+        except Exception as error:
+            why, written, failed = type(error).__name__, 0, 1
+        else:
+            return "", len(records)
+        for record in records if len(records) > 1 else ():
+            try:
+                evidence.write([record])
+                written, failed = written + 1, 0
+            except Exception as error:
+                why, failed = type(error).__name__, failed + 1
+                if failed > DOWN:
+                    break
+        return why, written
 
     def _prune(self, evidence: Evidence, written: int) -> None:
         """Delete what is over: once a minute, and at twice the rate of writing. A busy table must not only grow."""
@@ -172,8 +204,9 @@ class _Writer:
             evidence.prune(limit=PRUNED)
 
     def _drop(self, why: str, number: int) -> None:
-        self.dropped[why] += number
-        self._unlogged += number
+        if number:
+            self.dropped[why] += number
+            self._unlogged += number
 
     def _report(self) -> None:
         """Log how many were dropped, once a minute. With the lock held, a delivery would wait for a slow log handler."""

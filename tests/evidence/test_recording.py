@@ -240,6 +240,46 @@ def test_store_that_fails_loses_records_and_no_delivery(kind, caplog, monkeypatc
     assert "values" not in lines[0]
 
 
+def test_record_that_cannot_be_written_loses_no_other(monkeypatch, store):
+    evidence = store.evidence()
+    write = evidence.write
+
+    def picky(records):
+        """As MySQL rejects a body that is larger than its packets."""
+        if any(record.event_id == "evt_3" for record, _ in records):
+            raise StoreUnavailable("the packet is too large")
+        return write(records)
+
+    monkeypatch.setattr(evidence, "write", picky)
+    before = dropped().get("StoreUnavailable", 0)
+    for number in range(6):
+        assert run(guard(store), delivery(json.dumps({"id": f"evt_{number}"}).encode())).status == 200
+    assert sorted(record.event_id for record in records(store)) == ["evt_0", "evt_1", "evt_2", "evt_4", "evt_5"]
+    assert dropped()["StoreUnavailable"] - before == 1
+
+
+def test_store_that_is_down_is_not_asked_for_each_record(monkeypatch):
+    asked = []
+
+    class Down(Stubborn):
+        def write(self, records):
+            asked.append(len(records))
+            raise StoreUnavailable("down")
+
+    class DownStore(MemoryStore):
+        def evidence(self):
+            return Down()
+
+    monkeypatch.setattr(recording, "GRACE", 30.0)
+    before = dropped().get("StoreUnavailable", 0)
+    guarded = guard(DownStore())
+    for _ in range(20):
+        run(guarded, delivery())
+    assert flush()
+    assert asked == [20, 1, 1, 1]
+    assert dropped()["StoreUnavailable"] - before == 20
+
+
 def test_full_queue_drops_and_does_not_wait(monkeypatch):
     release = threading.Event()
 
