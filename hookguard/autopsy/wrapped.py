@@ -6,13 +6,15 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from hookguard.autopsy.hypothesis import Changes, Hypothesis, Replayed
 from hookguard.autopsy.json_bodies import MAX_NESTING, Tokens, read_tokens, rewritten
 from hookguard.delivery import Delivery
 from hookguard.headers import Headers
+from hookguard.record import Record
 
 __all__ = ["Unwrapper", "holds_headers"]
 
@@ -26,8 +28,9 @@ KEPT = 4
 _NAMES = frozenset({"body", "rawbody", "raw_body", "raw", "payload", "message", "data", "content", "event"})
 
 
-class _Inside(NamedTuple):
-    """The parts of one document that may belong to a delivery."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Inside(Record):
+    """The parts of one document that may belong to a delivery. Its ``repr`` shows none of them."""
 
     headers: dict[str, str]
     method: str

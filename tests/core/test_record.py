@@ -4,6 +4,7 @@ import traceback
 import pytest
 
 from hookguard import ConfigurationError, Delivery
+from hookguard.autopsy.unknown.carried import Carried
 from hookguard.autopsy.unknown.trials import KeyRead
 from hookguard.challenge import FetchFirst, SecretOffer
 from hookguard.evidence.contract import KeptBody
@@ -27,6 +28,7 @@ RECORDS = [
     Claim(ClaimStatus.DONE, reply=S3CRET.encode()),
     KeptBody(S3CRET.encode(), S3CRET),
     KeyRead("", Secret(S3CRET), "text", S3CRET.encode()),
+    Carried("X-Sig", "{hex}", None, "sha256", frozenset([S3CRET.encode()])),
     OpenedEntry([("Body", S3CRET)]),
 ]
 EVERY = pytest.mark.parametrize("record", RECORDS, ids=[type(record).__name__ for record in RECORDS])

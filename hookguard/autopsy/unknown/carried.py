@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from hookguard.headers import Headers
+from hookguard.record import Record
 from hookguard.schemes.hmac import DIGESTS
 from hookguard.schemes.layout import Layout
 from hookguard.schemes.timestamp import TimestampUnit
@@ -67,7 +69,8 @@ class Stamp(NamedTuple):
     header: str = ""
 
 
-class Carried(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Carried(Record):
     """A header that may hold a signature, how its value is laid out, and what the hash would be."""
 
     header: str
@@ -76,6 +79,9 @@ class Carried(NamedTuple):
     digest: str
     signatures: frozenset[bytes]
     stamp: Stamp | None = None  #: of a layout with {timestamp}
+
+    def __repr__(self) -> str:
+        return f"Carried({self.header!r}, {self.layout!r}, {self.digest!r})"
 
 
 def unit_of(text: str) -> TimestampUnit | None:
