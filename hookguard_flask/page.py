@@ -41,8 +41,10 @@ class PageBlueprint(Blueprint):
         self._allow = allow
         self._secret_key = secret_key
         self._pages: weakref.WeakKeyDictionary[Flask, Page] = weakref.WeakKeyDictionary()
+        # A redirect to the path without a second slash would say that the page is there.
+        options: dict[str, Any] = {"strict_slashes": False, "merge_slashes": False, "provide_automatic_options": False}
         for rule in ("/", "/<path:rest>"):
-            self.add_url_rule(rule, "page", self._view, methods=_METHODS, strict_slashes=False, provide_automatic_options=False)
+            self.add_url_rule(rule, "page", self._view, methods=_METHODS, **options)
         self.record(self._check)
 
     def _view(self, rest: str = "", **_: object) -> Response:

@@ -82,6 +82,18 @@ def test_csrf_protection_of_flask_leaves_the_forms_to_the_page(box):
     assert box.state(key) is None
 
 
+def test_flask_redirects_nobody_to_the_page(box):
+    flask = pytest.importorskip("flask")
+    from hookguard_flask import HookGuard
+
+    app = flask.Flask("shop")
+    app.config.update(HOOKGUARD=settings(box), SECRET_KEY=KEY)
+    app.register_blueprint(HookGuard(app).page(allow=lambda request: None), url_prefix=BASE)
+    client = app.test_client()
+    for path in (BASE, f"{BASE}/", f"{BASE}//", f"{BASE}//entries", f"/{BASE}/entries", BASE.replace("/", "//")):
+        assert client.get(path).status_code == 404, path
+
+
 def test_flask_serves_the_page_with_and_without_the_slash_and_under_a_root(box):
     app, hooks = flask_app(box, SECRET_KEY=KEY)
 
