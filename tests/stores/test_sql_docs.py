@@ -17,7 +17,8 @@ from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import sessionmaker
 
 TRANSACTIONAL, STORE = blocks("docs/transactional.md"), blocks("docs/stores/sql.md")
-FLASK, FASTAPI, INBOX, OUTBOX = (block for block in TRANSACTIONAL.values() if block.language == "python" and not block.path)
+FLASK, FASTAPI = TRANSACTIONAL["SQLAlchemy with Flask"], TRANSACTIONAL["SQLAlchemy with asyncio: FastAPI, Starlette"]
+INBOX, OUTBOX = TRANSACTIONAL["From an inbox"], TRANSACTIONAL["What is outside: mail, charges, other services"]
 
 
 def run(name, block, monkeypatch):
