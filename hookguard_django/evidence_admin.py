@@ -16,10 +16,11 @@ from django.utils.timesince import timesince
 
 from hookguard.autopsy.finding import advice
 from hookguard.evidence.contract import SHOWN
+from hookguard.inbox.hidden import shown_body
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
-from hookguard_django.inbox_admin import InboxEndpointFilter, shown_body
+from hookguard_django.inbox_admin import InboxEndpointFilter, body_lines
 from hookguard_django.models import WebhookDelivery
 from hookguard_django.read_only_admin import ReadOnlyAdmin, instant, lines_of, user_name
 from hookguard_django.stores import ORMStore
@@ -123,7 +124,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def advice(self, record: WebhookDelivery) -> str:
         """Return what each cause means, and the next step."""
         found = advice(each.partition(":")[0] for each in record.findings.split())
-        return lines_of(found.encode()) if found else "-"
+        return lines_of(found) if found else "-"
 
     @admin.display(description="at", ordering="at")
     def received(self, record: WebhookDelivery) -> datetime:
@@ -139,7 +140,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def kept_headers(self, record: WebhookDelivery) -> str:
         """Return the headers: a few with their values, and the names of all others."""
         facts = json.loads(record.headers)
-        return lines_of("\n".join(name if value is None else f"{name}: {value}" for name, value in facts).encode())
+        return lines_of("\n".join(name if value is None else f"{name}: {value}" for name, value in facts))
 
     @admin.display(description="kept until")
     def kept_until(self, record: WebhookDelivery) -> datetime:
@@ -161,10 +162,10 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         # An inbox may name values of its bodies that must stay hidden: in a delivery with several events, values of one event.
         inbox = None if endpoint is None else endpoint.inbox
         if endpoint is not None and inbox is None:
-            return lines_of(kept.body)
+            return lines_of(shown_body(kept.body, ()))
         if endpoint is not None and inbox is not None and inbox.hide and endpoint.preset.batch is not None and not kept.head:
             return "not shown: it may have several events, and `hide` names values of a single one"
-        return shown_body(kept.body, record.endpoint)
+        return body_lines(kept.body, record.endpoint)
 
     # --- permissions
 

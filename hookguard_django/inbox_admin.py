@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 
 from hookguard.errors import StoreError
 from hookguard.inbox.contract import Kept, entry_key
-from hookguard.inbox.hidden import read_pointers, without
+from hookguard.inbox.hidden import read_pointers, shown_body
 from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
@@ -25,7 +25,7 @@ from hookguard_django.read_only_admin import ReadOnlyAdmin, instant, lines_of, u
 from hookguard_django.stores import ORMStore
 from hookguard_django.stores.inbox import ORMInbox
 
-__all__ = ["InboxEndpointFilter", "WebhookInboxAdmin", "shown_body"]
+__all__ = ["InboxEndpointFilter", "WebhookInboxAdmin", "body_lines"]
 
 _log = logging.getLogger("hookguard.inbox")
 
@@ -147,18 +147,18 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         # A relay may keep the provider's signature, to pass it on.
         secret = frozenset[str]() if endpoint is None else endpoint.preset.scheme.signature_headers
         headers = [(name, value) for name, value in read_head(self._kept(entry)).headers if name not in secret]
-        return lines_of("\n".join(f"{name}: {value}" for name, value in headers).encode())
+        return lines_of("\n".join(f"{name}: {value}" for name, value in headers))
 
     @admin.display(description="body")
     def body_text(self, entry: WebhookInbox) -> str:
         """Return the body as text."""
-        return shown_body(self._kept(entry).body, entry.endpoint)
+        return body_lines(self._kept(entry).body, entry.endpoint)
 
     @admin.display(description="decrypted content")
     def content_text(self, entry: WebhookInbox) -> str | None:
         """Return what the envelope held, if there was one."""
         content = self._kept(entry).content
-        return None if content is None else shown_body(content, entry.endpoint)
+        return None if content is None else body_lines(content, entry.endpoint)
 
     @staticmethod
     def _kept(entry: WebhookInbox) -> Kept:
@@ -250,14 +250,9 @@ def _key(entry: WebhookInbox) -> str:
     return entry_key(entry.key, entry.part)
 
 
-def shown_body(data: bytes, name: str) -> str:
+def body_lines(data: bytes, name: str) -> str:
     """Return HTML for a body of this endpoint, without the values that ``hide`` names."""
     endpoint = endpoints().endpoints.get(name)
     if endpoint is None or endpoint.inbox is None:
         return "not shown: no endpoint with an inbox has this name now, so it is unknown which values must stay hidden"
-    if not endpoint.inbox.hide:
-        return lines_of(data)
-    text = without(data, read_pointers(endpoint.inbox.hide))
-    if text is None:
-        return f"not shown: it is not JSON, so the values to hide cannot be found in it ({len(data):,} bytes)"
-    return lines_of(text.encode("utf-8", "backslashreplace"))
+    return lines_of(shown_body(data, read_pointers(endpoint.inbox.hide)))

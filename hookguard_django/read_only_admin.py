@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -15,9 +15,6 @@ from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database
 
 __all__ = ["ReadOnlyAdmin", "instant", "lines_of", "user_name"]
-
-#: Bytes of a body that are shown.
-LARGEST: Final = 64 * 1024
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
@@ -65,9 +62,6 @@ def user_name(request: HttpRequest) -> str:
     return printable(request.user.get_username())
 
 
-def lines_of(data: bytes) -> str:
-    """Return HTML for the first bytes as text, with everything escaped that is not plain text."""
-    text = data[:LARGEST].decode("utf-8", "backslashreplace")
-    lines = "\n".join(printable(line) for line in text.split("\n"))
-    rest = f"\n… {len(data) - LARGEST:,} more bytes" if len(data) > LARGEST else ""
-    return format_html("<pre>{}</pre>", lines + rest)
+def lines_of(text: str) -> str:
+    """Return HTML for a text of several lines, with everything escaped that is not plain text."""
+    return format_html("<pre>{}</pre>", "\n".join(printable(line) for line in text.split("\n")))

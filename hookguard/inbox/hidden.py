@@ -1,20 +1,23 @@
-"""Values of a body that nobody is shown: JSON pointers (RFC 6901), and a body without what they lead to."""
+"""A body as people are shown it: its beginning, without the values that JSON pointers (RFC 6901) lead to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from hookguard.errors import ConfigurationError
 
-__all__ = ["HIDDEN", "Pointer", "read_pointers", "without"]
+__all__ = ["HIDDEN", "Pointer", "read_pointers", "shown_body"]
 
 #: The steps of a pointer.
 Pointer = tuple[str, ...]
 
 #: The text in place of a value.
 HIDDEN: Final = "(hidden)"
+
+#: Bytes of a body that are shown.
+LARGEST: Final = 64 * 1024
 
 
 def read_pointers(given: object) -> tuple[Pointer, ...]:
@@ -30,7 +33,21 @@ def _steps(pointer: object) -> Pointer:
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/"))
 
 
-def without(data: bytes, pointers: Iterable[Pointer]) -> str | None:
+def shown_body(data: bytes, pointers: Collection[Pointer]) -> str:
+    """Return the beginning of a body as text. If values must stay hidden, a body in which they cannot be found is not shown.
+
+    The text is the sender's: its control characters are still in it.
+    """
+    if pointers and data:
+        text = _without(data, pointers)
+        if text is None:
+            return f"not shown: it is not JSON, so the values to hide cannot be found in it ({len(data):,} bytes)"
+        data = text.encode("utf-8", "backslashreplace")
+    rest = f"\n… {len(data) - LARGEST:,} more bytes" if len(data) > LARGEST else ""
+    return data[:LARGEST].decode("utf-8", "backslashreplace") + rest
+
+
+def _without(data: bytes, pointers: Iterable[Pointer]) -> str | None:
     """Return JSON on several lines, with each value that a pointer leads to replaced; None for data that is not JSON.
 
     Of a name that comes twice in an object only the last value is left.

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from hookguard.errors import StoreError
 from hookguard.inbox.contract import Kept
-from hookguard.inbox.hidden import Pointer, without
+from hookguard.inbox.hidden import Pointer, shown_body
 from hookguard.inbox.kept import read_head, read_proof
 from hookguard.page.html import Child, when
 from hookguard.record import Record
 
 __all__ = ["EndpointFacts", "OpenedEntry", "Provenance", "open_entry", "provenance"]
-
-#: Bytes of a body that are shown.
-LARGEST: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +85,7 @@ def open_entry(kept: Kept, endpoints: Mapping[str, EndpointFacts]) -> OpenedEntr
     parts.append(("Request", f"{head.method} {head.scheme}://{head.host}{head.target}"))
     headers = [f"{name}: {value}" for name, value in head.headers if name not in known.secret_headers]
     parts.append(("Headers that are kept", "\n".join(headers) or "none"))
-    parts.append(("Body", _shown(kept.body, known.hide)))
+    parts.append(("Body", shown_body(kept.body, known.hide) or "empty"))
     if kept.content is not None:
-        parts.append(("Decrypted content", _shown(kept.content, known.hide)))
+        parts.append(("Decrypted content", shown_body(kept.content, known.hide) or "empty"))
     return OpenedEntry(parts)
-
-
-def _shown(data: bytes, hide: tuple[Pointer, ...]) -> str:
-    if not data:
-        return "empty"
-    if hide:
-        text = without(data, hide)
-        if text is None:
-            return f"not shown: it is not JSON, so the values to hide cannot be found in it ({len(data):,} bytes)"
-        data = text.encode("utf-8", "backslashreplace")
-    rest = f"\n… {len(data) - LARGEST:,} more bytes" if len(data) > LARGEST else ""
-    return data[:LARGEST].decode("utf-8", "backslashreplace") + rest
