@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
+from named_tests import TESTS, functions
 from shapes import SHAPES
 
 import hookguard
@@ -608,8 +609,6 @@ ELSEWHERE = {
 #: The row that no code can answer: the page, and a phrase of it.
 DOCUMENTED = {50: ("docs/security.md", "Authentic is not authorised")}
 
-TESTS = Path(__file__).parents[1]
-
 
 def test_every_row_has_a_test_or_a_page():
     assert sorted([*ROWS, *ELSEWHERE, *DOCUMENTED]) == list(range(1, 51))
@@ -618,8 +617,7 @@ def test_every_row_has_a_test_or_a_page():
 @pytest.mark.parametrize(("number", "name"), [(number, name) for number, names in ELSEWHERE.items() for name in names])
 def test_the_test_that_stands_for_a_row_is_there(number, name):
     path, _, function = name.partition("::")
-    tree = ast.parse((TESTS / path).read_text())
-    assert function in {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    assert function in functions(TESTS / path)
 
 
 @pytest.mark.parametrize(("page", "phrase"), DOCUMENTED.values())
