@@ -97,6 +97,8 @@ class SQLEvidence:
         limit: int,
     ) -> list[DeliveryRecord]:
         """Return records, the newest first."""
+        if any("\0" in (each or "") for each in (delivery, cause, endpoint)):
+            return []  # no record has one, and PostgreSQL rejects the question
         chosen = [
             ("delivery >= :delivery AND delivery < :beyond", bool(delivery)),
             ("outcome = 'rejected'", rejected),

@@ -261,6 +261,10 @@ class EvidenceContract:
         (one, _) = self.put(self.record(1, reason_code="signature_mismatch"), self.record(2, reason_code="missing_signature"))
         assert self.names(cause="signature_mismatch") == [one]
 
+    def test_list_by_a_text_that_no_record_can_have_is_empty(self) -> None:
+        self.put(self.record(1, outcome="rejected"))
+        assert self.names(cause="secret\0") == self.names(endpoint="\0") == self.names(delivery="\0") == []
+
     def test_list_of_an_endpoint_compares_exactly(self) -> None:
         one, _, _ = self.put(self.record(1, endpoint="Pay"), self.record(2, endpoint="pay"), self.record(3, endpoint="pAY"))
         assert self.names(endpoint="Pay") == [one]
