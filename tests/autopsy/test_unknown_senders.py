@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 from samples import usual_body
 
-from hookguard import Delivery, HmacScheme, Verifier, presets
+from hookguard import Delivery, Headers, HmacScheme, Verifier, presets
 from hookguard.autopsy import judge
 from hookguard.autopsy.judge import Bounds
 from hookguard.autopsy.unknown import identify
+from hookguard.autopsy.unknown.carried import signatures_of
 from hookguard.presets import registry
 
 #: The bounds of the command, with time for a busy machine.
@@ -229,3 +230,11 @@ def test_search_stops_at_its_bounds():
 def test_strange_headers_end_the_search_quietly(headers):
     found = identify(Delivery(b"\xff{", headers, "POST", "http://[bad"), [SECRET], bounds=UNKNOWN)
     assert found.recipe is None
+
+
+@pytest.mark.parametrize("words", ["", "sha256=", "v1,", "HMAC-SHA256 Signature=", "v1: ", "hmac sha256/"])
+@pytest.mark.parametrize("first", range(0, 256, 4))
+def test_a_signature_is_found_whatever_its_first_letter(words, first):
+    raw = bytes([first]) + bytes(range(100, 131))
+    found = signatures_of(Headers([("X-Tower-Signature", words + base64.b64encode(raw).decode())]))
+    assert frozenset([raw]) in [each.signatures for each in found]

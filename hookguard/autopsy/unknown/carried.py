@@ -25,8 +25,8 @@ _BASE64_OF = {len(Layout("{base64}").encode(bytes(size))): digest for digest, si
 _BARE_OF = {len(Layout("{base64url-nopad}").encode(bytes(size))): digest for digest, size in _SIZES.items()}
 _TEXT = r"[A-Za-z0-9+/_-]{27,128}={0,2}"
 #: Words in front of a signature (``sha256=``, ``v1,``, ``HMAC-SHA256 Signature=``), and the signature. One pattern for each
-#: number of words, because base64 has a / as well.
-_WHOLE = [re.compile(rf"((?:[A-Za-z][A-Za-z0-9_.-]{{0,31}}[=:,/ ]{{1,2}}){{{n}}})({_TEXT})", re.ASCII) for n in range(4)]
+#: number of words, because base64 has a / as well, and may begin with it.
+_WHOLE = [re.compile(rf"((?:[A-Za-z][A-Za-z0-9_.-]{{0,31}}(?:[=:,] |[=:,/ ])){{{n}}})({_TEXT})", re.ASCII) for n in range(4)]
 _POSITIONAL = re.compile(rf"([0-9]{{10,13}})([,;:.| ])({_TEXT})", re.ASCII)
 _ITEM = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31}[=:])(.+)", re.ASCII)
 _VERSION = re.compile(r"v[0-9],")
