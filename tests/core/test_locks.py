@@ -46,7 +46,7 @@ PACKAGES = ("hookguard", "hookguard_flask", "hookguard_django", "hookguard_starl
 from django.conf import settings
 apps = ["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.messages", "django.contrib.admin"]
 settings.configure(INSTALLED_APPS=[*apps, "hookguard_django"], HOOKGUARD={})
-import django.core.management, flask, anyio.to_thread, starlette.requests, sqlalchemy.orm, sqlalchemy.ext.asyncio, redis.asyncio, httpx, uvicorn, rich, click
+import django.core.management, flask, anyio.to_thread, starlette.requests, sqlalchemy.orm, sqlalchemy.ext.asyncio, redis.asyncio, httpx, uvicorn, rich, click, hypothesis
 for kind in (threading.Condition, threading.Event, threading.Semaphore, threading.Barrier, threading.Thread):
     watch(kind)
 for name in ("Lock", "RLock", "local"):
@@ -63,7 +63,20 @@ print(*sorted(culprits), sep="\\n")
 
 
 def test_importing_the_packages_makes_nothing_that_threads_wait_for():
-    for needed in ("django", "flask", "anyio", "sqlalchemy", "redis", "httpx", "uvicorn", "rich", "click", "cryptography", "jwt"):
+    for needed in (
+        "django",
+        "flask",
+        "anyio",
+        "sqlalchemy",
+        "redis",
+        "httpx",
+        "uvicorn",
+        "rich",
+        "click",
+        "cryptography",
+        "jwt",
+        "hypothesis",
+    ):
         pytest.importorskip(needed)
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
