@@ -145,7 +145,10 @@ def test_a_relay_counts_its_messages_and_the_target_that_rests(tmp_path, registr
 
     with receiver() as one, receiver() as two:
         one.answers.extend([500] * rest.FAILURES)
-        made = Shop(tmp_path, {"billing": to(one), "audit": to(two)}, observers=[PrometheusObserver(registry)])
+        # No failed message is tried again before the last has failed: its success would end the rest.
+        later = {"first": 3, "longest_wait": 3}
+        targets = {"billing": to(one), "audit": to(two)}
+        made = Shop(tmp_path, targets, inbox=later, observers=[PrometheusObserver(registry)])
 
         def sent(target, outcome):
             return value(registry, "relay_sends_total", endpoint="stripe", target=target, outcome=outcome)
