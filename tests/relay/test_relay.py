@@ -119,7 +119,7 @@ def test_gone_target_is_dead_immediately_and_rests(shop, one, two):
     assert made.states() == {("billing", "evt_1"): DEAD, ("audit", "evt_1"): DONE}
     with made.working():
         made.deliver(2)
-        assert until(lambda: len(two.seen) == 2)
+        assert until(lambda: len(two.seen) == len(made.of("dead")) == 2)
         one.usual = 200
         made.deliver(3)
         assert until(lambda: len(two.seen) == 3)
