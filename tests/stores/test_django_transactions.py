@@ -421,8 +421,8 @@ def test_a_naive_transaction_loses_events():
     open_shop("postgresql")
     with Shop("postgresql", store=Naive("postgresql")) as shop:
         for work in ANSWERS:
-            if "another_database" in work.__name__:
-                continue
+            if "another_database" in work.__name__ or work.__name__.startswith("leaves_"):
+                continue  # an open block would be that of every later work
             event_id = fresh_id()
             try:
                 status = shop.send(event_id, partial(work, shop))
