@@ -42,6 +42,7 @@ def __getattr__(name: str) -> object:
     if name not in _ASYNCHRONOUS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
+        import_module("greenlet")  # SQLAlchemy 2.0 misses it at the first use only
         return getattr(import_module(f"{__name__}.{_ASYNCHRONOUS[name]}"), name)
     except ImportError as error:
         raise ConfigurationError(f"{name} needs greenlet: pip install 'hookguard-webhooks[sqlalchemy]'", check="P2") from error
