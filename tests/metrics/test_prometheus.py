@@ -13,7 +13,7 @@ pytest.importorskip("flask")
 
 from metered import OTHER, PARENT, SECRET, deliver, flask_shop, value
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from waiting import until
+from waiting import until, wait_for_autopsies
 
 from hookguard import AsyncGuard, ConfigurationError, Endpoint, Guard, MemoryStore, Tenant, Verifier, presets
 from hookguard.metrics.prometheus import PrometheusObserver
@@ -192,6 +192,7 @@ def test_an_observer_that_raises_does_not_stop_a_relay(tmp_path, caplog):
 
 def test_an_autopsy_is_counted_by_its_likeliest_cause(shop, registry):
     gc.collect()  # endpoints of earlier tests, one of which may have this secret
+    wait_for_autopsies()
     deliver(shop, "evt_1", OTHER)  # GitHub's
     labels = {"endpoint": "stripe", "cause": "other_endpoint", "kind": "proved"}
     assert until(lambda: value(registry, "autopsies_total", **labels) == 1), generate_latest(registry)
