@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from waiting import until
+from waiting import until, wait_for_autopsies
 
 from hookguard import Endpoint, Guard, MemoryStore, Tenant, Verifier, presets
 from hookguard.metrics.opentelemetry import OpenTelemetryObserver
@@ -139,6 +139,7 @@ def test_a_relays_message_is_a_client_span(tmp_path, telemetry):
 
 def test_an_autopsy_is_counted(tmp_path, telemetry):
     app = flask_shop(tmp_path, [telemetry.observer])
+    wait_for_autopsies()
     deliver(app, secret=OTHER)  # GitHub's
     assert until(lambda: "hookguard.autopsies" in telemetry.points())
     [point] = telemetry.points()["hookguard.autopsies"]
