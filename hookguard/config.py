@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ from hookguard.record import hides_arguments
 from hookguard.remarks.mistakes import Mistakes
 from hookguard.remarks.silenced import read_silenced
 from hookguard.secret import Secret, SecretLike
-from hookguard.setting_names import known_settings
+from hookguard.setting_names import known_settings, suggestion
 from hookguard.store import AsyncStore, Store
 from hookguard.stores.fitness import check_before_use
 from hookguard.stores.url import store_at
@@ -127,8 +126,7 @@ class Settings:
         try:
             return self.endpoints[name]
         except KeyError:
-            near = difflib.get_close_matches(name, self.endpoints, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the endpoints are {sorted(self.endpoints)}"
+            hint = suggestion(name, self.endpoints, f"the endpoints are {sorted(self.endpoints)}")
             raise ConfigurationError(f"no webhook endpoint has the name {name!r}: {hint}") from None
 
 

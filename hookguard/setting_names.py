@@ -1,14 +1,13 @@
-"""The names in a mapping of settings: any case is read, and a name that nobody knows is an error that suggests one."""
+"""Names in settings: any case is read, and the error for a name that nobody knows suggests one that is similar."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hookguard.errors import ConfigurationError
 
-__all__ = ["known_settings"]
+__all__ = ["known_settings", "suggestion"]
 
 
 def known_settings(given: Mapping[Any, Any], names: Sequence[str], where: str) -> dict[str, Any]:
@@ -17,8 +16,15 @@ def known_settings(given: Mapping[Any, Any], names: Sequence[str], where: str) -
     for key, value in given.items():
         low = str(key).lower()
         if low not in names:
-            near = difflib.get_close_matches(low, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(names)}"
+            hint = suggestion(low, names, f"the settings are {', '.join(names)}")
             raise ConfigurationError(f"{where}: unknown setting {key!r}; {hint}")
         found[low] = value
     return found
+
+
+def suggestion(name: str, names: Iterable[str], otherwise: str, *, most: int = 1) -> str:
+    """Return a question with the names that are similar, or ``otherwise`` if none is."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
+    near = difflib.get_close_matches(name, list(names), n=most)
+    return f"did you mean {', '.join(map(repr, near))}?" if near else otherwise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import inspect
 import time
 from typing import Any, NamedTuple, cast
@@ -15,6 +14,7 @@ from hookguard.autopsy import Known
 from hookguard.cli.naming import application_of
 from hookguard.cli.saved import Saved
 from hookguard.doctor.application import Application
+from hookguard.setting_names import suggestion
 from hookguard.verifier import VerifierLike
 
 __all__ = ["Asked", "own_endpoint"]
@@ -45,8 +45,7 @@ def own_endpoint(name: str, app: str | None, hooks: str | None, saved: Saved, *,
 def _named(name: str, application: Application) -> Endpoint:
     known = {each.name: each for each in application.every_endpoint()}
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the endpoints are {', '.join(map(repr, sorted(known))) or 'none'}"
+        hint = suggestion(name, known, f"the endpoints are {', '.join(map(repr, sorted(known))) or 'none'}")
         raise click.UsageError(f"the application has no endpoint {name!r}: {hint}")
     return known[name]
 

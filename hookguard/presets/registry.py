@@ -7,13 +7,13 @@ name is used, never at import.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from hookguard.errors import ConfigurationError
 from hookguard.preset import Preset
 from hookguard.presets.built_in import CONSTANTS, load
 from hookguard.presets.signature_headers import SIGNATURE_HEADERS
+from hookguard.setting_names import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,8 +42,7 @@ def get(name: str) -> Preset:
         return _presets[name]
     for point in _entry_points(name):
         return register(_load(point))
-    near = difflib.get_close_matches(name, names(), n=3)
-    hint = f"did you mean {', '.join(map(repr, near))}?" if near else "`hookguard presets` lists them all"
+    hint = suggestion(name, names(), "`hookguard presets` lists them all", most=3)
     raise ConfigurationError(f"no preset is called {name!r}: {hint}")
 
 
