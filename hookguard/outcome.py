@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from hookguard.privacy.shown import printable
 
-__all__ = ["SIGNALS", "Observer", "Outcome", "OutcomeName", "is_heard", "report"]
+__all__ = ["SIGNALS", "Ending", "Observer", "Outcome", "OutcomeName", "is_heard", "report"]
 
 _log = logging.getLogger("hookguard")
 
@@ -93,6 +93,17 @@ class Outcome:
     def __post_init__(self) -> None:
         for name in ("reason", "event_id", "event_type", "tenant"):
             object.__setattr__(self, name, printable(getattr(self, name)))
+
+
+class Ending(NamedTuple):
+    """How a delivery ended, as its record says it."""
+
+    outcome: OutcomeName
+    status: int | None
+    reason_code: str
+    event_id: str
+    event_type: str
+    duration: float  #: seconds
 
 
 #: Called once for each event or rejected delivery, in the thread or event loop that serves it. It must not block. It may have

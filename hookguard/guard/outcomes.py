@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
@@ -13,13 +13,15 @@ from hookguard.errors import HookguardError, Overloaded, Rejected
 from hookguard.event import Event
 from hookguard.guard.autopsies import Autopsies
 from hookguard.guard.receipt import Receipt
-from hookguard.guard.recording import Ending, recorder_of
 from hookguard.guard.replies import reply_to_error
 from hookguard.head.trace_context import read_traceparent
-from hookguard.outcome import Outcome, OutcomeName, is_heard, report
+from hookguard.outcome import Ending, Outcome, OutcomeName, is_heard, report
 from hookguard.privacy.shown import shown_url
 from hookguard.reply import Reply
 from hookguard.verifier import VerifierLike
+
+if TYPE_CHECKING:
+    from hookguard.guard.recording import Recorder
 
 __all__ = ["Outcomes"]
 
@@ -35,7 +37,11 @@ class Outcomes:
     def __init__(self, endpoint: Endpoint, store: object) -> None:
         self._endpoint = endpoint
         self._autopsies = Autopsies.of(endpoint)
-        self._recorder = recorder_of(endpoint, store)
+        self._recorder: Recorder | None = None
+        if endpoint.evidence is not None:
+            from hookguard.guard.recording import recorder_of  # noqa: PLC0415 - most applications keep no records
+
+            self._recorder = recorder_of(endpoint, endpoint.evidence, store)
 
     def note_arrival(self, event: Event) -> None:
         """Note when a genuine delivery arrived. Its age later distinguishes a wrong clock from a late delivery, in autopsies."""

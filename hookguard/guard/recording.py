@@ -14,25 +14,27 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from os import urandom
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from hookguard.delivery import Delivery
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError, Rejected
 from hookguard.event import Event
-from hookguard.outcome import OutcomeName
+from hookguard.evidence.contract import HOURLY, LIMITED, SHOWN, DeliveryRecord, Evidence, FoundCause, KeptBody
+from hookguard.evidence.head import head_facts, kept_values, network_of, signature_digest
+from hookguard.evidence.settings import KEEP, EvidenceSettings
+from hookguard.inbox.kept import Keeper
+from hookguard.inbox.settings import InboxSettings
+from hookguard.outcome import Ending, OutcomeName
 from hookguard.privacy.shown import printable
 from hookguard.process.locks import Lazy
 from hookguard.process.threads import OwnThread
+from hookguard.record import Record
 
-if TYPE_CHECKING:
-    from hookguard.evidence.contract import DeliveryRecord, Evidence, FoundCause, KeptBody
-    from hookguard.evidence.settings import EvidenceSettings
-    from hookguard.inbox.kept import Keeper
-
-__all__ = ["Ending", "Recorder", "dropped", "flush", "needs_evidence", "recorder_of"]
+__all__ = ["Recorder", "dropped", "flush", "needs_evidence", "recorder_of"]
 
 _log = logging.getLogger("hookguard.evidence")
 
@@ -53,7 +55,8 @@ AT_EXIT = 2.0
 _HOUR: Final = 3600.0
 
 
-class _Item(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class _Item(Record):
     """A record to write, or findings to add to one."""
 
     evidence: Evidence
@@ -62,17 +65,6 @@ class _Item(NamedTuple):
     findings: tuple[FoundCause, ...] = ()
     raw: bytes = b""  #: the delivery's body
     size: int = 0  #: its bytes, as far as no item before counts them
-
-
-class Ending(NamedTuple):
-    """How a delivery ended, as the log says it."""
-
-    outcome: OutcomeName
-    status: int | None
-    reason_code: str
-    event_id: str
-    event_type: str
-    duration: float  #: seconds
 
 
 class _Writer:
@@ -244,46 +236,40 @@ def needs_evidence(endpoint: Endpoint, store: object) -> None:
     )
 
 
-def recorder_of(endpoint: Endpoint, store: object) -> Recorder | None:
-    """Return the recorder of an endpoint; None if its deliveries are not recorded. Raises ConfigurationError."""
-    if endpoint.evidence is None:
-        return None
+def recorder_of(endpoint: Endpoint, settings: EvidenceSettings, store: object) -> Recorder:
+    """Return the recorder of an endpoint; ConfigurationError if the store cannot keep records."""
     needs_evidence(endpoint, store)
-    return Recorder(endpoint, endpoint.evidence, cast("Any", store).evidence())
+    return Recorder(endpoint, settings, cast("Any", store).evidence())
 
 
 class Recorder:
     """Hands the deliveries of one endpoint over. A delivery that cannot be recorded is dropped: nothing here raises."""
 
     def __init__(self, endpoint: Endpoint, settings: EvidenceSettings, evidence: Evidence) -> None:
-        from hookguard.evidence.contract import HOURLY, LIMITED, SHOWN  # noqa: PLC0415 - most applications have no evidence
-        from hookguard.evidence.head import kept_values  # noqa: PLC0415 - likewise
-
         self._endpoint = endpoint
         self._settings = settings
         self._evidence = evidence
         self._kept = kept_values(endpoint.preset)
         self._keeper = _keeper(endpoint) if settings.keep_body is not None else None
-        self._shown, self._hourly, self._limited = SHOWN, HOURLY, LIMITED
         self._hour, self._came = 0.0, Counter[str]()
 
     def name(self, outcome: OutcomeName, *, verified: bool) -> str:
         """Return a name for a delivery; empty if it will not be recorded, because a flood of its kind came this hour."""
-        if not verified or outcome in self._limited:
+        if not verified or outcome in LIMITED:
             now = time.time()
             if now - self._hour >= _HOUR or now < self._hour:
                 self._hour, self._came = now // _HOUR * _HOUR, Counter()
             # Two threads that both pass here record one more, and a lock would cost each rejection.
             kind = outcome if verified else ""
             self._came[kind] += 1
-            if self._came[kind] > self._hourly:
+            if self._came[kind] > HOURLY:
                 _writer.get().dropped["hourly"] += 1
                 return ""
         return urandom(16).hex()
 
     def mark(self, name: str) -> str:
         """Return the part of a name that people read."""
-        return name[: self._shown]
+        return name[:SHOWN]
 
     def hand_over(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> None:
         """Record a delivery; ``event`` is None if it was not verified."""
@@ -302,15 +288,9 @@ class Recorder:
 
     def explain(self, name: str, findings: Sequence[tuple[str, str]]) -> None:
         """Add findings, as pairs of code and kind, to a record that was handed over."""
-        from hookguard.evidence.contract import FoundCause  # noqa: PLC0415 - most applications have no evidence
-
         _writer.get().offer(_Item(self._evidence, name, None, tuple(FoundCause(*each) for each in findings)))
 
     def _record(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> DeliveryRecord:
-        from hookguard.evidence.contract import DeliveryRecord  # noqa: PLC0415 - most applications have no evidence
-        from hookguard.evidence.head import head_facts, network_of, signature_digest  # noqa: PLC0415 - likewise
-        from hookguard.evidence.settings import KEEP  # noqa: PLC0415 - likewise
-
         endpoint, now = self._endpoint, time.time()
         accepted = event is not None and ending.outcome != "rejected"
         seconds = self._settings.body_seconds
@@ -344,8 +324,6 @@ class Recorder:
     def _body(self, record: DeliveryRecord, delivery: Delivery, event: Event | None) -> KeptBody | None:
         if record.body_until is None:
             return None
-        from hookguard.evidence.contract import KeptBody  # noqa: PLC0415 - most applications keep no bodies
-
         if event is None or event.store_key is None or self._keeper is None or record.outcome == "rejected":
             return KeptBody(delivery.body)
         kept = self._keeper.keep(event, event.store_key, sender=False)
@@ -353,9 +331,6 @@ class Recorder:
 
 
 def _keeper(endpoint: Endpoint) -> Keeper:
-    from hookguard.inbox.kept import Keeper  # noqa: PLC0415 - most applications keep no bodies
-    from hookguard.inbox.settings import InboxSettings  # noqa: PLC0415 - likewise
-
     settings = endpoint.inbox or InboxSettings()
     return Keeper(endpoint=endpoint.name, preset=endpoint.preset, settings=settings, retention=endpoint.retention)
 
