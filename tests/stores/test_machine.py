@@ -1,6 +1,6 @@
 """The state machine on every store: not one answer differs from the contract's model.
 
-``HOOKGUARD_STEPS`` says how many steps each store is taken through, 30,000 in CI and 2,000 for a look; stores that differ
+``HOOKGUARD_STEPS`` says how many steps each store is taken through, 100,000 in CI and 2,000 for a look; stores that differ
 from another only in whose connection they use get a tenth, and those that differ only in how they wait a twentieth. They are
 counted as they are done.
 """
