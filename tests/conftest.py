@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hookguard.errors import ConfigurationError
+from hookguard.guard import autopsies as guards_autopsies
 from hookguard.guard.autopsies import _worker as autopsies_of_the_process
 
 # One profile for every run; the number of examples may be raised from outside, for a long night.
@@ -20,6 +21,12 @@ settings.load_profile("hookguard")
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_endpoint_of_another_file():
+    """Forget the endpoints of other files' applications: an autopsy tries the secrets of 64 endpoints, and hundreds may be left."""
+    guards_autopsies._all.clear()
 
 
 @pytest.hookimpl(wrapper=True)

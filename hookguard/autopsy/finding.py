@@ -40,7 +40,7 @@ class Autopsy(NamedTuple):
     findings: tuple[Finding, ...]
     finished: bool = True  #: False if a bound was reached before everything was tried
     calls: int = 0  #: how often a signature was checked
-    seconds: float = 0.0
+    seconds: float = 0.0  #: of processor time
 
     @property
     def codes(self) -> tuple[str, ...]:

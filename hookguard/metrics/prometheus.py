@@ -128,7 +128,7 @@ class _Metrics:
             multiprocess_mode="livemax",
         )
         self.autopsies = counter("autopsies", "Examined rejections, by the likeliest cause", "endpoint", "cause", "kind")
-        self.autopsy_seconds = histogram("autopsy_seconds", "Seconds of an autopsy", SECONDS)
+        self.autopsy_seconds = histogram("autopsy_seconds", "Seconds of processor time of an autopsy", SECONDS)
         registry.register(_Skipped())
         self._secrets: dict[tuple[str, str], _Matches] = {}
 

@@ -191,7 +191,6 @@ def test_an_observer_that_raises_does_not_stop_a_relay(tmp_path, caplog):
 
 
 def test_an_autopsy_is_counted_by_its_likeliest_cause(shop, registry):
-    gc.collect()  # endpoints of earlier tests, one of which may have this secret
     wait_for_autopsies()
     deliver(shop, "evt_1", OTHER)  # GitHub's
     labels = {"endpoint": "stripe", "cause": "other_endpoint", "kind": "proved"}

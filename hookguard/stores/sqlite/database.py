@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
 from hookguard.process.locks import Lock
@@ -81,6 +81,8 @@ class Database:
         # By process id: a child must not use its parent's connection, and closing that one would affect the parent's file.
         self._opened: dict[int, Opened] = {}
         self._lock = Lock()
+        # Not ``__del__``: in a circle of garbage the connection could go first, and Python 3.13 reports one that nobody closed.
+        finalize(self, _close, self._opened, self._lock).atexit = False
         _databases.add(self)
 
     def try_out(self) -> None:
@@ -132,25 +134,14 @@ class Database:
 
     def close(self) -> None:
         """Close this process's connection; the next call of :meth:`here` opens another."""
-        if os.getpid() in self._opened:
-            with self._lock:
-                self._close()
-
-    def __del__(self) -> None:
-        # A thread that still read the inbox when its store was dropped has opened the file once more.
-        if hasattr(self, "_lock"):  # not where the constructor raised
-            self.close()
-
-    def _close(self) -> None:
-        if opened := self._opened.pop(os.getpid(), None):
-            opened.connection.close()
+        _close(self._opened, self._lock)
 
     def hold_closed(self) -> bool:
         """Close the connection and keep it closed until ``let_go``; wait at most ``timeout`` for a statement under way."""
         if not self._lock.acquire(self._timeout):
             _log.warning("a process is forked in the middle of a transaction: its child may find %s locked", self.path)
             return False
-        self._close()
+        _close_here(self._opened)
         return True
 
     def let_go(self) -> None:
@@ -197,6 +188,17 @@ class Database:
         if not folder.is_dir():
             todo = f"there is no folder {folder}; create it, because a store creates only its file"
         return StoreMisconfigured(f"cannot use {self.path} as a store ({error}): {todo}")
+
+
+def _close(connections: dict[int, Opened], lock: Lock) -> None:
+    if os.getpid() in connections:
+        with lock:
+            _close_here(connections)
+
+
+def _close_here(connections: dict[int, Opened]) -> None:
+    if opened := connections.pop(os.getpid(), None):
+        opened.connection.close()
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> dict[str, int]:

@@ -113,6 +113,7 @@ def test_migrations_of_the_page_start_from_an_empty_database(shop, place, caplog
     assert [post(client, push, f"/hooks/github/{slug}").status_code for slug in ("acme", "acme", "other")] == [204, 200, 401]
     with app.app_context():
         assert [(found.shop, found.ref) for found in shop.db.session.scalars(shop.db.select(shop.Push))] == [("acme", "main")]
+        shop.db.session.remove()  # else its connection is open, and `dispose` leaves it so
         shop.db.engine.dispose()
 
 
