@@ -1,6 +1,8 @@
 """The examples of the page on the hand-off, as printed: each with its real engine, whose worker is killed in the middle."""
 
+import os
 import secrets
+import shlex
 import subprocess
 import sys
 from shutil import which
@@ -37,13 +39,14 @@ def redis(monkeypatch):
 def rabbitmq():
     """The URL of a virtual host of RabbitMQ that no other test uses."""
     servers.needs("RabbitMQ")
-    if which("rabbitmqctl") is None:
-        pytest.skip("rabbitmqctl is missing: it makes a virtual host for this test")
+    program = shlex.split(os.environ.get("HOOKGUARD_TEST_RABBITMQCTL", "rabbitmqctl"))
+    if which(program[0]) is None:
+        servers.missing("rabbitmqctl is missing: it makes a virtual host for this test")
     name, user = f"test_{secrets.token_hex(6)}", urlsplit(servers.RABBITMQ).username or "guest"
 
     def control(*words):
-        done = subprocess.run(["rabbitmqctl", "-q", *words], capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode == 0 or pytest.skip(f"rabbitmqctl {words[0]} failed: {done.stderr or done.stdout}")
+        done = subprocess.run([*program, "-q", *words], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode == 0 or servers.missing(f"rabbitmqctl {words[0]} failed: {done.stderr or done.stdout}")
 
     control("add_vhost", name)
     control("set_permissions", "-p", name, user, ".*", ".*", ".*")
@@ -176,3 +179,37 @@ def test_huey_loses_no_event(folder):
     needs_engine("huey")
     write(folder, "huey_shop.py")
     handed_off(folder, "huey_shop", PAGE["Huey"])
+
+
+#: How many keys wait in the queue of an engine on Redis.
+QUEUED = {"celery": ("LLEN", "celery"), "arq": ("ZCARD", "arq:queue"), "rq": ("LLEN", "rq:queue:webhooks")}
+
+
+@pytest.mark.parametrize("engine", QUEUED)
+def test_a_broker_that_forgets_all_loses_no_event(folder, engine, request):
+    """Redis is killed while two keys wait in it and nothing of them is on its disk. An event that comes meanwhile is not lost either."""
+    needs_engine(engine)
+    from redis_servers import Server
+
+    (folder / "redis").mkdir()
+    broker = Server(folder / "redis")
+    request.addfinalizer(broker.close)
+    write(folder, f"{engine}_shop.py")
+    *before, running, worker = PAGE[{"celery": "Celery", "arq": "arq", "rq": "RQ"}[engine]].printed().splitlines()
+    example = Example(folder, f"{engine}_shop", {"REDIS_URL": broker.url})
+    try:
+        for command in before:
+            example.run(command)
+        example.start(worker)
+        example.deliver("one", "two")
+        example.wait(lambda: broker.ask(*QUEUED[engine]) == 2, "both keys wait in the broker")
+        broker.stop()
+        example.deliver("three")
+        broker.start()
+        assert broker.ask(*QUEUED[engine]) == 0, "the control: nothing of them is left"
+        example.pass_time()
+        example.start(running)
+        example.wait(lambda: example.states() == [2, 2, 2], "all events are done")
+    finally:
+        example.kill_all()
+    assert example.runs("ends") == [("one", 1), ("three", 1), ("two", 1)]

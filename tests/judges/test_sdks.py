@@ -35,7 +35,9 @@ def test_an_sdk_accepts_our_signature(judge):
 
 
 @each_signer
-@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning:braintree")  # Braintree's own, from Python 3.12 on
+@pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utcnow:DeprecationWarning:braintree"
+)  # Braintree's own, from Python 3.12 on
 def test_our_preset_accepts_an_sdks_signature(judge):
     judge.load()
 
