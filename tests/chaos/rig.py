@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections import Counter, defaultdict
 from itertools import count
 
@@ -87,6 +88,8 @@ class Rig:
                         other.socket.close()
                 self._work(theirs, Worker(number, self.phases, slot.place, self.file))
                 code = 0
+            except BaseException:
+                traceback.print_exc()  # else only the broken pipe to it is seen
             finally:
                 os._exit(code)
         theirs.close()

@@ -115,7 +115,7 @@ def test_table_may_come_from_a_migration(driver, tmp_path):
     made = engine(driver, tmp_path)
     samples = EvidenceContract()
     samples.clock = time.time
-    store = SQLStore(made, table=EVENTS)
+    store = SQLStore(made, table=EVENTS, timeout=20)  # its check makes more statements than a claim
     create_table(made, EVENTS)
     with pytest.raises(MissingTable, match=r"create_table\(engine, evidence=True\)"):
         store.evidence().find(limit=1)

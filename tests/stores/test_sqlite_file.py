@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sqlite3
 import stat
 import threading
 from contextlib import closing
@@ -22,6 +23,18 @@ ALL = ("", "-wal", "-shm")
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "claims.sqlite3"
+
+
+def test_a_file_that_another_process_makes_a_wal_file_is_waited_for(path):
+    """SQLite answers "locked" immediately then, whatever its timeout: several workers that start together met that."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("SELECT * FROM sqlite_master").fetchall()
+        with pytest.raises(StoreUnavailable, match="locked"):
+            SQLiteStore(path, timeout=0.1)
+        threading.Timer(0.3, other.execute, ["COMMIT"]).start()
+        with closing(SQLiteStore(path, timeout=60.0)) as store:
+            assert store.claim(KEY, token=b"1" * 16, **ASKED).status is ClaimStatus.ACQUIRED
 
 
 @pytest.fixture(params=["just opened", "open for a while"])

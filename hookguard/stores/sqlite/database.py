@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -17,6 +18,10 @@ from hookguard.stores.sqlite.file import FileWatch, make_private
 __all__ = ["Database", "Opened", "columns_of", "is_busy"]
 
 _log = logging.getLogger("hookguard.store")
+
+
+#: Seconds between two tries to open a file that another process holds.
+PAUSE = 0.01
 
 
 class Opened(NamedTuple):
@@ -153,9 +158,20 @@ class Database:
         return StoreUnavailable(f"SQLite cannot answer ({error}): {self.path}")
 
     def _connect(self) -> Opened:
+        ends = time.monotonic() + self._timeout
+        while True:
+            try:
+                return self._connect_once(max(ends - time.monotonic(), 0))
+            except StoreUnavailable:
+                # SQLite itself waits for no other process that makes the file a WAL file, as when several workers start together.
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(PAUSE)
+
+    def _connect_once(self, timeout: float) -> Opened:
         make_private(self.path)
         try:
-            connection = sqlite3.connect(self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
