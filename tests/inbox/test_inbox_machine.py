@@ -1,6 +1,6 @@
 """The inbox's state machine: not one answer and not one state differs from the model.
 
-``HOOKGUARD_STEPS`` says how many steps each inbox is taken through, 100,000 in CI and 2,000 for a look. Inboxes with a mistake are in
+``HOOKGUARD_STEPS`` says how many steps each inbox is taken through, 30,000 in CI and 2,000 for a look. Inboxes with a mistake are in
 ``test_mistakes_in_storing.py``.
 """
 
