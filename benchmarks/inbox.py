@@ -220,15 +220,15 @@ def lag(given):
     print("\nanswer to start of handler, idle, ms: p50, p95")
     with blocking_stores() as stores:
         for name, store in stores.items():
-            lags = []
+            lags, web = [], SQLiteStore(store.path) if name == "SQLite" else store  # the web process has a connection of its own
             app, hooks = application(store, observers=[lambda outcome, lags=lags: lags.append(outcome.lag)])
 
-            async def deliver(app=app, hooks=hooks, store=store):
+            async def deliver(app=app, hooks=hooks, web=web):
                 worker = Worker(app, hooks.open_lanes(app))
                 running = asyncio.create_task(worker.run())
                 for _ in range(given.rounds * 3):
                     await asyncio.sleep(0.1 + random.random() / 5)
-                    await asyncio.to_thread(store.inbox().put, events(1))
+                    await asyncio.to_thread(web.inbox().put, events(1))
                 await asyncio.sleep(1.5)
                 worker.stop()
                 await running

@@ -207,6 +207,12 @@ class Inbox(Protocol):
         ``CRASHES`` and without a token. Run nothing for it, and report it.
         """
 
+    def due(self, lanes: Sequence[Lane]) -> bool:
+        """Return whether ``take`` would find anything in one of these lanes now. It writes and locks nothing.
+
+        A worker that has nothing to do asks this several times a second, for all lanes in one call.
+        """
+
     def take_one(self, key: str, *, lease: float, settings: InboxSettings) -> Held | None:
         """Take one entry if it waits, due or not; None if it is done, dead, held, unknown, or behind another one in its line.
 
@@ -272,6 +278,9 @@ class AsyncInbox(Protocol):
     async def take(self, lane: Lane, *, limit: int, lease: float, settings: InboxSettings) -> list[Held]:
         """Take due entries."""
 
+    async def due(self, lanes: Sequence[Lane]) -> bool:
+        """Return whether ``take`` would find anything in one of these lanes now."""
+
     async def take_one(self, key: str, *, lease: float, settings: InboxSettings) -> Held | None:
         """Take one entry if it waits."""
 
@@ -328,10 +337,10 @@ class HasInbox(Protocol):
 
 @runtime_checkable
 class Notices(Protocol):
-    """An inbox that notices cheaply whether other processes wrote to it, so that a worker need not wait for its next look."""
+    """An inbox that notices a write with less work than ``due`` takes."""
 
     def changed(self) -> bool:
-        """Return whether another process may have written since the last call. It never blocks, and raises StoreError."""
+        """Return whether anything may have been written since the last call. It never blocks, and raises StoreError."""
 
 
 def entry_key(id: str, part: str = "") -> str:  # noqa: A002 - the field's own word

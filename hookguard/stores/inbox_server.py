@@ -162,6 +162,10 @@ class ServerInbox:
 
         return self._make(take, together=self._mysql, look=look if self._mysql else None)
 
+    def due(self, lanes: Sequence[Lane]) -> InboxWork[bool]:
+        """Return whether anything can be taken from one of the lanes."""
+        return self._make(lambda: self._same.due(lanes, 0.0, (sql.LOOK_LAPSED, sql.LOOK_DUE)))
+
     def take_one(self, key: str, lease: float, settings: InboxSettings) -> InboxWork[Held | None]:
         """Return the Held, or None."""
         at, token = entry_at(key), secrets.token_bytes(16)

@@ -33,8 +33,10 @@ __all__ = [
     "LOCK_OLD",
     "LOCK_ONE",
     "LOOK",
+    "LOOK_DUE",
     "LOOK_ENTRY",
     "LOOK_KEY",
+    "LOOK_LAPSED",
     "NEW_KEY",
     "PUT",
     "STORE",
@@ -139,6 +141,14 @@ ON DUPLICATE KEY UPDATE {
 
 #: Whether anything can be taken: with both states named, the index is used.
 LOOK: Final = base.LOOK.replace(" i WHERE ", " i WHERE state IN (0, 1) AND ", 1)
+
+# The same as two statements: each reads its first row in the order of the index.
+LOOK_DUE: Final = base.DUE.replace(":limit", "1")
+
+LOOK_LAPSED: Final = """
+SELECT seq FROM hookguard_inbox WHERE endpoint = :endpoint AND part = :part AND state = 1 AND due_at <= :now
+ORDER BY due_at LIMIT 1
+"""
 
 #: MySQL; of two workers only one reports them.
 LOCK_DIED: Final = f"{base.DIED} FOR UPDATE SKIP LOCKED"

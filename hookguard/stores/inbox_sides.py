@@ -37,6 +37,10 @@ class Operations(Protocol):
         """Make ``Inbox.take``."""
 
     @abstractmethod
+    def due(self, lanes: Sequence[Lane]) -> Operation[bool]:
+        """Make ``Inbox.due``."""
+
+    @abstractmethod
     def take_one(self, key: str, lease: float, settings: InboxSettings) -> Operation[Held | None]:
         """Make ``Inbox.take_one``."""
 
@@ -116,6 +120,10 @@ class BlockingInbox(ABC):
     def take(self, lane: Lane, *, limit: int, lease: float, settings: InboxSettings) -> list[Held]:
         """Take due entries, the longest due first."""
         return self._do(self._operations.take(lane, limit, lease, settings))
+
+    def due(self, lanes: Sequence[Lane]) -> bool:
+        """Return whether anything can be taken from one of the lanes now."""
+        return self._do(self._operations.due(lanes))
 
     def take_one(self, key: str, *, lease: float, settings: InboxSettings) -> Held | None:
         """Take one entry if it waits."""
@@ -198,6 +206,10 @@ class AwaitedInbox(ABC):
     async def take(self, lane: Lane, *, limit: int, lease: float, settings: InboxSettings) -> list[Held]:
         """Take due entries, the longest due first."""
         return await self._do(self._operations.take(lane, limit, lease, settings))
+
+    async def due(self, lanes: Sequence[Lane]) -> bool:
+        """Return whether anything can be taken from one of the lanes now."""
+        return await self._do(self._operations.due(lanes))
 
     async def take_one(self, key: str, *, lease: float, settings: InboxSettings) -> Held | None:
         """Take one entry if it waits."""

@@ -14,6 +14,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from hookguard.inbox.contract import (
@@ -54,6 +55,9 @@ LONGEST_REASON: Final = 1024
 
 #: Characters of the id in an entry's key.
 WHOLE_KEY: Final = 64
+
+#: The most lanes in one statement.
+_LANES: Final = 50
 
 InboxSteps = Generator[Statement, Any, Any]
 
@@ -130,6 +134,17 @@ class InboxStatements:
         """Return an empty list if nothing can be taken, otherwise None. Writes nothing."""
         rows = yield Statement(sql.LOOK, {**lane._asdict(), "now": now}, fetch=True)
         return None if rows else []
+
+    def due(self, lanes: Sequence[Lane], now: float, looks: tuple[str, ...] = (sql.LOOK,)) -> InboxSteps:
+        """Return whether anything can be taken from one of the lanes. Writes nothing."""
+        for first in range(0, len(lanes), _LANES):
+            few = lanes[first : first + _LANES]
+            values: dict[str, Any] = {"now": now}
+            for number, lane in enumerate(few):
+                values |= {f"endpoint{number}": lane.endpoint, f"part{number}": lane.part}
+            if (yield Statement(_look_in(looks, len(few)), values, fetch=True))[0][0]:
+                return True
+        return False
 
     def take(self, lane: Lane, tokens: Sequence[bytes], *, lease: float, settings: InboxSettings, now: float) -> InboxSteps:
         """Return at most as many Held as there are tokens, and those that are dead now."""
@@ -259,6 +274,20 @@ class InboxStatements:
         for id, (key, retention) in longest.items():  # noqa: A001 - the column's name
             if not (yield Statement(sql.OTHERS, {"id": id}, fetch=True)):
                 yield from self._keys.remember(key, now + retention)
+
+
+@lru_cache
+def _look_in(looks: tuple[str, ...], lanes: int) -> str:
+    """Return the statement that looks for entries in so many lanes, up to the first one.
+
+    Not with EXISTS: PostgreSQL leaves out its ORDER BY and LIMIT, and may read the whole table then.
+    """
+    numbered = (
+        look.replace(":endpoint", f":endpoint{number}").replace(":part", f":part{number}")
+        for number in range(lanes)
+        for look in looks
+    )
+    return f"SELECT COALESCE({', '.join(f'({each})' for each in numbered)}, 0)"
 
 
 def _settled(statement: str, key: str, token: bytes, now: float, **values: Any) -> InboxSteps:

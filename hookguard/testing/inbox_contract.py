@@ -96,6 +96,10 @@ class InboxContract:
         assert len(held) <= limit
         return held
 
+    def due(self, *lanes: Lane) -> bool:
+        """Ask whether anything can be taken, by default from the usual lane."""
+        return self._yes(self.inbox.due(lanes or (LANE,)))
+
     def take_one(self, key: StoreKey = KEY, part: str = "") -> Held | None:
         """Take one entry by its key."""
         named = f"{key.idempotency_key}.{part}" if part else key.idempotency_key
@@ -388,6 +392,45 @@ class InboxContract:
         self.put(self.kept(), self.kept(NEXT, endpoint="other"))
         assert [held.kept.key for held in self.take(Lane("other"))] == [NEXT]
         assert [held.kept.key for held in self.take()] == [KEY]
+
+    def test_an_entry_is_due_exactly_while_it_can_be_taken(self) -> None:
+        """Waiting and due, or held with its lease over; not in any other state."""
+        assert not self.due()
+        self.put()
+        assert self.due()
+        (held,) = self.take()
+        assert not self.due()
+        self.advance(LEASE + 1)
+        assert self.due()
+        (held,) = self.take()
+        assert self.release(held, after=10.0)
+        assert not self.due()
+        self.advance(11)
+        assert self.due()
+        (held,) = self.take()
+        assert self.complete(held)
+        assert not self.due()
+        self.at("dead", NEXT)
+        assert not self.due()
+
+    def test_a_question_for_due_entries_changes_nothing(self) -> None:
+        """Not even an entry whose lease is over."""
+        self.put()
+        self.take()
+        self.advance(LEASE + 1)
+        before = self.entry()
+        assert self.due()
+        assert self.due()
+        assert self.entry() == before
+
+    def test_only_entries_of_the_lanes_asked_for_are_due(self) -> None:
+        """Each lane of many counts, and no other."""
+        others = [Lane("pay", "audit"), *(Lane(f"other-{number}") for number in range(120))]
+        self.put()
+        assert not self.due(*others)
+        assert self.due(*others, LANE)
+        assert self.due(LANE, *others)
+        assert not self.do(self.inbox.due([]))
 
     def test_each_take_has_a_token_of_its_own(self) -> None:
         self.put(self.kept(), self.kept(NEXT))
@@ -738,6 +781,18 @@ class InboxContract:
         first, *_ = self._line(1, 2, 3)
         assert [held.kept.key for held in self.take()] == [first]
         assert self.take() == []
+
+    def test_an_entry_behind_another_in_its_line_is_not_due(self) -> None:
+        """Whether the first is held or waits for its next attempt."""
+        self._line(1, 2)
+        (held,) = self.take()
+        assert not self.due()
+        assert self.release(held, after=10.0)
+        assert not self.due()
+        self.advance(11)
+        (held,) = self.take()
+        assert self.complete(held)
+        assert self.due()
 
     def test_the_next_of_a_line_follows_when_the_first_is_done_or_dead(self) -> None:
         one, two, three = self._line(1, 2, 3)

@@ -120,6 +120,7 @@ class _InboxMachine(RuleBasedStateMachine):
         now = self.clock.now
         were_held = [key for key, entry in self.entries.items() if entry.state == HELD]
         looked = any(self._lapsed(entry) or self._may_run(key, entry) for key, entry in self.entries.items())
+        assert self.inbox.due([LANE]) is looked
         if looked:
             for key, entry in self.entries.items():
                 self._count_crash(key, entry)

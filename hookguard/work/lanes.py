@@ -65,13 +65,13 @@ class OpenLane:
             self._awaited = inbox
         elif in_thread is not call_inline and (awaited := getattr(inbox, "awaited", None)) is not None:
             self._awaited = awaited(in_thread)  # spares the event loop a thread for each call, and shares commits
-        self._in_thread = in_thread
+        self.in_thread = in_thread
 
     async def call(self, operation: Operation[T]) -> T:
         """Call the inbox; raises its StoreError."""
         if self._awaited is not None:
             return await cast("Awaitable[T]", operation(self._awaited))
-        return cast("T", await self._in_thread(lambda: operation(self.inbox)))
+        return cast("T", await self.in_thread(lambda: operation(self.inbox)))
 
     def call_from_thread(self, operation: Operation[T], loop: asyncio.AbstractEventLoop | None, seconds: float) -> T:
         """Call the inbox from another thread; an asynchronous inbox belongs to the ``loop``, and gets this many seconds."""

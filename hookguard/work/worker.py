@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hookguard.errors import ConfigurationError, StoreError
-from hookguard.inbox.contract import CRASHES, Held, Notices
+from hookguard.inbox.contract import CRASHES, Held
 from hookguard.outcome import Outcome
 from hookguard.work.caller import Caller
 from hookguard.work.defaults import AT_ONCE, GRACE, LEASE, LONGEST_RUN
 from hookguard.work.handing import Handing
 from hookguard.work.lanes import Lanes, OpenLane
 from hookguard.work.leases import Leases
+from hookguard.work.looks import Looks
 from hookguard.work.outage import Outage
 from hookguard.work.run import Run
 from hookguard.work.strays import report_strays
@@ -28,9 +29,8 @@ __all__ = ["Summary", "Worker"]
 
 _log = logging.getLogger("hookguard.work")
 
-#: Seconds between two looks for due entries, and for a change of the store.
-LOOK: Final = 0.5
-GLANCE: Final = 0.08
+#: The longest wait for a slot, in seconds: its end wakes the worker.
+FULL: Final = 0.5
 
 #: An entry that this many workers died with runs alone.
 SUSPECT: Final = 2
@@ -96,6 +96,7 @@ class Worker:
         self._used = 0  # slots; a handler that ran too long has lost its slot, and is still in _running
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = Wake()
+        self._looks = Looks(lanes, self._has_room, self._wake)
         self._stopping = False
         self._careful = False  # take one entry at a time, because the last ones may have killed their workers
         self._completed = 0
@@ -149,7 +150,7 @@ class Worker:
         share = self._lanes.share(self._at_once - self._used)
         for lane in self._lanes.turn():
             handing = self._handing.get(lane)
-            limit = int(min(share, self._at_once - self._used, lane.room if handing is None else handing.room))
+            limit = int(min(share, self._at_once - self._used, self._room(lane)))
             if limit < 1 or self._stopping:
                 continue
             held = await lane.take(1 if self._careful else limit, self._lease)
@@ -191,7 +192,7 @@ class Worker:
         running = self._begin(lane, held)
         while running.has_slot and not self._stopping:
             self._wake.clear()
-            await self._wake.wait(LOOK)
+            await self._wake.wait(FULL)
 
     async def _give_back(self, lane: OpenLane, held: Held) -> None:
         try:
@@ -277,19 +278,18 @@ class Worker:
         task.add_done_callback(self._others.discard)
 
     async def _wait_for_events(self) -> None:
-        """Wait until it is time for the next look, or until an inbox that notices it was written to."""
-        inboxes = {id(lane.inbox): lane.inbox for lane in self._lanes if isinstance(lane.inbox, Notices)}
-        until = time.monotonic() + LOOK
-        while not self._wake.is_set() and (left := until - time.monotonic()) > 0:
-            if not inboxes or self._used >= self._at_once:
-                await self._wake.wait(left)
-                return
-            try:
-                if any(inbox.changed() for inbox in inboxes.values()):
-                    return
-            except StoreError:
-                return  # the next look reports it
-            await self._wake.wait(min(GLANCE, left))
+        """Wait until something can be taken, or until a slot is free."""
+        if self._used >= self._at_once:
+            await self._wake.wait(FULL)
+        else:
+            await self._looks.wait()
+
+    def _has_room(self, lane: OpenLane) -> bool:
+        return self._room(lane) >= 1
+
+    def _room(self, lane: OpenLane) -> float:
+        handing = self._handing.get(lane)
+        return lane.room if handing is None else handing.room
 
     async def _finish(self) -> None:
         """Wait for what runs, for the grace; then leave the rest to its leases."""

@@ -10,7 +10,7 @@ and takes nothing while a view of its process runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,6 +49,10 @@ class ORMTransactionInbox(ORMInbox):
         if self.at_once is not None and self._running:
             return []
         return super().take(lane, limit=limit, lease=lease, settings=settings)
+
+    def due(self, lanes: Sequence[Lane]) -> bool:
+        """Return whether ``take`` would find anything now."""
+        return not (self.at_once is not None and self._running) and super().due(lanes)
 
     def begin(self, key: str, *, token: bytes) -> bool:
         """Begin the view's transaction in this thread; False unless the token holds the entry."""

@@ -1,5 +1,6 @@
 """The contract of the inbox in PostgreSQL and MariaDB, by every driver; and what is theirs alone."""
 
+import asyncio
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,12 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from loops import Loop
-from paid_entries import SETTINGS, kept, live, states, take
+from paid_entries import LANE, SETTINGS, kept, live, states, take
 from sql_urls import AsyncSQLStore, SQLStore, async_engine, engine, url
 from sqlalchemy import event, text
 
 from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured, StoreUnavailable
-from hookguard.inbox.contract import CRASHES, EntryState, PutStatus
+from hookguard.inbox.contract import CRASHES, EntryState, Lane, PutStatus
 from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.inbox_check import mysql_problem
 from hookguard.stores.sql import create_table
@@ -262,6 +263,33 @@ def test_a_missing_table_is_an_outage_that_says_what_to_do(made):
     store.close()
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_server_that_is_down_fails_a_look(asynchronous):
+    kind, driver = (AsyncSQLStore, "asyncpg") if asynchronous else (SQLStore, "psycopg")
+    inbox = kind.from_url(f"postgresql+{driver}://nobody@127.0.0.1:9/none", timeout=5).inbox()
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(inbox.due([LANE])) if asynchronous else inbox.due([LANE])
+
+
+def test_a_look_leaves_a_lost_connection_to_the_next_operation(made, store):
+    """The pool does not learn of the loss from a look, so it must not keep the connection for good."""
+    inbox = store.inbox()
+    inbox.put([kept(1)])
+    assert inbox.due([LANE])
+    with made.connect() as connection:
+        if made.dialect.name == "postgresql":
+            listed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            connection.execute(text(listed))
+        else:
+            listed = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND db = DATABASE()"
+            for (number,) in connection.execute(text(listed)).all():
+                connection.execute(text(f"KILL {number}"))
+    with pytest.raises(StoreUnavailable):
+        inbox.due([LANE])
+    assert len(take(inbox)) == 1
+    assert not inbox.due([LANE])
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -379,6 +407,7 @@ def test_no_operation_reads_the_whole_table(made):
     inbox = store.inbox()
 
     def perform():
+        assert inbox._do(inbox._operations.due([Lane("other"), LANE]))  # as due() does, and where SQLAlchemy reports it
         (one, two, three) = take(inbox, 3)
         inbox.complete(one.key, token=one.token, settings=SETTINGS)
         inbox.release(two.key, token=two.token, after=1, reason="no", settings=SETTINGS)

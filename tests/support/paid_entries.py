@@ -26,6 +26,7 @@ def live(inbox):
     """Put, take, crash, release, complete, by the server's clock."""
     before = time.time()
     assert [put.status for put in inbox.put([kept(1), kept(2), kept(3)])] == [PutStatus.STORED] * 3
+    assert inbox.due([Lane("other"), LANE])
     (first,) = take(inbox, 1, lease=0.02)
     assert before - 5 < first.received_at < time.time() + 5
     time.sleep(0.05)
@@ -37,6 +38,7 @@ def live(inbox):
     assert inbox.release(second.key, token=second.token, after=60, reason="no", settings=SETTINGS)
     assert inbox.extend(third.key, token=third.token, lease=60)
     assert inbox.give_up(third.key, token=third.token, reason="gone", settings=SETTINGS)
+    assert not inbox.due([LANE])
     assert take(inbox) == []
     assert states(inbox) == {"1": EntryState.DONE, "2": EntryState.WAITING, "3": EntryState.DEAD}
     (waiting,) = (count for count in inbox.counts() if count.state == EntryState.WAITING)

@@ -33,7 +33,7 @@ def _script(name: str, flags: str = "") -> Script:
     return script("inbox/entries", f"inbox/{name}", flags=flags)
 
 
-_PUT, _COUNTS, _FIND, _OPEN, _RERUN = map(_script, ("put", "counts", "find", "open", "rerun"))
+_PUT, _DUE, _COUNTS, _FIND, _OPEN, _RERUN = map(_script, ("put", "due", "counts", "find", "open", "rerun"))
 # A server whose memory is full runs these: they free memory, or a worker needs them for that.
 _TAKE, _TAKE_ONE, _COMPLETE, _RELEASE, _EXTEND, _GIVE_BACK, _GIVE_UP, _DROP, _PRUNE = (
     _script(name, ALLOW_OOM)
@@ -103,6 +103,10 @@ class InboxCalls:
         waits = _waits(settings)
         times = (microseconds(lease), microseconds(settings.keep_dead), len(waits), *waits)
         return self._one(_TAKE, self._answers.taken, lane_name(lane), *times, *tokens) if tokens else _nothing([])
+
+    def due(self, lanes: Sequence[Lane]) -> InboxSteps[bool]:
+        """Ask whether anything can be taken."""
+        return self._one(_DUE, read_yes, *map(lane_name, lanes))
 
     def take_one(self, key: str, lease: float, settings: InboxSettings) -> InboxSteps[Held | None]:
         """Take one entry if it waits."""

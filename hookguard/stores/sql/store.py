@@ -23,6 +23,7 @@ from hookguard.stores.sql.execute import (
     CARRIES_CLAIMS,
     database_of,
     drop_demoted,
+    look,
     no_table,
     run,
     seconds,
@@ -30,7 +31,7 @@ from hookguard.stores.sql.execute import (
     unavailable,
 )
 from hookguard.stores.sql.table import create_table
-from hookguard.stores.statements import Statements
+from hookguard.stores.statements import Statements, Steps
 
 if TYPE_CHECKING:
     from hookguard.stores.evidence_sql import SQLEvidence
@@ -157,7 +158,7 @@ class SQLStore:
     def _make_inbox(self) -> SQLInbox:
         from hookguard.stores.sql.inbox import SQLInbox, server_inbox  # noqa: PLC0415 - most applications have none
 
-        return SQLInbox(server_inbox(self._steps.database, self.table, self._clock), self._run)
+        return SQLInbox(server_inbox(self._steps.database, self.table, self._clock), self._run, self._look)
 
     def evidence(self) -> SQLEvidence:
         """Return the records of deliveries beside the claims."""
@@ -192,6 +193,15 @@ class SQLStore:
     def _run(self, work: Callable[[Connection], Any]) -> Any:
         with Within(self._timeout) as ends:
             return self._tried(work, ends)
+
+    def _look(self, steps: Steps) -> Any:
+        """Run steps that only read, without a retry."""
+        leave_to_parent(self.engine)
+        try:
+            with Within(self._timeout) as ends, self._own.connect() as connection, Bounded(connection, ends):
+                return look(connection, steps)
+        except Exception as error:
+            raise unavailable(error, self.engine.dialect) from error
 
     def _tried(self, work: Callable[[Connection], Any], ends: float) -> Any:
         try:

@@ -30,7 +30,8 @@ class SQLTransactionInbox(SQLInbox):
         engine = work.need_engine(sessions)
         self._entries = work.entries(engine)
         # Raises StoreUnavailable after ``timeout`` seconds, as the store does.
-        super().__init__(self._entries, SQLStore(engine, timeout=work.timeout, table=work.table)._run)
+        apart = SQLStore(engine, timeout=work.timeout, table=work.table)
+        super().__init__(self._entries, apart._run, apart._look)
         self._work = work
         self._sessions = sessions
         self._running = running

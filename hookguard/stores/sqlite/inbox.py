@@ -56,12 +56,14 @@ class SQLiteInbox(BlockingInbox):
         return AwaitedSQLiteInbox(self, self._operations, self._writer, in_thread)
 
     def changed(self) -> bool:
-        """Return whether another process may have written to the file since the last call. It reads no page, and never waits."""
+        """Return whether anything may have been written to the file since the last call. It reads no page, and never waits."""
         opened = self._database.here()
         if not opened.lock.try_enter():
             return True  # this process is writing
         try:
-            seen = opened, opened.connection.execute("PRAGMA data_version").fetchone()[0]
+            # The version does not count what this connection wrote.
+            version = opened.connection.execute("PRAGMA data_version").fetchone()[0]
+            seen = opened, version, opened.connection.total_changes
         except sqlite3.Error as error:
             raise self._database.unavailable(error) from error
         finally:

@@ -40,6 +40,10 @@ class InboxJobs:
             lambda now: self._statements.look(lane, now),
         )
 
+    def due(self, lanes: Sequence[Lane]) -> InboxWork[bool]:
+        """Ask whether anything can be taken."""
+        return self._look(lambda now: self._statements.due(lanes, now))
+
     def take_one(self, key: str, lease: float, settings: InboxSettings) -> InboxWork[Held | None]:
         """Take one entry if it waits."""
         token = secrets.token_bytes(16)
