@@ -7,6 +7,7 @@ from itertools import chain
 
 from hookguard.autopsy.bodies import Bodies, bytes_changed, text_changed, unpacked
 from hookguard.autopsy.forms import forms_changed, wrapped_in_form
+from hookguard.autopsy.futile import signed_part
 from hookguard.autopsy.hypothesis import Changes, Hypothesis
 from hookguard.autopsy.json_bodies import read_printed, read_tokens, rewritten
 from hookguard.autopsy.judge import BoundReached, Judge
@@ -30,21 +31,16 @@ def method_and_url(delivery: Delivery, scheme: Scheme, target: str) -> Changes:
                 changed = Delivery(delivery.body, delivery.headers, method, delivery.url)
                 yield Hypothesis("method_changed", f"signed as {method}, came as {delivery.method[:16]}", changed)
     if covers & {"url", "path", "query"}:
-        seen = {delivery.url}
+        # Without its host, for example, if the host is not signed: two URLs with the same signed part are one hypothesis.
+        seen = {signed_part(delivery.url, scheme)}
         for code, detail, url in urls_changed(delivery.url, target or delivery.target, delivery.headers):
-            if url not in seen:
-                seen.add(url)
+            if (part := signed_part(url, scheme)) not in seen:
+                seen.add(part)
                 yield Hypothesis(code, detail, Delivery(delivery.body, delivery.headers, delivery.method, url))
 
 
 def bodies_of(delivery: Delivery, preset: Preset, judge: Judge, *, costly: bool) -> Bodies:
     """Yield what the body may have been, the cheap changes first, and none of them twice."""
-    scheme = preset.scheme
-    if not scheme.covers:
-        return  # a token, which fits any body
-    # Without a signature no other body helps.
-    if scheme.carriers.signature and not any(name in delivery.headers for name in scheme.carriers.signature):
-        return
     seen = {delivery.body}
     for found in _changed(delivery, preset, judge, costly=costly):
         judge.look()

@@ -19,6 +19,7 @@ from hookguard.autopsy import facts, other_schemes, suspects
 from hookguard.autopsy.case import Case
 from hookguard.autopsy.changes import bodies_of, method_and_url, with_bodies
 from hookguard.autopsy.finding import NO_MATCH, UNFINISHED, Autopsy, Finding, finding
+from hookguard.autopsy.futile import other_body_may_fit, other_url_may_fit
 from hookguard.autopsy.headers import headers_changed
 from hookguard.autopsy.hypothesis import Hypothesis, Replayed
 from hookguard.autopsy.judge import LIVE, BoundReached, Bounds, Judge
@@ -28,6 +29,7 @@ from hookguard.autopsy.wrapped import Unwrapper
 from hookguard.delivery import Delivery
 from hookguard.errors import Rejected, SignatureMismatch
 from hookguard.gateway import GatewayVerifier
+from hookguard.schemes.base import Key
 from hookguard.schemes.jwt import JwtScheme
 from hookguard.verifier import Verifier, VerifierLike
 
@@ -116,6 +118,8 @@ class _Search:
         self.others: list[Other] = []
         self.plausible: list[Hypothesis] = []  # headers that make the delivery one that could be genuine
         self._unwrapped = Unwrapper()
+        self._other_headers = Replayed(self._headers(case.delivery))
+        self._other_urls = Replayed(self._urls(case.delivery))
         self._made: Replayed[tuple[str, str, bytes]] | None = None
 
     def run(self) -> list[Finding]:
@@ -161,20 +165,19 @@ class _Search:
             self.others = self.others[: self._share(KEYS)]
         return self._with_others(case.delivery, self.others)
 
-    def _with_others(self, delivery: Delivery, others: Sequence[Other], before: Iterable[Finding] = ()) -> list[Finding]:
+    def _with_others(self, delivery: Delivery, others: Sequence[Other]) -> list[Finding]:
         if not others:
             return []
         verified = self.case.ask(delivery, [each.key for each in others])
         if verified is None:
             return []
         match = next(each for each in others if each.key.name == verified[0])
-        return [*before, finding(match.code, "proved", match.detail), *self.case.clock(verified)]
+        return [finding(match.code, "proved", match.detail), *self.case.clock(verified)]
 
     # Stage 2
 
     def _one_undone(self) -> list[Finding]:
-        for changed in self._changes():
-            self.judge.look()
+        for changed in self._changes(self.case.own):
             verified = self.case.ask(changed.delivery, self.case.own)
             if verified is not None:
                 return [*_proved(changed), *self.case.clock(verified)]
@@ -189,18 +192,19 @@ class _Search:
         fits = changed.code == "id_replaced" or not self.case.mismatches
         return fits and changed.code in _OF_HEADERS and isinstance(self.judge.why, SignatureMismatch)
 
-    def _changes(self) -> Iterator[Hypothesis]:
+    def _changes(self, keys: Sequence[Key]) -> Iterator[Hypothesis]:
         case = self.case
-        yield from self._within(self._headers(case.delivery), HEADERS)
-        yield from self._within(self._urls(case.delivery), URLS)
-        yield from self._bodies(case.delivery)
+        yield from self._within(self._other_headers, HEADERS)
+        if other_url_may_fit(self.scheme, case.delivery, keys):
+            yield from self._within(self._other_urls, URLS)
+        yield from self._bodies(case.delivery, keys)
         if case.known.body_read and len(case.delivery.body) <= self.judge.bounds.rewritten:
             yield from self._within(self._unwrapped(case.delivery, few=case.costly), KEYS)
 
     def _share(self, share: float) -> int:
         return int(share * self.judge.bounds.costly)
 
-    def _within(self, changes: Iterator[Hypothesis], share: float) -> Iterator[Hypothesis]:
+    def _within(self, changes: Iterable[Hypothesis], share: float) -> Iterable[Hypothesis]:
         return self.judge.within(changes, self._share(share)) if self.case.costly else changes
 
     def _headers(self, delivery: Delivery) -> Iterator[Hypothesis]:
@@ -213,57 +217,57 @@ class _Search:
     def _urls(self, delivery: Delivery) -> Iterator[Hypothesis]:
         return method_and_url(delivery, self.scheme, self.case.known.target)
 
-    def _bodies(self, delivery: Delivery) -> Iterator[Hypothesis]:
+    def _bodies(self, delivery: Delivery, keys: Sequence[Key]) -> Iterator[Hypothesis]:
         """Yield a delivery with the bodies that may have been; they are made once for all stages."""
         case, came = self.case, self.case.delivery
-        if not case.known.body_read:
+        if not case.known.body_read or not other_body_may_fit(self.scheme, delivery, keys):
             return
-        if delivery.headers is came.headers:
-            if self._made is None or len(came.body) > KEPT:
-                self._made = Replayed(bodies_of(came, case.preset, self.judge, costly=case.costly))
-            changes = with_bodies(delivery, self._made)
-        else:
-            changes = with_bodies(delivery, bodies_of(delivery, case.preset, self.judge, costly=case.costly))
+        bodies: Iterable[tuple[str, str, bytes]] = bodies_of(delivery, case.preset, self.judge, costly=case.costly)
+        if len(came.body) <= KEPT and delivery.body is came.body and _encoding(delivery) == _encoding(came):
+            bodies = self._made = self._made or Replayed(bodies_of(came, case.preset, self.judge, costly=case.costly))
+        changes = with_bodies(delivery, bodies)
         left = self.judge.bounds.costly - self.judge.costly - self._share(KEYS)
         yield from self.judge.within(changes, left) if case.costly else changes
 
     # Stages 4 and 5
 
     def _undone_with_other_keys(self) -> list[Finding]:
-        for changed in self._changes() if self.others else ():
-            self.judge.look()
+        for changed in self._changes([each.key for each in self.others[:MOST_KEYS]]) if self.others else ():
             # With the keys that fit into what is left: the likeliest ones stand first.
             affordable = self.judge.affords(len(changed.delivery.body) + len(changed.delivery.url), TRIES)
-            if found := self._with_others(changed.delivery, self.others[: min(affordable, MOST_KEYS)], _proved(changed)):
-                return found
+            if found := self._with_others(changed.delivery, self.others[: min(affordable, MOST_KEYS)]):
+                return [*_proved(changed), *found]
         return []
 
     def _two_undone(self) -> list[Finding]:
         for first in sorted(self.plausible, key=lambda each: not each.obvious)[:MOST_HEADERS]:
             # A header, with a URL or a body. A delivery that was wrapped may have had other headers.
             headers = self._headers(first.delivery) if first.code == "body_wrapped" else ()
-            bodies = chain(self._bodies(first.delivery), self._unwrapped(first.delivery, few=True))
+            bodies = chain(self._bodies(first.delivery, self.case.own), self._unwrapped(first.delivery, few=True))
             if found := self._second(first, chain(headers, self._urls(first.delivery), bodies)):
                 return found
         kinds: Counter[str] = Counter()
         # A token is read and checked for each body, which is slower than a hash.
         most = BODIES_OF_A_URL // 2 if isinstance(self.scheme, JwtScheme) else BODIES_OF_A_URL
-        for first in self._urls(self.case.delivery):
+        for first in self._other_urls:
             kinds[first.code] += 1
             if "+" in first.code or kinds[first.code] > URLS_OF_A_KIND:
                 continue
-            bodies = chain(islice(self._bodies(first.delivery), most), self._unwrapped(first.delivery, few=True))
+            bodies = chain(islice(self._bodies(first.delivery, self.case.own), most), self._unwrapped(first.delivery, few=True))
             if found := self._second(first, bodies):
                 return found
         return []
 
     def _second(self, first: Hypothesis, changes: Iterable[Hypothesis]) -> list[Finding]:
         for changed in changes:
-            self.judge.look()
             verified = self.case.ask(changed.delivery, self.case.own)
             if verified is not None:
                 return [*_proved(changed), *_proved(first), *self.case.clock(verified)]
         return []
+
+
+def _encoding(delivery: Delivery) -> str | None:
+    return delivery.headers.get("content-encoding")
 
 
 def _proved(changed: Hypothesis) -> list[Finding]:

@@ -82,6 +82,7 @@ class UrlItself:
 
 #: The check of one claim.
 ClaimCheck = Union[Equals, FieldOf, BodyHash, UrlHash, UrlItself]
+_PARTS: dict[type, str] = {BodyHash: "body", UrlHash: "url", UrlItself: "url"}
 
 
 class JwtScheme(Scheme):
@@ -210,6 +211,16 @@ class JwtScheme(Scheme):
         signed, dot, _ = value[len(self.prefix) :].strip(" ").rpartition(".")
         shared = self.algorithm.startswith("HS") and dot and len(value) <= MAX_TOKEN
         return (key.prepared.signature(signed.encode()),) if shared else ()
+
+    def misfits(self, delivery: Delivery, keys: Sequence[Key]) -> set[str]:
+        """Return the parts that the token does not fit: "body", "url", or "token" for any other reason. May raise Rejected."""
+        jws = self._jws(delivery)
+        made = next((key for key in keys if key.prepared is not None and key.prepared.verify(jws)), None)
+        if made is None:
+            return {"token"}
+        claims, checks, secret = _claims(jws), self.claims.items(), made.secret
+        wrong = [check for name, check in checks if not _holds(check, claims.get(name), delivery, secret)]
+        return {_PARTS.get(type(check), "token") for check in wrong}
 
     def _check_claims(self, jws: Jws, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check the claims of a token whose signature is genuine. They must fit one of the keys' secrets."""
