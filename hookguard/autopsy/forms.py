@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, quote_plus
 
 from hookguard.autopsy.bodies import Bodies
@@ -18,17 +18,31 @@ MAX_FIELDS = 200
 #: Names of fields that findings show.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]-]{0,39}")
 
-#: How programs escape a form: with a plus for a space or not, and which signs they leave.
-_QUOTINGS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("a plus for a space", quote_plus),
-    ("%20 for a space", lambda text: quote(text, safe="")),
-    ("a plus for a space, * left", lambda text: quote_plus(text, safe="*").replace("~", "%7E")),
-    ("a plus for a space, ~ escaped", lambda text: quote_plus(text).replace("~", "%7E")),
-    ("%20 for a space, !'()* left", lambda text: quote(text, safe="!'()*")),
-    ("%20 for a space, slashes left", lambda text: quote(text, safe="/")),
-    ("a plus for a space, !'()* left", lambda text: quote_plus(text, safe="!'()*")),
-    ("a plus for a space, more signs left", lambda text: quote_plus(text, safe="!'()*/:@,$;?")),
+
+def _left(signs: str) -> dict[str, str]:
+    return {quote(sign, safe=""): sign for sign in signs}
+
+
+_PLUS, _TILDE = {"%20": "+"}, {"~": "%7E"}
+#: How programs escape a form: with a plus for a space or not, and which signs they leave. Each is what it changes where all
+#: signs are escaped that may be, so that a value is escaped only once.
+_QUOTINGS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("a plus for a space", _PLUS),
+    ("%20 for a space", {}),
+    ("a plus for a space, * left", _PLUS | _left("*") | _TILDE),
+    ("a plus for a space, ~ escaped", _PLUS | _TILDE),
+    ("%20 for a space, !'()* left", _left("!'()*")),
+    ("%20 for a space, slashes left", _left("/")),
+    ("a plus for a space, !'()* left", _PLUS | _left("!'()*")),
+    ("a plus for a space, more signs left", _PLUS | _left("!'()*/:@,$;?")),
 )
+
+
+def _changed(escaped: str, changes: dict[str, str]) -> str:
+    """Return an escaped text with other escapes. A percent sign of the text itself is ``%25`` in it, so none is mistaken."""
+    for escape, sign in changes.items():
+        escaped = escaped.replace(escape, sign)
+    return escaped
 
 
 def wrapped_in_form(body: bytes, own_field: str | None) -> Bodies:
@@ -39,12 +53,13 @@ def wrapped_in_form(body: bytes, own_field: str | None) -> Bodies:
         text = body.decode()
     except UnicodeDecodeError:
         return
-    for position, (_, spell) in enumerate(_QUOTINGS[: 6 if own_field else 2]):
+    escaped = quote(text, safe="")
+    for position, (_, changes) in enumerate(_QUOTINGS[: 6 if own_field else 2]):
         # Every way of escaping for the field that the provider has, and the usual two for other names.
         names = dict.fromkeys(
             (*((own_field,) if own_field else ()), *(_FIELDS if position < 2 and not own_field else _FIELDS[:1]))
         )
-        value = spell(text)
+        value = _changed(escaped, changes)
         for name in names:
             yield "body_form_unwrapped", f"field {name}", f"{name}={value}".encode()
 
@@ -87,17 +102,24 @@ def _written_again(text: str) -> Bodies:
     raw = [item.partition("=") for item in text.split("&")]
     yield "body_form_rewritten", "signed with a plus for a space", text.replace("%20", "+").encode()
     yield "body_form_rewritten", "signed with %20 for a space", text.replace("+", "%20").encode()
-    for how, spell in _QUOTINGS:
-        for order in _orders(pairs):
-            try:
-                yield "body_form_rewritten", f"signed with {how}", "&".join(f"{spell(a)}={spell(b)}" for a, b in order).encode()
-            except UnicodeError:
-                break
+    forms = _escaped_forms(pairs)
+    for how, changes in _QUOTINGS:
+        for form in forms:
+            yield "body_form_rewritten", f"signed with {how}", _changed(form, changes).encode()
     # Decoded twice: an escaped plus came as a plus, an escaped percent sign as a percent sign.
     again = "&".join(f"{quote_plus(name)}{equals}{quote_plus(value)}" for name, equals, value in raw)
     yield "body_form_rewritten", "decoded on the way", again.encode("utf-8", "surrogatepass")
     if ";" in text:
         yield "body_form_rewritten", "signed with & between fields", text.replace(";", "&").encode()
+
+
+def _escaped_forms(pairs: list[tuple[str, str]]) -> list[str]:
+    """Return the form in every order, with all signs escaped; no form for bytes that are not UTF-8."""
+    try:
+        escaped = {text: quote(text, safe="") for pair in pairs for text in pair}
+    except UnicodeError:
+        return []
+    return ["&".join(f"{escaped[name]}={escaped[value]}" for name, value in order) for order in _orders(pairs)]
 
 
 def _orders(pairs: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:

@@ -237,14 +237,15 @@ def _spelled(tokens: Tokens) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _frame(tokens: Tokens, style: _Style) -> str:
     """Return everything but the insides of the strings, as a format with a ``%s`` for each."""
-    texts: dict[str, str] = {"s": '"%s"', ":": style.colon}
+    texts = {key: key for key in set(tokens.keys)}  # numbers and the like, which are the same in every way of writing
+    texts |= {"s": '"%s"', ":": style.colon}
     for depth in range(max(tokens.depths) + 1):
         step = "" if style.indent is None else style.newline + style.indent * depth
         outer = "" if style.indent is None else style.newline + style.indent * max(depth - 1, 0)
         texts[f",{depth}"] = ("," if style.lines and depth > 1 else style.comma) + step
         for open_, close in ("[]", "{}"):
             texts[f"{open_}{depth}"], texts[f"{close}{depth}"] = open_ + step, outer + close
-    return "".join([texts.get(key, key) for key in tokens.keys])
+    return "".join(map(texts.__getitem__, tokens.keys))
 
 
 def read_printed(text: str) -> Tokens | None:

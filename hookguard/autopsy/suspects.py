@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
@@ -87,5 +88,7 @@ def _is_near(came: str, right: str) -> bool:
         return True
     if abs(len(bare) - len(wanted)) > DIFFERING:
         return False
+    if (Counter(bare) & Counter(wanted)).total() < max(len(bare), len(wanted)) - DIFFERING:
+        return False  # too few characters are in both, whatever their order
     same = sum(block.size for block in SequenceMatcher(None, bare, wanted, autojunk=False).get_matching_blocks())
     return max(len(bare), len(wanted)) - same <= DIFFERING

@@ -47,7 +47,7 @@ class PolarScheme(HmacScheme):
 
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Try both readings of every secret."""
-        return super().verify(delivery, [key._replace(prepared=reading) for key in keys for reading in key.prepared])
+        return super().verify(delivery, [Key(key.name, key.secret, reading) for key in keys for reading in key.prepared])
 
     def expected(self, delivery: Delivery, key: Key) -> tuple[str, ...]:
         """Return the signature by each reading."""

@@ -59,7 +59,7 @@ class TwilioScheme(FormScheme):
     def verify(self, delivery: Delivery, keys: Sequence[Key]) -> Verified:
         """Check the signature, and the body's hash if the URL carries one."""
         digest = _digest(delivery.headers)
-        found = super().verify(delivery, [key._replace(prepared=key.prepared[digest]) for key in keys])
+        found = super().verify(delivery, [Key(key.name, key.secret, key.prepared[digest]) for key in keys])
         if not says_form(delivery.headers) or not read_pairs(delivery.body):
             promised = _promised(delivery.url)
             # A removed body is checked too: the URL shows that there was one.

@@ -144,17 +144,18 @@ class HmacScheme(TemplateScheme):
     def _why(self, signatures: Sequence[str], delivery: Delivery, keys: Sequence[Key]) -> Rejected:
         """Return the error that shows the operator why nothing matched. The sender gets the same answer for each."""
         layout = self._layout
-        if any(not signature.isprintable() for signature in signatures):
+        if not all(map(str.isprintable, signatures)):
             return MalformedHeader(f"header {self._first!r} holds a control character", header=self._first)
-        if any(layout.plausible(signature, self._size) for signature in signatures):
-            return SignatureMismatch(
-                f"signature does not match (secrets tried: {len(keys)}, signatures: {len(signatures)}, body of"
-                f" {len(delivery.body)} bytes). Check that this is the endpoint's secret, and that nothing changed the body on"
-                " the way.",
-                secrets=len(keys),
-                candidates=len(signatures),
-                size=len(delivery.body),
-            )
+        for signature in signatures:
+            if layout.plausible(signature, self._size):
+                return SignatureMismatch(
+                    f"signature does not match (secrets tried: {len(keys)}, signatures: {len(signatures)}, body of"
+                    f" {len(delivery.body)} bytes). Check that this is the endpoint's secret, and that nothing changed the body"
+                    " on the way.",
+                    secrets=len(keys),
+                    candidates=len(signatures),
+                    size=len(delivery.body),
+                )
         return MalformedSignature(
             f"the {self.signature[0].name} header does not have the form {layout.template!r} with {self.digest}"
         )

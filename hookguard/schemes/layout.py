@@ -25,6 +25,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Union
 
 from hookguard.errors import ConfigurationError, MalformedHeader, MalformedSignature, MalformedTimestamp, MissingTimestamp
@@ -51,6 +52,11 @@ ENCODINGS: dict[str, tuple[Callable[[bytes], str], re.Pattern[str]]] = {
 }
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@cache
+def _encoded_length(encoding: str, size: int) -> int:
+    return len(ENCODINGS[encoding][0](bytes(size)))
 
 
 def timestamps_of(key: str) -> re.Pattern[str]:
@@ -277,11 +283,11 @@ class Layout:
 
     def plausible(self, item: str, size: int) -> bool:
         """Whether an item could be a digest of ``size`` bytes in this layout, for the operator's log."""
-        text = item.removeprefix(self.prefix)
+        length = len(self.prefix) + _encoded_length(self.encoding, size)
         return (
-            item.startswith(self.prefix)
-            and len(text) == len(self.encode(bytes(size)))
-            and ENCODINGS[self.encoding][1].fullmatch(text) is not None
+            len(item) == length
+            and item.startswith(self.prefix)
+            and ENCODINGS[self.encoding][1].fullmatch(item, len(self.prefix)) is not None
         )
 
     def __repr__(self) -> str:
