@@ -43,8 +43,9 @@ def bodies_of(delivery: Delivery, preset: Preset, judge: Judge, *, costly: bool)
     """Yield what the body may have been, the cheap changes first, and none of them twice."""
     seen = {delivery.body}
     for found in _changed(delivery, preset, judge, costly=costly):
-        judge.look()
-        if found[2] not in seen:
+        if found[2] in seen:
+            judge.look()  # before any other body, the judge does it
+        else:
             seen.add(found[2])
             yield found
     text = delivery.body.lstrip().startswith((b"{", b"[")) or not delivery.body.isascii()

@@ -19,7 +19,9 @@ __all__ = ["Tokens", "read_printed", "read_tokens", "rewritten"]
 
 MAX_NESTING = 64
 
-_TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null|[\[\]{},:])', re.DOTALL)
+#: A token, or any other character, which ends the reading.
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null|\S', re.DOTALL)
+_PUNCTUATION_OR_DIGIT = frozenset(":0123456789")
 _PRINTED = re.compile(
     r"\s*([bu]?'(?:[^'\\]|\\.)*'|[bu]?\"(?:[^\"\\]|\\.)*\"|-?[0-9][0-9.eE+-]*|True|False|None|:?[A-Za-z_]\w*|=>|[\[\](){},:])",
     re.DOTALL,
@@ -47,14 +49,10 @@ class Tokens(NamedTuple):
 def read_tokens(text: str) -> Tokens | None:
     """Return the pieces of a JSON document; None if it is not one, or is nested more than 64 levels."""
     found = Tokens([], [], [], [], {0})
-    at, end, depth = 0, len(text.rstrip()), 0
-    match, texts, keys = _TOKEN.match, found.texts, found.keys
-    while at < end:
-        matched = match(text, at)
-        if matched is None:
-            return None
-        piece, at, key = matched[1], matched.end(), matched[1]
-        if key[0] == '"':
+    depth, texts, keys = 0, found.texts, found.keys
+    for matched in _TOKEN.finditer(text):
+        piece = key = matched[0]
+        if len(piece) > 1 and piece[0] == '"':
             key = "s"
             found.strings.append(len(texts))
             try:
@@ -75,6 +73,8 @@ def read_tokens(text: str) -> Tokens | None:
             depth -= 1
         elif key == ",":
             key = f",{depth}"
+        elif len(piece) == 1 and piece not in _PUNCTUATION_OR_DIGIT:
+            return None
         texts.append(piece)
         keys.append(key)
     return found if texts and depth == 0 and _is_well_formed(texts) else None
@@ -208,10 +208,9 @@ def rewritten(tokens: Tokens, code: str = "body_reserialized", *, ends: bool = T
         for style in _STYLES:
             if not (tries := _tries(style, end, few=few)):
                 continue
-            if style not in frames:
-                frames[style] = _frame(tokens, style)
+            frame = frames[style] = frames.get(style) or _frame(tokens, style)
             for name, strings in islice(spellings, tries):
-                text = frames[style] % strings + end
+                text = frame % strings + end
                 try:
                     yield code, f"signed {style.name}{f', {name}' if name else ''}{said}", text.encode()
                 except UnicodeEncodeError:

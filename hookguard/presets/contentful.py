@@ -124,7 +124,7 @@ def _canonical(delivery: Delivery) -> tuple[bytes, bytes]:
         raise MalformedSignature(f"the {_SIGNED} header lists more than {MAX_SIGNED} names, or a name that is not valid")
     if _SIGNED not in names or _TIMESTAMP not in names or _SIGNATURE in names:
         raise MalformedSignature(f"the {_SIGNED} header must list itself and {_TIMESTAMP}, and not the signature")
-    values = {name: (delivery.headers.one(name) or "").strip() for name in names if name in delivery.headers}
+    values = {name: value.strip() for name in names if (value := delivery.headers.one(name)) is not None}
     lists = [value.lower() for value in values.values() if ";" in value]
     if any(f";{name}:" in value for value in lists for name in names):
         raise MalformedSignature("a signed header's value looks like another header, so the signature has two readings")

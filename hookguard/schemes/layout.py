@@ -46,7 +46,7 @@ ParsedHeader = tuple[Sequence[str], Union[str, None]]
 ENCODINGS: dict[str, tuple[Callable[[bytes], str], re.Pattern[str]]] = {
     "hex": (bytes.hex, re.compile(r"[0-9a-f]+")),
     "HEX": (lambda digest: digest.hex().upper(), re.compile(r"[0-9A-F]+")),
-    "base64": (lambda digest: base64.b64encode(digest).decode(), re.compile(r"[A-Za-z0-9+/]+={0,2}")),
+    "base64": (lambda digest: binascii.b2a_base64(digest, newline=False).decode(), re.compile(r"[A-Za-z0-9+/]+={0,2}")),
     "base64url": (lambda digest: base64.urlsafe_b64encode(digest).decode(), re.compile(r"[A-Za-z0-9_-]+={0,2}")),
     "base64url-nopad": (lambda digest: base64.urlsafe_b64encode(digest).decode().rstrip("="), re.compile(r"[A-Za-z0-9_-]+")),
 }
