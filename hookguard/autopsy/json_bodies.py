@@ -203,14 +203,15 @@ def _tries(style: _Style, end: str, *, few: bool) -> int:
 def rewritten(tokens: Tokens, code: str = "body_reserialized", *, ends: bool = True, few: bool = False) -> Bodies:
     """Yield the document in every way of writing, the likeliest first; only in the usual ones with ``few``."""
     spellings = Replayed(_spelled(tokens))  # made when they are needed
-    frames: dict[_Style, str] = {}
+    frames: dict[_Style, list[str]] = {}
     for end, said in _ENDS if ends else _ENDS[:1]:
         for style in _STYLES:
             if not (tries := _tries(style, end, few=few)):
                 continue
             frame = frames[style] = frames.get(style) or _frame(tokens, style)
             for name, strings in islice(spellings, tries):
-                text = frame % strings + end
+                frame[1::2] = strings
+                text = "".join(frame) + end
                 try:
                     yield code, f"signed {style.name}{f', {name}' if name else ''}{said}", text.encode()
                 except UnicodeEncodeError:
@@ -234,17 +235,20 @@ def _spelled(tokens: Tokens) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield name, strings
 
 
-def _frame(tokens: Tokens, style: _Style) -> str:
-    """Return everything but the insides of the strings, as a format with a ``%s`` for each."""
+def _frame(tokens: Tokens, style: _Style) -> list[str]:
+    """Return the texts between the insides of the strings; each second place is for one of these."""
     texts = {key: key for key in set(tokens.keys)}  # numbers and the like, which are the same in every way of writing
-    texts |= {"s": '"%s"', ":": style.colon}
+    texts |= {"s": '"\0"', ":": style.colon}
     for depth in range(max(tokens.depths) + 1):
         step = "" if style.indent is None else style.newline + style.indent * depth
         outer = "" if style.indent is None else style.newline + style.indent * max(depth - 1, 0)
         texts[f",{depth}"] = ("," if style.lines and depth > 1 else style.comma) + step
         for open_, close in ("[]", "{}"):
             texts[f"{open_}{depth}"], texts[f"{close}{depth}"] = open_ + step, outer + close
-    return "".join(map(texts.__getitem__, tokens.keys))
+    between = "".join(map(texts.__getitem__, tokens.keys)).split("\0")
+    frame = [""] * (2 * len(between) - 1)
+    frame[::2] = between
+    return frame
 
 
 def read_printed(text: str) -> Tokens | None:

@@ -44,13 +44,15 @@ class BoundReached(Exception):
 class Judge:
     """Asks a scheme whether a hypothesis is genuine, and counts the cost. Raises BoundReached over a bound."""
 
-    __slots__ = ("_deadline", "_started", "bounds", "calls", "costly", "hashed", "why")
+    __slots__ = ("_deadline", "_fetches", "_price", "_scheme", "_started", "bounds", "calls", "costly", "hashed", "why")
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self.calls = self.costly = self.hashed = 0
         #: Why the last hypothesis was rejected.
         self.why: Exception | None = None
+        self._scheme: Scheme | None = None  # the last one, and what a check with it costs
+        self._price, self._fetches = 0, False
         self._started = time.thread_time()
         self._deadline = self._started + bounds.seconds
 
@@ -86,9 +88,11 @@ class Judge:
     def ask(self, scheme: Scheme, delivery: Delivery, keys: Sequence[Key], found: Any = None) -> Verified | None:
         """Return the name of the key that makes the delivery genuine and the signed time; None if none does."""
         self.look()
+        if scheme is not self._scheme:
+            self._scheme, self._price, self._fetches = scheme, int(is_costly(scheme)), hasattr(scheme, "wants")
         bounds = self.bounds
         self.hashed += (len(delivery.body) + len(delivery.url)) * len(keys)
-        price = (1 if found is not None else len(keys)) if is_costly(scheme) else 0
+        price = self._price if found is not None else self._price * len(keys)
         if self.calls >= bounds.calls or self.hashed > bounds.hashed or self.costly + price > bounds.costly:
             raise BoundReached
         self.calls += 1
@@ -96,7 +100,7 @@ class Judge:
         self.why = None
         try:
             # Only a scheme that fetches keys takes a third argument.
-            verified: Verified = verify(delivery, keys, found) if hasattr(scheme, "wants") else verify(delivery, keys)
+            verified: Verified = verify(delivery, keys, found) if self._fetches else verify(delivery, keys)
             self.costly += price
         except Rejected as error:
             self.why = error.with_traceback(None)

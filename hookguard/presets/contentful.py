@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hmac import compare_digest
 from urllib.parse import quote
 
@@ -119,11 +120,7 @@ def _canonical(delivery: Delivery) -> tuple[bytes, bytes]:
     listed = delivery.headers.one(_SIGNED)
     if not listed:
         raise MissingSignature(f"no {_SIGNED} header", header=_SIGNED)
-    names = sorted({name.strip().lower() for name in listed.split(",")})
-    if len(names) > MAX_SIGNED or not all(map(_NAME.fullmatch, names)):
-        raise MalformedSignature(f"the {_SIGNED} header lists more than {MAX_SIGNED} names, or a name that is not valid")
-    if _SIGNED not in names or _TIMESTAMP not in names or _SIGNATURE in names:
-        raise MalformedSignature(f"the {_SIGNED} header must list itself and {_TIMESTAMP}, and not the signature")
+    names = _names(listed)
     values = {name: value.strip() for name in names if (value := delivery.headers.one(name)) is not None}
     lists = [value.lower() for value in values.values() if ";" in value]
     if any(f";{name}:" in value for value in lists for name in names):
@@ -133,6 +130,19 @@ def _canonical(delivery: Delivery) -> tuple[bytes, bytes]:
     return head.encode("utf-8", "surrogatepass"), delivery.body
 
 
+# An endpoint's deliveries list the same headers at the same URL. To read both each time would be half of a check.
+@lru_cache(maxsize=16)
+def _names(listed: str) -> tuple[str, ...]:
+    """Return the sorted names of the signed headers."""
+    names = tuple(sorted({name.strip().lower() for name in listed.split(",")}))
+    if len(names) > MAX_SIGNED or not all(map(_NAME.fullmatch, names)):
+        raise MalformedSignature(f"the {_SIGNED} header lists more than {MAX_SIGNED} names, or a name that is not valid")
+    if _SIGNED not in names or _TIMESTAMP not in names or _SIGNATURE in names:
+        raise MalformedSignature(f"the {_SIGNED} header must list itself and {_TIMESTAMP}, and not the signature")
+    return names
+
+
+@lru_cache(maxsize=16)
 def _path(url: str) -> str:
     """Return the path and query, escaped like in the official package.
 

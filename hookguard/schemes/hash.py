@@ -8,6 +8,7 @@ Prefer the provider's newer scheme all the same.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from hookguard.errors import ConfigurationError
@@ -20,15 +21,17 @@ __all__ = ["HashKey", "HashScheme"]
 class HashKey(HmacKey):
     """A secret whose text is part of the template that is hashed."""
 
-    __slots__ = ("_digest",)
+    __slots__ = ("_new",)
+
+    _new: Callable[[bytes], hashlib._Hash]
 
     def __init__(self, text: str, digest: str) -> None:
         self.text = text
-        self._digest = digest
+        self._new = getattr(hashlib, digest)  # hashlib.new looks the hash up at each call
 
     def digest(self, head: bytes, body: bytes = b"", tail: bytes = b"") -> bytes:
         """Return the hash of the parts, one after the other."""
-        hashed = hashlib.new(self._digest, head)
+        hashed = self._new(head)
         hashed.update(body)
         hashed.update(tail)
         return hashed.digest()
