@@ -21,6 +21,7 @@ MAX_NESTING = 64
 
 #: A token, or any other character, which ends the reading.
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null|\S', re.DOTALL)
+_STRING = json.JSONDecoder(strict=False)  # json.loads would make one for each string
 _PUNCTUATION_OR_DIGIT = frozenset(":0123456789")
 _PRINTED = re.compile(
     r"\s*([bu]?'(?:[^'\\]|\\.)*'|[bu]?\"(?:[^\"\\]|\\.)*\"|-?[0-9][0-9.eE+-]*|True|False|None|:?[A-Za-z_]\w*|=>|[\[\](){},:])",
@@ -56,7 +57,7 @@ def read_tokens(text: str) -> Tokens | None:
             key = "s"
             found.strings.append(len(texts))
             try:
-                found.values.append(piece[1:-1] if "\\" not in piece else json.loads(piece, strict=False))
+                found.values.append(piece[1:-1] if "\\" not in piece else _STRING.decode(piece))
             except ValueError:
                 return None
         elif key in "[{":
