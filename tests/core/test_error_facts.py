@@ -132,3 +132,16 @@ def test_fact_that_does_not_apply_returns_none():
 def test_unknown_fact_is_a_mistake():
     with pytest.raises(TypeError, match="has no attribute 'colour'"):
         HookguardError("", colour="red")
+
+
+def test_error_of_ones_own_may_write_its_own_text():
+    class TooLate(HookguardError):
+        def __init__(self, minutes):
+            super().__init__(f"{minutes} minutes too late")
+
+    class Stale(Rejected):
+        def __init__(self, minutes):
+            super().__init__(f"{minutes} minutes\ntoo late")
+
+    assert str(TooLate(5)) == "5 minutes too late"
+    assert str(Stale(5)) == r"5 minutes\ntoo late"
