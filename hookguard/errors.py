@@ -105,14 +105,16 @@ __all__ = [
 class HookguardError(Exception):
     """The root of all errors of hookguard. ``facts`` become attributes; TypeError for one that the class does not have."""
 
+    #: Whether parts of the text may come from the sender; then unprintable characters in it are escaped.
+    _from_sender: ClassVar[bool] = False
+
     def __init__(self, *args: object, **facts: object) -> None:
-        # An autopsy makes a thousand of these, and a second method in Rejected would double the time.
+        # An autopsy makes a thousand of these, and a constructor in Rejected would double the time.
         for name in facts:
             if not hasattr(type(self), name):
                 raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
         vars(self).update(facts)
-        escapes = isinstance(self, Rejected)
-        super().__init__(*[printable(each) if escapes and isinstance(each, str) else each for each in args])
+        super().__init__(*[printable(each) if self._from_sender and isinstance(each, str) else each for each in args])
 
     def with_reason(self, reason: str) -> Self:
         """Return an error of the same class with the same facts, another text, and no traceback."""
@@ -140,6 +142,7 @@ class UnconfirmedPresetWarning(UserWarning):
 class Rejected(HookguardError):
     """A delivery is rejected. Unprintable characters in the text are escaped, because parts of it may come from the sender."""
 
+    _from_sender = True
     status: ClassVar[int] = 400
     code: ClassVar[str] = "rejected"
 
