@@ -468,13 +468,15 @@ SQLITE = ("sqlite+pysqlite", "sqlite+aiosqlite")
 def test_a_locked_file_is_503_and_then_it_is_not(driver, tmp_path):
     leased = Leased(f"{driver}:///{tmp_path}/claims.db", timeout=0.3)
     assert leased.send(fresh_id()) == 200
-    other = create_engine(f"sqlite:///{tmp_path}/claims.db").raw_connection()
+    engine = create_engine(f"sqlite:///{tmp_path}/claims.db")
+    other = engine.raw_connection()
     other.driver_connection.execute("BEGIN EXCLUSIVE")
     event_id, began = fresh_id(), time.monotonic()
     assert leased.send(event_id) == 503
     assert time.monotonic() - began < 0.3 + SLACK
     other.driver_connection.rollback()
     other.close()
+    engine.dispose()
     until = time.monotonic() + 10
     while leased.send(event_id) != 200:
         assert time.monotonic() < until, "it does not recover"
