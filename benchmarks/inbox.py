@@ -2,7 +2,7 @@
 
     python benchmarks/inbox.py [NAME…] [--rounds 11] [--deliveries 200] [--events 5000] [--waiting 100000]
 
-NAME is accept, put, work, take, lag, idle or call (all by default). The server is that of the tests: PostgreSQL on loopback, or
+NAME is accept, put, work, settle, take, lag, idle or call (all by default). The server is that of the tests: PostgreSQL on loopback, or
 where HOOKGUARD_TEST_POSTGRESQL says; without one its rows are left out. Inboxes on SQLite commit with synchronous=FULL. Times are
 wall-clock times, because a commit waits for the disk; those of ``call`` and ``idle`` are CPU times.
 """
@@ -19,6 +19,7 @@ import tempfile
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from bursts import guarded, measure
@@ -183,10 +184,35 @@ def work(given):
             async def drain(app=app, hooks=hooks):
                 return await Worker(app, hooks.open_lanes(app), at_once=64, drain=True).run()
 
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             summary = asyncio.run(drain())
+            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
             assert summary.outcomes["handled"] == given.events, summary
-            print(f"  {name:<50} {given.events / (time.perf_counter() - began):>10.0f}")
+            print(f"  {name:<50} {given.events / seconds:>10.0f} {cpu / given.events * 1e6:>8.0f} us of CPU time each")
+
+
+def settle(given):
+    """Entries that one process takes and completes a second, 64 at a time, as a worker does: without an application."""
+    print("\ntaken and completed, without an application: entries a second")
+    with blocking_stores() as stores:
+        for name, store in stores.items():
+            app, hooks = application(store)
+            fill(store.inbox(), given.events)
+
+            async def drain(app=app, hooks=hooks):
+                (lane,) = hooks.open_lanes(app)
+                while held := await lane.take(64, 60.0):
+                    calls = (partial(complete, each) for each in held)
+                    assert all(await asyncio.gather(*map(lane.call, calls)))
+
+            began, cpu = time.perf_counter(), time.process_time()
+            asyncio.run(drain())
+            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+            print(f"  {name:<50} {given.events / seconds:>10.0f} {cpu / given.events * 1e6:>8.0f} us of CPU time each")
+
+
+def complete(held, inbox):
+    return inbox.complete(held.key, token=held.token, settings=SETTINGS)
 
 
 def fill(inbox, number):
@@ -290,7 +316,7 @@ def encoded_again():
     return [(name.decode(), value.decode()) for name, value in encoded(sign())]
 
 
-MEASURES = {"accept": accept, "put": put, "work": work, "take": take, "lag": lag, "idle": idle, "call": call}
+MEASURES = {"accept": accept, "put": put, "work": work, "settle": settle, "take": take, "lag": lag, "idle": idle, "call": call}
 
 
 def main():

@@ -23,7 +23,7 @@ from hookguard.preset import Preset
 from hookguard.privacy.shown import printable, without_user
 from hookguard.store import StoreKey
 
-__all__ = ["HEAD_VERSION", "Head", "Keeper", "Proof", "UnreadableEntry", "event_again", "read_head", "read_proof"]
+__all__ = ["HEAD_VERSION", "Head", "Keeper", "Proof", "UnreadableEntry", "brought_back", "event_again", "read_head", "read_proof"]
 
 HEAD_VERSION: Final = 1
 
@@ -140,7 +140,10 @@ class Keeper:
 
 def read_head(kept: Kept) -> Head:
     """Return the kept head; UnreadableEntry for one of another version."""
-    head = _loaded(kept)
+    return _head(_loaded(kept))
+
+
+def _head(head: dict[str, Any]) -> Head:
     return Head(
         head["method"],
         head["target"],
@@ -163,9 +166,14 @@ def event_again(held: Held, preset: Preset) -> Event:
 
     Raises UnreadableEntry if another version of hookguard stored it: the entry must stay, for a worker that can read it.
     """
+    return brought_back(held, preset)[1]
+
+
+def brought_back(held: Held, preset: Preset) -> tuple[Head, Event]:
+    """Return both what ``read_head`` and ``event_again`` return. The head is loaded and checked once."""
     head = _loaded(held.kept)
     try:
-        return _event(held, head, preset)
+        return _head(head), _event(held, head, preset)
     except ValueError as error:
         raise _damaged(held.kept) from error
 

@@ -18,6 +18,7 @@ from hookguard.inbox.settings import InboxSettings
 from hookguard.store import StoreKey
 from hookguard.stores import inbox_server_sql as sql
 from hookguard.stores import inbox_sql as plain
+from hookguard.stores.inbox_completions import Completion, completed
 from hookguard.stores.inbox_keys import put_from_row
 from hookguard.stores.inbox_server_sql import ServerSQL, inbox_table_name
 from hookguard.stores.inbox_statements import (
@@ -210,6 +211,10 @@ class ServerInbox:
     def complete(self, key: str, token: bytes, settings: InboxSettings) -> InboxWork[bool]:
         """Return whether the token held the entry."""
         return self._mine(key, lambda: self._same.complete(key, token, settings, 0.0))
+
+    def complete_all(self, completions: Sequence[Completion]) -> InboxWork[list[bool]]:
+        """PostgreSQL: the same for many entries, whose keys were read from the table."""
+        return self._make(lambda: completed(completions, lambda each: self._same.complete(*each, 0.0)))
 
     def release(self, key: str, token: bytes, after: float, reason: str, settings: InboxSettings) -> InboxWork[bool]:
         """Return whether the token held the entry."""

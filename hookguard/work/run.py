@@ -15,7 +15,7 @@ from hookguard.guard.resuming import WORKER, receipt_for
 from hookguard.head.trace_context import read_traceparent
 from hookguard.headers import Headers
 from hookguard.inbox.contract import Held
-from hookguard.inbox.kept import UnreadableEntry, event_again, read_head
+from hookguard.inbox.kept import UnreadableEntry, brought_back
 from hookguard.outcome import Outcome, OutcomeName, report
 from hookguard.work.calling import Answer, Call
 from hookguard.work.lanes import OpenLane
@@ -76,8 +76,8 @@ class Run:
     def begin(self) -> tuple[Receipt, Call]:
         """Return the receipt for the guarded view, and the call that brings it there. Raises UnreadableEntry."""
         held = self.held
-        head = read_head(held.kept)
-        self.receipt = receipt = receipt_for(held, event_again(held, self.lane.endpoint.preset), self._started)
+        head, event = brought_back(held, self.lane.endpoint.preset)
+        self.receipt = receipt = receipt_for(held, event, self._started)
         return receipt, Call(
             head.method,
             head.target,

@@ -16,8 +16,10 @@ from sqlalchemy import event, text
 
 from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured, StoreUnavailable
 from hookguard.inbox.contract import CRASHES, EntryState, Lane, PutStatus
+from hookguard.inbox.settings import InboxSettings
 from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.inbox_check import mysql_problem
+from hookguard.stores.inbox_completions import Completion
 from hookguard.stores.sql import create_table
 from hookguard.testing import InboxContract
 
@@ -410,6 +412,9 @@ def test_no_operation_reads_the_whole_table(made):
         assert inbox._do(inbox._operations.due([Lane("other"), LANE]))  # as due() does, and where SQLAlchemy reports it
         (one, two, three) = take(inbox, 3)
         inbox.complete(one.key, token=one.token, settings=SETTINGS)
+        if made.dialect.name == "postgresql":
+            shared = [Completion(held.key, held.token, SETTINGS) for held in take(inbox, 50)]
+            assert inbox._do(inbox._operations.complete_all(shared)) == [True] * 50
         inbox.release(two.key, token=two.token, after=1, reason="no", settings=SETTINGS)
         inbox.extend(three.key, token=three.token, lease=1)
         inbox.take_one(two.key, lease=1, settings=SETTINGS)
@@ -426,3 +431,122 @@ def test_no_operation_reads_the_whole_table(made):
         assert not any(f"Seq Scan on {table}" in plan for table in TABLES), (statement, plan)
         assert "'ALL'" not in plan or statement == "INSERT", (statement, plan)
     assert any(f"{TABLES[1]}_due" in plan for _, plan in found)
+
+
+# --- completions that share a statement
+
+
+class TestSharedCompletions(BlockingInbox):
+    """The contract on the inbox that a worker's event loop uses with psycopg."""
+
+    driver = "postgresql+psycopg"
+
+    def make_store(self, clock):
+        store = super().make_store(clock)
+        inbox = store.inbox().awaited(asyncio.to_thread)
+        store.inbox = lambda: inbox
+        return store
+
+
+@pytest.fixture
+def shared():
+    made = engine("postgresql+psycopg", None)
+    fresh_tables(made)
+    store = SQLStore(made, table=TABLES[0], timeout=20)
+    yield store
+    drop_tables(made)
+    made.dispose()
+
+
+def completing(inbox, asked):
+    """Complete these keys with these tokens concurrently; return the answers and errors."""
+
+    async def complete_all():
+        awaited = inbox.awaited(asyncio.to_thread)
+        calls = (awaited.complete(key, token=token, settings=settings) for key, token, settings in asked)
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    return asyncio.run(complete_all())
+
+
+def test_each_of_the_completions_in_one_statement_gets_its_own_answer(shared):
+    inbox = shared.inbox()
+    inbox.put([kept(number, parts=("", "audit")) for number in range(3)])
+    view = take(inbox)
+    audit = inbox.take(Lane("pay", "audit"), limit=10, lease=30, settings=SETTINGS)
+    gone = InboxSettings(keep=0)
+    asked = [
+        (view[0].key, view[0].token, SETTINGS),
+        (view[0].key, b"nobody's token 0", SETTINGS),
+        (view[1].key, view[1].token, gone),
+        (view[2].key, b"nobody's token 0", SETTINGS),
+        (audit[0].key, audit[0].token, SETTINGS),
+        ("f" * 64, view[0].token, SETTINGS),
+        ("no key", view[0].token, SETTINGS),
+        (f"{'f' * 64}.\ud800", view[0].token, SETTINGS),
+    ]
+    statements = []
+    event.listen(shared.engine, "before_cursor_execute", lambda *facts: statements.append(facts[2].split()[0]))
+    *answers, error = completing(inbox, asked)
+    assert answers == [True, False, True, False, True, False, False]
+    assert isinstance(error, StoreUnavailable), "it is alone with its mistake"
+    # One for all, one for each token that held nothing, and one for the key that no server takes.
+    assert statements.count("UPDATE") == 1 + 3 + 1
+    assert completing(inbox, asked[:3]) == [True, False, True]
+    bodies = {held.key: inbox.open(held.key).body for held in view}
+    assert (bodies[view[0].key], bodies[view[1].key]) == (b"{}", b"")
+    assert {entry.state for entry in inbox.find(limit=9) if entry.key in (view[2].key, audit[1].key)} == {EntryState.HELD}
+
+
+def test_completions_whose_statement_fails_are_errors_for_each_and_may_be_repeated(shared, monkeypatch):
+    inbox = shared.inbox()
+    inbox.put([kept(number) for number in range(5)])
+    asked = [(held.key, held.token, SETTINGS) for held in take(inbox)]
+    do = inbox._do
+
+    def lost(operation):
+        do(operation)
+        raise StoreUnavailable("the connection was lost after the commit")
+
+    monkeypatch.setattr(inbox, "_do", lost)
+    found = completing(inbox, asked)
+    assert all(isinstance(each, StoreUnavailable) for each in found)
+    assert len({id(each) for each in found}) == 5
+    monkeypatch.setattr(inbox, "_do", do)
+    assert completing(inbox, asked) == [True] * 5
+
+
+def test_completion_that_nobody_waits_for_leaves_the_others_their_answers(shared):
+    inbox = shared.inbox()
+    inbox.put([kept(number) for number in range(9)])
+    held = take(inbox)
+
+    async def complete_all():
+        awaited = inbox.awaited(asyncio.to_thread)
+        tasks = [asyncio.create_task(awaited.complete(each.key, token=each.token, settings=SETTINGS)) for each in held]
+        await asyncio.sleep(0)
+        for task in tasks[::3]:
+            task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    answers = asyncio.run(complete_all())
+    assert [answer is True for answer in answers] == [False, True, True] * 3
+    assert sum(state == EntryState.DONE for state in states(inbox).values()) >= 6
+
+
+def test_loop_that_ends_leaves_nobody_waiting(shared, monkeypatch):
+    inbox = shared.inbox()
+    release = threading.Event()
+    monkeypatch.setattr(inbox, "_do", lambda operation: release.wait(60))
+
+    async def main():
+        awaited = inbox.awaited(asyncio.to_thread)
+        waiter = asyncio.create_task(awaited.complete("a" * 64, token=b"t", settings=SETTINGS))
+        await asyncio.sleep(0.1)
+        (waiting,) = awaited._waiting.values()
+        waiting._task.cancel()
+        await asyncio.wait({waiter}, timeout=30)
+        release.set()
+        return waiter.cancelled()
+
+    assert asyncio.run(main())

@@ -53,7 +53,7 @@ class SQLInbox(BlockingInbox):
         return cast("bool", self._look(self._server.due(lanes).steps()))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.table!r})"
+        return f"SQLInbox({self.table!r})"
 
     def _do(self, operation: Operation[T]) -> T:
         return cast("T", self._perform(performing(cast("InboxWork[T]", operation))))

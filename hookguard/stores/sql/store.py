@@ -157,8 +157,10 @@ class SQLStore:
 
     def _make_inbox(self) -> SQLInbox:
         from hookguard.stores.sql.inbox import SQLInbox, server_inbox  # noqa: PLC0415 - most applications have none
+        from hookguard.stores.sql.shared import SharingSQLInbox  # noqa: PLC0415 - as above
 
-        return SQLInbox(server_inbox(self._steps.database, self.table, self._clock), self._run, self._look)
+        kind = SharingSQLInbox if self._steps.database == "postgresql" else SQLInbox
+        return kind(server_inbox(self._steps.database, self.table, self._clock), self._run, self._look)
 
     def evidence(self) -> SQLEvidence:
         """Return the records of deliveries beside the claims."""
