@@ -16,7 +16,7 @@ from rich.table import Table
 
 from hookguard.autopsy.finding import advice
 from hookguard.cli.inputs import example, json_option, written_body
-from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
+from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
 from hookguard.cli.providers_page import duration
 from hookguard.cli.store import evidence_of, find_store
 from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
@@ -49,7 +49,7 @@ _PRIVATE: Final = {"ids": ("event_id",), "tenants": ("tenant",), "addresses": ("
 @click.pass_context
 def deliveries(ctx: click.Context, which: str) -> None:
     """List the records of deliveries in STORE, a URL as in the settings or the dotted path of a store."""
-    ctx.obj = evidence_of(find_store(which, ask_django=_ASK_DJANGO))
+    ctx.obj = lambda: evidence_of(find_store(which, ask_django=_ASK_DJANGO))
 
 
 def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
@@ -68,7 +68,7 @@ def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
 @click.option(
     "--with", "include", multiple=True, type=click.Choice(list(_PRIVATE)), help="Add this to an export; repeat for several."
 )
-@click.pass_obj
+@pass_opened
 def list_records(
     evidence: Evidence,
     rejected: bool,
@@ -104,7 +104,7 @@ def list_records(
 @click.argument("delivery", metavar="ID")
 @click.option("--body", is_flag=True, help="Write the body, as it came, and nothing else. That is logged.")
 @json_option
-@click.pass_obj
+@pass_opened
 def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
     """Show a record; its body only with --body. ID may be the beginning of a name, as the log shows it."""
     record = only(evidence, delivery)
@@ -135,7 +135,7 @@ def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
 @deliveries.command(epilog=example("hookguard deliveries sqlite:///hookguard.sqlite3 prune"))
 @click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Records in one transaction.")
 @click.option("--pause", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds between two batches.")
-@click.pass_obj
+@pass_opened
 def prune(evidence: Evidence, batch: int, pause: float) -> None:
     """Delete bodies and records whose time is over. The application does it as well, a few at a time."""
     gone = 0
@@ -150,7 +150,7 @@ def prune(evidence: Evidence, batch: int, pause: float) -> None:
 )
 @click.option("--event", required=True, metavar="ID", help="The event's id, as the list shows it.")
 @reason_option
-@click.pass_obj
+@pass_opened
 def forget(evidence: Evidence, event: str, reason: str) -> None:
     """Empty every record of an event: body, id, tenant, digests and headers are gone, and the rest stays."""
     number = evidence.forget(event)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
 import sys
 import time
@@ -15,16 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from hookguard.cli.inputs import example, json_option
-from hookguard.cli.listing import SPAN, Listing, person, reason_option, run_group
+from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
+from hookguard.cli.one_loop import opened_inbox
 from hookguard.cli.providers_page import duration
-from hookguard.cli.store import find_store, inbox_of
+from hookguard.cli.store import find_store
 from hookguard.inbox.contract import Count, Entry, EntryState, entry_key, split_key
 from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 
 __all__ = ["inbox", "run_commands"]
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _STATES = {state.name.lower(): state for state in EntryState}
@@ -49,26 +47,16 @@ PAGE, MOST = 500, 1000
 @click.pass_context
 def inbox(ctx: click.Context, which: str) -> None:
     """List the events in the inbox of STORE, a URL as in the settings or the dotted path of a store."""
-    ctx.obj = inbox_of(find_store(which, ask_django=_ASK_DJANGO))
+    ctx.obj = lambda: ctx.with_resource(opened_inbox(find_store(which, ask_django=_ASK_DJANGO)))
 
 
 _ASK_DJANGO = "a Django store is made from its project's settings, so ask there: python manage.py hookguard_inbox"
 
 
-def run_commands(box: Any, words: Sequence[str], name: str) -> None:
-    """Run one of the commands on an inbox, as ``name``; ``list`` if none is named. Exits the process."""
-    run_group(inbox, box, words, name, "The events in the inbox.")
-
-
-def _call(box: Any, operation: Callable[[Any], Any]) -> Any:
-    """Call an inbox of either kind."""
-    if not inspect.iscoroutinefunction(box.take):
-        return operation(box)
-
-    async def call() -> Any:
-        return await operation(box)
-
-    return asyncio.run(call())
+def run_commands(store: Any, words: Sequence[str], name: str) -> None:
+    """Run one of the commands on a store's inbox, as ``name``; ``list`` if none is named. Exits the process."""
+    with opened_inbox(store) as box:
+        run_group(inbox, box, words, name, "The events in the inbox.")
 
 
 def _filters(command: F) -> F:
@@ -81,12 +69,12 @@ def _filters(command: F) -> F:
 @_filters
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most entries; the newest first.")
 @json_option
-@click.pass_obj
+@pass_opened
 def list_entries(box: Any, state: str | None, endpoint: str | None, event_type: str | None, limit: int, as_json: bool) -> None:
     """List entries, the newest first: never a body."""
-    counts: list[Count] = _call(box, lambda inbox: inbox.counts())
+    counts: list[Count] = box.counts()
     chosen = _STATES[state] if state else None
-    entries: list[Entry] = _call(box, lambda inbox: inbox.find(state=chosen, endpoint=endpoint, type=event_type, limit=limit))
+    entries: list[Entry] = box.find(state=chosen, endpoint=endpoint, type=event_type, limit=limit)
     if as_json:
         click.echo(
             json.dumps({"counts": [_count_facts(count) for count in counts], "entries": list(map(_facts, entries))}, indent=2)
@@ -110,11 +98,11 @@ def list_entries(box: Any, state: str | None, endpoint: str | None, event_type: 
 @click.argument("key")
 @click.option("--body", is_flag=True, help="Write the body, as it came, and nothing else.")
 @json_option
-@click.pass_obj
+@pass_opened
 def show(box: Any, key: str, body: bool, as_json: bool) -> None:
     """Show an entry; its body only with --body. KEY may be the beginning of a key."""
     entry = _only(box, key)
-    kept = _call(box, lambda inbox: inbox.open(entry.key))
+    kept = box.open(entry.key)
     if kept is None:
         raise click.UsageError(f"the entry {entry.key} is gone by now")
     if body:
@@ -144,7 +132,7 @@ def show(box: Any, key: str, body: bool, as_json: bool) -> None:
 @click.option("--since", type=SPAN, metavar="SPAN", help="Only entries that died in this time: 30s, 10min, 2h, 3d.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reason_option
-@click.pass_obj
+@pass_opened
 def rerun(
     box: Any,
     keys: tuple[str, ...],
@@ -163,7 +151,7 @@ def rerun(
         chosen = _dead(box, endpoint, event_type, since)
         if chosen and not yes:
             click.confirm(f"rerun {len(chosen)} dead entries?", abort=True)
-    changed = _call(box, lambda inbox: inbox.rerun(chosen, reason=reason, by=person())) if chosen else 0
+    changed = box.rerun(chosen, reason=reason, by=person()) if chosen else 0
     click.echo(f"{changed} of {len(chosen)} entries are due again")
     if changed < len(chosen):
         click.echo("The others are waiting for their next try or being handled, or are not kept any more: see `show`.", err=True)
@@ -173,11 +161,11 @@ def rerun(
 @inbox.command(epilog=example('hookguard inbox sqlite:///hookguard.sqlite3 drop 4f1c2a9be0d7 --reason "a test event"'))
 @click.argument("keys", nargs=-1, required=True)
 @reason_option
-@click.pass_obj
+@pass_opened
 def drop(box: Any, keys: tuple[str, ...], reason: str) -> None:
     """Delete entries for good. Their events are still known, so a retry of the provider is a duplicate."""
     chosen = [_only(box, key).key for key in keys]
-    gone = _call(box, lambda inbox: inbox.drop(chosen, reason=reason, by=person()))
+    gone = box.drop(chosen, reason=reason, by=person())
     click.echo(f"{gone} of {len(chosen)} entries are gone" + ("" if gone == len(chosen) else "; a worker holds the rest"))
     raise SystemExit(0 if gone == len(chosen) else 1)
 
@@ -185,12 +173,12 @@ def drop(box: Any, keys: tuple[str, ...], reason: str) -> None:
 @inbox.command(epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 prune"))
 @click.option("--batch", type=click.IntRange(min=1), default=256, show_default=True, help="Entries in one transaction.")
 @click.option("--pause", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds between two batches.")
-@click.pass_obj
+@pass_opened
 def prune(box: Any, batch: int, pause: float) -> None:
     """Delete entries that were kept long enough. Workers do it as well, a few at a time."""
     gone = 0
     while True:
-        found = _call(box, lambda inbox: inbox.prune(limit=batch))
+        found = box.prune(limit=batch)
         gone += found
         if found < batch:
             break
@@ -203,7 +191,7 @@ def _only(box: Any, key: str) -> Entry:
     start, part = split_key(key)
     if len(start) < SHORTEST:
         raise click.UsageError(f"{key!r} is too short: give at least {SHORTEST} characters of a key")
-    begins: list[Entry] = _call(box, lambda inbox: inbox.find(key=start, limit=PAGE))
+    begins: list[Entry] = box.find(key=start, limit=PAGE)
     found = [entry for entry in begins if not part or entry.lane.part == part]
     if not found:
         raise click.UsageError(f"no entry has a key that begins with {key!r}")
@@ -227,16 +215,12 @@ def _dead(box: Any, endpoint: str | None, event_type: str | None, since: float |
     after: int | None = None
     earliest = time.time() - since if since is not None else 0.0
     while len(keys) < MOST:
-        page: list[Entry] = _call(box, _dead_page(endpoint, event_type, after))
+        page: list[Entry] = box.find(state=EntryState.DEAD, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
         keys += [entry.key for entry in page if entry.changed_at >= earliest]
         if len(page) < PAGE:
             break
         after = page[-1].seq
     return keys[:MOST][::-1]
-
-
-def _dead_page(endpoint: str | None, event_type: str | None, after: int | None) -> Callable[[Any], Any]:
-    return lambda inbox: inbox.find(state=EntryState.DEAD, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
 
 
 def _row(entry: Entry, now: float) -> list[str]:

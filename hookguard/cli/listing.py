@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
 from hookguard.evidence.settings import read_span
 
-__all__ = ["SPAN", "Listing", "checked_reason", "person", "reason_option", "run_group"]
+__all__ = ["SPAN", "Listing", "checked_reason", "pass_opened", "person", "reason_option", "run_group"]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Span(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click alone
@@ -38,12 +42,26 @@ class Listing(click.Group):
         return super().parse_args(ctx, args)
 
 
+def pass_opened(command: F) -> F:
+    """Pass a command what its group's ``ctx.obj`` returns, called after the command's own words were read.
+
+    So a command shows its help, and names a mistake in its options, also if the store cannot be opened.
+    """
+
+    @click.pass_context
+    @wraps(command)
+    def opened(ctx: click.Context, *given: Any, **named: Any) -> Any:
+        return ctx.invoke(command, ctx.obj(), *given, **named)
+
+    return cast("F", opened)
+
+
 def run_group(group: click.Group, given: Any, words: Sequence[str], name: str, says: str) -> None:
     """Run one of a group's commands on an object that was found already; ``list`` if none is named. Exits the process."""
     named = bool(words) and (words[0] in group.commands or words[0] in ("--help", "-h"))
     settings = {"help_option_names": ["-h", "--help"]}
     alone = click.Group(name, commands=group.commands, help=says, context_settings=settings)
-    alone.main(args=[*([] if named else ["list"]), *words], prog_name=name, obj=given)
+    alone.main(args=[*([] if named else ["list"]), *words], prog_name=name, obj=lambda: given)
 
 
 def checked_reason(text: str) -> str:

@@ -159,3 +159,9 @@ def test_store_without_an_inbox_or_a_file_is_named(tmp_path):
     memory = CliRunner().invoke(hookguard, ["inbox", "memory://"])
     assert memory.exit_code == 2
     assert "keeps no deliveries, so it has no inbox" in " ".join(memory.output.split())
+
+
+@pytest.mark.parametrize("command", ["list", "show", "rerun", "drop", "prune"])
+def test_help_of_a_command_needs_no_store(command, tmp_path):
+    done = CliRunner().invoke(hookguard, ["inbox", f"sqlite:///{tmp_path}/no.sqlite3", command, "--help"])
+    assert (done.exit_code, done.output.splitlines()[0].partition(":")[0]) == (0, "Usage")

@@ -10,6 +10,19 @@ SECRET = "a-secret-that-is-long-enough"
 SETTINGS = InboxSettings()
 
 
+def put_event(inbox, identifier, kind="order.paid", endpoint=None):
+    """Store an event that came for the endpoint ``stripe``; return its key."""
+    endpoint = endpoint or Endpoint(Verifier("stripe", [SECRET]))
+    body = json.dumps({"id": identifier, "type": kind, "card": "canary-4242"}).encode()
+    signed = presets.STRIPE.sign(body, SECRET)
+    headers = [*signed.headers.items(), ("host", "shop.example"), ("content-type", "application/json")]
+    event = endpoint.verifier.verify(Delivery(body, headers, "POST", "/hooks/stripe", None, True, "/hooks/stripe"))
+    key = endpoint.key(event)
+    keeper = Keeper(endpoint="stripe", preset=endpoint.preset, settings=SETTINGS, retention=60)
+    inbox.put([keeper.keep(event, key)])
+    return key.idempotency_key
+
+
 class Box:
     """An inbox in a file, whose events came for the endpoint ``stripe``."""
 
@@ -21,14 +34,7 @@ class Box:
 
     def put(self, identifier, kind="order.paid"):
         """Store an event; return its key."""
-        body = json.dumps({"id": identifier, "type": kind, "card": "canary-4242"}).encode()
-        signed = presets.STRIPE.sign(body, SECRET)
-        headers = [*signed.headers.items(), ("host", "shop.example"), ("content-type", "application/json")]
-        event = self.endpoint.verifier.verify(Delivery(body, headers, "POST", "/hooks/stripe", None, True, "/hooks/stripe"))
-        key = self.endpoint.key(event)
-        keeper = Keeper(endpoint="stripe", preset=self.endpoint.preset, settings=SETTINGS, retention=60)
-        self.inbox.put([keeper.keep(event, key)])
-        return key.idempotency_key
+        return put_event(self.inbox, identifier, kind, self.endpoint)
 
     def kill(self, key, reason="no such customer"):
         """Let a worker give up on an entry."""

@@ -19,5 +19,4 @@ class Command(StoreCommand):
         """Run one of the commands."""
         with needs_cli():
             from hookguard.cli.inbox import run_commands  # noqa: PLC0415 - it needs an extra
-            from hookguard.cli.store import inbox_of  # noqa: PLC0415 - likewise
-        run_commands(inbox_of(store), words, "manage.py hookguard_inbox")
+        run_commands(store, words, "manage.py hookguard_inbox")
