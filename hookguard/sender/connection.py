@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import select
-import socket
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hookguard.errors import ConfigurationError
 from hookguard.networks import Networks
-from hookguard.privacy.shown import printable, shown_url
-from hookguard.sender.addresses import may_connect
+from hookguard.privacy.shown import shown_url
+from hookguard.sender.names import NotAnswered
 
 if TYPE_CHECKING:
     import httpcore
@@ -30,15 +29,14 @@ __all__ = ["TIMEOUT", "Answer", "Connection", "NotAnswered", "Reach", "read_url"
 #: Seconds for a whole exchange, from the look-up of the name to the end of the answer.
 TIMEOUT = 15.0
 
-#: Bytes of an answer's body that are read, and bytes of one read.
+#: Bytes of an answer's body that are read.
 MOST_READ = 16 * 1024
 
 #: Seconds in which the body of an answer is read. Its status is all that counts.
 BODY_WAITS = 1.0
 
-#: Addresses of one name that are tried, and the seconds for each if another follows.
-MOST_ADDRESSES = 4
-EACH = 5.0
+#: Seconds for which an idle connection is kept.
+KEPT = 20.0
 
 
 class Answer(NamedTuple):
@@ -46,14 +44,6 @@ class Answer(NamedTuple):
 
     status: int
     retry_after: str | None = None
-
-
-class NotAnswered(Exception):
-    """No answer came. ``again`` is False if another attempt cannot help: the address is not allowed."""
-
-    def __init__(self, reason: str, *, again: bool = True) -> None:
-        super().__init__(printable(reason)[:200])
-        self.again = again
 
 
 @dataclass(frozen=True)
@@ -146,21 +136,24 @@ class Connection:
     def __init__(self, url: httpx.URL, reach: Reach, *, most: int = 64) -> None:
         import httpcore  # noqa: PLC0415 - comes with the extra's httpx
 
+        from hookguard.sender.network import Network  # noqa: PLC0415 - likewise
+
         self._reach = reach
         self._url = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port or (443 if url.scheme == "https" else 80), target=url.raw_path
         )
-        options: dict[str, Any] = {
-            "ssl_context": reach.tls(),
-            "max_connections": most,
-            "max_keepalive_connections": most,
-            "keepalive_expiry": 20.0,
-        }
+        options: dict[str, Any] = {"ssl_context": reach.tls(), "keepalive_expiry": KEPT}
         if reach.proxy is not None:
             place, user = read_proxy(reach.proxy)
-            self._pool: Any = httpcore.AsyncHTTPProxy(proxy_url=place, proxy_auth=user, **options)
+            options["network_backend"] = Network(None, checks=False)
+            pool: Any = httpcore.AsyncHTTPProxy(proxy_url=place, proxy_auth=user, **options)
         else:
-            self._pool = httpcore.AsyncConnectionPool(network_backend=_checked_backend(reach.allow_networks), **options)
+            options["network_backend"] = Network(reach.allow_networks)
+            pool = httpcore.AsyncConnectionPool(**options)
+        # The pool only makes connections. It would ask each of them several times for each message whether it is still open.
+        self._make: Any = functools.partial(pool.create_connection, self._url.origin)
+        self._idle: list[httpcore.AsyncConnectionInterface] = []  # the one that was used last comes last
+        self._room = asyncio.Semaphore(most)
 
     async def post(self, body: bytes, headers: Mapping[str, str], timeout: float | None = None) -> Answer:
         """Send one request, and return the answer. Raises NotAnswered, and nothing else for anything a receiver does.
@@ -173,7 +166,10 @@ class Connection:
         answer: Answer | None = None
         try:
             with anyio.fail_after(seconds):
-                async with self._pool.stream("POST", self._url, headers=list(headers.items()), content=body) as response:
+                async with (
+                    self._connected() as connection,
+                    connection.stream("POST", self._url, headers=list(headers.items()), content=body) as response,
+                ):
                     answer = Answer(response.status, _only(response.headers, b"retry-after"))
                     with anyio.move_on_after(BODY_WAITS):
                         await _read_some(response)
@@ -190,7 +186,35 @@ class Connection:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._pool.aclose()
+        while self._idle:
+            await self._idle.pop().aclose()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[httpcore.AsyncConnectionInterface]:
+        """Lend a connection for one exchange. It is kept if the exchange has left it ready for another."""
+        import anyio  # noqa: PLC0415 - comes with the extra's httpx
+
+        async with self._room:
+            connection = await self._kept() or self._make()
+            try:
+                yield connection
+            finally:
+                if connection.is_idle() and not connection.is_closed():
+                    self._idle.append(connection)
+                else:
+                    with anyio.CancelScope(shield=True):
+                        await connection.aclose()
+
+    async def _kept(self) -> httpcore.AsyncConnectionInterface | None:
+        """Return the connection that was used last, if it is still open. The oldest are closed when their time is over."""
+        while self._idle and self._idle[0].has_expired():
+            await self._idle.pop(0).aclose()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.has_expired():
+                return connection
+            await connection.aclose()
+        return None
 
 
 async def _read_some(response: httpcore.Response) -> None:
@@ -205,89 +229,3 @@ async def _read_some(response: httpcore.Response) -> None:
 def _only(headers: list[tuple[bytes, bytes]], name: bytes) -> str | None:
     found = [value for key, value in headers if key.lower() == name]
     return found[0].decode("latin-1") if len(found) == 1 else None
-
-
-def _is_readable(connected: socket.socket) -> bool:
-    """Whether there is something to read: of an idle connection, that its other side has closed it."""
-    poll = select.poll()  # not select(), which knows no descriptor above 1023
-    poll.register(connected, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-@functools.lru_cache(maxsize=64)
-def _checked_backend(allowed: Networks | None) -> httpcore.AsyncNetworkBackend:
-    """Return what connects for a pool. Defined in here, because its base class comes with an extra."""
-    import anyio  # noqa: PLC0415 - comes with the extra's httpx
-    import httpcore  # noqa: PLC0415 - likewise
-
-    class ShortReads(httpcore.AsyncNetworkStream):
-        """A stream that is read in small pieces: an answer without an end must not fill the memory."""
-
-        def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-            self._stream = stream
-            self.write = stream.write  # type: ignore[method-assign]  # as it is
-            self.aclose = stream.aclose  # type: ignore[method-assign]  # as it is
-            self._socket: Any = stream.get_extra_info("socket")
-
-        async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
-            return await self._stream.read(min(max_bytes, MOST_READ), timeout)
-
-        def get_extra_info(self, info: str) -> Any:
-            if info == "is_readable" and self._socket is not None and hasattr(select, "poll"):
-                # A pool asks it of each idle connection before each message: by way of anyio that was a tenth of a send.
-                return self._socket.fileno() < 0 or _is_readable(self._socket)
-            return self._stream.get_extra_info(info)
-
-        async def start_tls(
-            self,
-            ssl_context: ssl.SSLContext,
-            server_hostname: str | None = None,
-            timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        ) -> httpcore.AsyncNetworkStream:
-            return ShortReads(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    class Checked(httpcore.AsyncNetworkBackend):
-        """Connects to addresses that were checked."""
-
-        def __init__(self) -> None:
-            self._inner: Any = httpcore.AnyIOBackend()
-
-        async def connect_tcp(
-            self,
-            host: str,
-            port: int,
-            timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-            local_address: str | None = None,
-            socket_options: Iterable[Any] | None = None,
-        ) -> httpcore.AsyncNetworkStream:
-            addresses = await resolve(host, port, allowed)
-            for address in addresses[:-1]:
-                try:
-                    with anyio.fail_after(EACH):
-                        return ShortReads(await self._inner.connect_tcp(address, port, None, local_address, socket_options))
-                except (TimeoutError, httpcore.ConnectError, httpcore.ConnectTimeout):
-                    continue
-            return ShortReads(await self._inner.connect_tcp(addresses[-1], port, timeout, local_address, socket_options))
-
-        async def sleep(self, seconds: float) -> None:
-            await self._inner.sleep(seconds)
-
-    return Checked()
-
-
-async def resolve(host: str, port: int, allowed: Networks | None) -> list[str]:
-    """Return the addresses of a name, all of them checked; NotAnswered if there is no address, or one is not allowed."""
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotAnswered(f"the name {host} has no address: {error}") from None
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    if not addresses:
-        raise NotAnswered(f"the name {host} has no address")
-    for address in addresses:
-        if not may_connect(address, allowed):
-            raise NotAnswered(
-                f"{host} has the address {address}, which is not public: set allow_networks if that is meant", again=False
-            )
-    return addresses[:MOST_ADDRESSES]

@@ -32,6 +32,7 @@ EXTRAS = {
     "hookguard.cli": "click",
     "hookguard.testing": "hypothesis",
     "hookguard.metrics": "prometheus_client",
+    "hookguard.sender.network": "httpcore",
 }
 
 

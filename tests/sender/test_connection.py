@@ -342,6 +342,25 @@ def test_answer_that_is_not_http_is_an_answer_that_did_not_come(answer):
         post(f"http://127.0.0.1:{port}/")
 
 
+def test_interim_answers_without_an_end_are_an_answer_that_did_not_come():
+    def answer(connection):
+        while True:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with raw_server(answer) as (port, _), pytest.raises(NotAnswered, match="the answer is longer than 65536 bytes"):
+        post(f"http://127.0.0.1:{port}/")
+
+
+def test_answer_through_a_proxy_is_cut_off_too():
+    def answer(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    with raw_server(answer) as (port, _), pytest.raises(NotAnswered, match="longer than"):
+        post("http://10.0.0.1/", Reach(allow_http=True, proxy=f"http://127.0.0.1:{port}"))
+
+
 def test_interim_answer_is_not_the_answer():
     answer = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
     with raw_server(lambda connection: connection.sendall(answer)) as (port, _):
@@ -374,6 +393,65 @@ def test_connection_is_used_again(tried):
 def test_mistakes_in_the_settings_are_found(settings, says):
     with pytest.raises(ConfigurationError, match=says):
         Reach(**settings)
+
+
+def test_connections_are_used_again_by_exchanges_that_wait_for_one(tried):
+    async def steps():
+        made = Connection(read_url(there.url, HERE), HERE, most=2)
+        answers = await asyncio.gather(*(made.post(b"{}", {}) for _ in range(9)))
+        await made.aclose()
+        return [answer.status for answer in answers]
+
+    with receiver() as there:
+        assert asyncio.run(steps()) == [200] * 9
+    assert len(tried) <= 2
+
+
+def test_connection_whose_time_is_over_is_closed(tried, monkeypatch):
+    monkeypatch.setattr(connection, "KEPT", -1.0)
+
+    async def steps():
+        made = Connection(read_url(there.url, HERE), HERE)
+        await asyncio.gather(*(made.post(b"{}", {}) for _ in range(3)))
+        await made.post(b"{}", {})
+        kept = len(made._idle)
+        await made.aclose()
+        return kept
+
+    with receiver() as there:
+        assert asyncio.run(steps()) == 1
+    assert len(tried) == 4
+
+
+def test_connection_of_an_exchange_that_failed_is_not_used_again():
+    async def steps(port):
+        made = Connection(read_url(f"http://127.0.0.1:{port}/", HERE), HERE)
+        for _ in range(2):
+            with pytest.raises(NotAnswered, match="no answer within"):
+                await made.post(b"{}", {}, timeout=0.2)
+        await made.aclose()
+
+    silent = threading.Event()
+    with raw_server(lambda _: silent.wait(60)) as (port, came):
+        asyncio.run(steps(port))
+        silent.set()
+    assert len(came) == 2
+
+
+def test_request_is_written_in_one_piece(monkeypatch):
+    from anyio._backends._asyncio import SocketStream
+
+    written, real = [], SocketStream.send
+
+    async def counted(self, item):
+        written.append(item)
+        await real(self, item)
+
+    monkeypatch.setattr(SocketStream, "send", counted)
+    with receiver() as there:
+        assert post(there.url, body=b"x" * 5000).status == 200
+        assert there.seen[0].body == b"x" * 5000
+    assert len(written) == 1
 
 
 def test_connection_that_the_receiver_has_closed_is_not_used_again():
