@@ -60,6 +60,8 @@ class OpenLane:
         #: All lanes of the application.
         self.known = frozenset({self.lane})
         self.running = 0
+        #: Whether nothing was due at the latest take.
+        self.was_empty = False
         self._awaited: Any = None
         if inspect.iscoroutinefunction(inbox.take):
             self._awaited = inbox
@@ -97,7 +99,9 @@ class OpenLane:
 
     async def take(self, limit: int, lease: float) -> list[Held]:
         """Take due entries."""
-        return await self.call(lambda inbox: inbox.take(self.lane, limit=limit, lease=lease, settings=self.settings))
+        held: list[Held] = await self.call(lambda inbox: inbox.take(self.lane, limit=limit, lease=lease, settings=self.settings))
+        self.was_empty = not held
+        return held
 
 
 class Lanes:
@@ -129,8 +133,8 @@ class Lanes:
         self._next = (self._lanes.index(lane) + 1) % len(self._lanes)
 
     def share(self, free: int) -> int:
-        """Return how many of the free slots one lane may fill in one turn; 1 or more."""
-        return max(1, free // len(self._lanes))
+        """Return how many of the free slots one lane may fill in one turn; 1 or more. Lanes that were empty get no share."""
+        return max(1, free // max(1, sum(not lane.was_empty for lane in self._lanes)))
 
 
 def open_lanes(

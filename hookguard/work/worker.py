@@ -94,6 +94,7 @@ class Worker:
         self._outage = Outage()
         self._running: dict[bytes, _Running] = {}
         self._used = 0  # slots; a handler that ran too long has lost its slot, and is still in _running
+        self._settling = 0  # handlers that have ended, and whose verdicts are being written
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = Wake()
         self._looks = Looks(lanes, self._has_room, self._wake)
@@ -147,10 +148,10 @@ class Worker:
     async def _turn(self) -> int:
         """Take what can begin immediately, from each lane in turn; return how many entries were taken."""
         taken = 0
-        share = self._lanes.share(self._at_once - self._used)
+        share = self._lanes.share(self._free_slots)
         for lane in self._lanes.turn():
             handing = self._handing.get(lane)
-            limit = int(min(share, self._at_once - self._used, self._room(lane)))
+            limit = int(min(share, self._free_slots, self._room(lane)))
             if limit < 1 or self._stopping:
                 continue
             held = await lane.take(1 if self._careful else limit, self._lease)
@@ -222,12 +223,32 @@ class Worker:
             taken = await handing.hand_off(held)
             self.summary.handed_off += taken
             return None
-        return await run.through(self._caller.call, lambda: self._leases.let_go(held))
+        return await run.through(self._caller.call, lambda: self._settle(running))
+
+    @property
+    def _free_slots(self) -> int:
+        """How many entries may be taken.
+
+        As many verdicts as slots may wait to be written: a store that writes none must not fill the memory.
+        """
+        return max(0, self._at_once - self._used - max(0, self._settling - self._at_once))
+
+    def _settle(self, running: _Running) -> float:
+        """Note that the handler has ended; return the rest of the lease.
+
+        Its slot is free while the verdict is being written, so that the next entries are taken meanwhile.
+        """
+        running.is_settling = True
+        self._settling += 1
+        self._free(running)
+        return self._leases.let_go(running.held)
 
     def _ended(self, running: _Running, task: asyncio.Task[Outcome | None]) -> None:
         self._leases.let_go(running.held)
         self._running.pop(running.held.token, None)
+        self._settling -= running.is_settling
         self._free(running)
+        self._wake.set()  # its line may go on
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
@@ -279,7 +300,7 @@ class Worker:
 
     async def _wait_for_events(self) -> None:
         """Wait until something can be taken, or until a slot is free."""
-        if self._used >= self._at_once:
+        if not self._free_slots:
             await self._wake.wait(FULL)
         else:
             await self._looks.wait()
@@ -321,3 +342,4 @@ class _Running:
         self.run = Run(lane, held)
         self.task: asyncio.Task[Outcome | None] | None = None
         self.has_slot = True
+        self.is_settling = False

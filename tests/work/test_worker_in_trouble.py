@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 
+import inboxes
 import pytest
 from inboxes import SECRET, Box
 
-from hookguard import SQLiteStore
+from hookguard import InBody, SQLiteStore
 from hookguard.inbox.contract import Lane
 from hookguard.inbox.settings import InboxSettings
+from hookguard.stores.sqlite.inbox import AwaitedSQLiteInbox
+from hookguard.work import looks
 from hookguard.work.process import work
 from hookguard.work.worker import Worker
 from hookguard_starlette import HookGuard
@@ -127,6 +130,71 @@ class Lock:
     def free(self):
         self.connection.execute("ROLLBACK")
         self.connection.close()
+
+
+def hold_completions(monkeypatch, wait):
+    """Await ``wait()`` before each completion is written."""
+    real = AwaitedSQLiteInbox.complete
+
+    async def complete(inbox, key, **options):
+        await wait()
+        return await real(inbox, key, **options)
+
+    monkeypatch.setattr(AwaitedSQLiteInbox, "complete", complete)
+
+
+def test_next_event_begins_while_a_completion_is_written(tmp_path, monkeypatch):
+    gate = asyncio.Event()
+    hold_completions(monkeypatch, gate.wait)
+
+    async def handle(event):
+        if event.id == "second":
+            gate.set()
+
+    site = Site(tmp_path, handle)
+    site.box.put("first")
+    site.box.put("second")
+    work(site.worker(at_once=1))
+    assert site.outcomes() == {("first", "handled"), ("second", "handled")}
+
+
+def test_completions_that_cannot_be_written_stop_the_taking_of_events(tmp_path, monkeypatch):
+    gate, begun, most = asyncio.Event(), [], []
+    hold_completions(monkeypatch, gate.wait)
+
+    def open_gate():
+        most.append(len(begun))
+        gate.set()
+
+    async def handle(event):
+        begun.append(event.id)
+        if len(begun) == 1:
+            asyncio.get_running_loop().call_later(1.0, open_gate)
+
+    site = Site(tmp_path, handle)
+    for number in range(20):
+        site.box.put(f"evt_{number}")
+    work(site.worker(at_once=2))
+    assert 2 <= most[0] <= 4
+    assert len(site.outcomes()) == 20
+
+
+def test_line_goes_on_as_soon_as_its_first_event_is_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(inboxes, "SETTINGS", InboxSettings(order_by=InBody("type")))
+    monkeypatch.setattr(looks, "GLANCE", 60.0)
+    hold_completions(monkeypatch, lambda: asyncio.sleep(0.2))  # the look that follows a run finds nothing
+    ran = []
+
+    async def handle(event):
+        ran.append(event.id)
+
+    site = Site(tmp_path, handle)
+    for name in ("first", "second", "third"):
+        site.box.put(name)
+    began = time.monotonic()
+    work(site.worker())
+    assert ran == ["first", "second", "third"]
+    assert time.monotonic() - began < 50  # without a look in between
 
 
 def test_completion_is_tried_again_while_the_store_is_down(tmp_path):

@@ -57,8 +57,8 @@ def test_exception_of_a_call_in_a_thread_comes_back_and_the_thread_goes_on():
     assert died == next_one
 
 
-def lane(name):
-    return SimpleNamespace(name=name)
+def lane(name, *, was_empty=False):
+    return SimpleNamespace(name=name, was_empty=was_empty)
 
 
 def test_lanes_take_turns_and_the_one_that_took_comes_last():
@@ -75,6 +75,11 @@ def test_one_lane_fills_at_most_its_share_in_one_turn():
     assert Lanes([lane("a")]).share(8) == 8
     assert Lanes([lane("a"), lane("b"), lane("c")]).share(8) == 2
     assert Lanes([lane("a"), lane("b"), lane("c")]).share(1) == 1
+
+
+def test_lane_that_was_empty_takes_nothing_from_the_share_of_the_others():
+    assert Lanes([lane("a"), lane("b", was_empty=True), lane("c")]).share(8) == 4
+    assert Lanes([lane("a", was_empty=True)]).share(8) == 8
 
 
 def test_a_call_that_the_loop_had_no_time_for_is_not_made_later():
