@@ -1,7 +1,12 @@
 """Sends a second of a relay's worker beside those of bare httpx, to one receiver in a process of its own.
 
-The worker takes each event from a SQLite file, signs it, sends it, and marks it as done. httpx posts the same body, unsigned, on
-one event loop, as many concurrently. Rounds are interleaved, and the ratio is taken inside each.
+- ``relay``: the worker takes each event from a SQLite file, signs it, sends it, and marks it as done, with two commits on the disk.
+- ``signed``: the same events are opened, signed and sent by the relay, without a worker and a file.
+- ``posted``: the same bodies are posted, unsigned, by the relay's connection.
+- ``httpx``: the same bodies are posted, unsigned, by httpx.
+
+Each runs on one event loop, as many concurrently. Rounds are interleaved, and each ratio is taken inside a round. The CPU time is
+the whole process's, of all threads.
 
     python benchmarks/relay.py --rounds 7 --events 2000
 """
@@ -12,6 +17,7 @@ import argparse
 import asyncio
 import base64
 import json
+import logging
 import random
 import socket
 import statistics
@@ -26,6 +32,12 @@ import httpx
 
 from hookguard import Guard, presets
 from hookguard.config import Settings
+from hookguard.inbox.contract import Lane
+from hookguard.inbox.kept import event_again
+from hookguard.inbox.settings import InboxSettings
+from hookguard.networks import Networks
+from hookguard.relay.shipping import Shipping
+from hookguard.sender.connection import Connection, Reach, read_url
 from hookguard.stores import SQLiteStore
 from hookguard.work.lanes import open_lanes
 from hookguard.work.worker import Worker
@@ -68,8 +80,16 @@ def bodies(number, size):
         yield json.dumps({"id": f"evt_{each}", "type": "invoice.paid", "filler": "x" * size}).encode()
 
 
-def relayed(url, number, size, at_once, folder):
-    """Return the sends a second of one worker, from its start to its end."""
+def timed(steps, number):
+    """Run a coroutine; return how many a second that were, and the microseconds of CPU time for each."""
+    began, cpu = time.perf_counter(), time.process_time()
+    asyncio.run(steps)
+    return number / (time.perf_counter() - began), (time.process_time() - cpu) / number * 1e6
+
+
+@contextmanager
+def stored(url, number, size, folder):
+    """Store the events; yield the settings and the store."""
     target = {"url": url, "secrets": [SECRET], "allow_http": True, "allow_networks": ["127.0.0.0/8"]}
     store = SQLiteStore(Path(folder) / f"{time.monotonic_ns()}.sqlite3")
     settings = Settings(
@@ -80,35 +100,75 @@ def relayed(url, number, size, at_once, folder):
     guard = Guard(settings.endpoint("stripe"), store)
     for body in bodies(number, size):
         guard.run(presets.STRIPE.sign(body, PROVIDERS), lambda event: None)
+    yield settings, store
+    store.close()
+
+
+def relayed(url, number, size, at_once, folder):
+    """Measure one worker, from its start to its end."""
 
     def application(environ, start_response):
         raise RuntimeError
 
-    worker = Worker(application, open_lanes(settings), at_once=at_once, drain=True)
-    began = time.perf_counter()
-    summary = asyncio.run(worker.run())
-    taken = time.perf_counter() - began
-    assert summary.outcomes == {"handled": number}, summary
-    store.close()
-    return number / taken
+    with stored(url, number, size, folder) as (settings, _):
+        worker = Worker(application, open_lanes(settings), at_once=at_once, drain=True)
+        found = timed(worker.run(), number)
+        assert worker.summary.outcomes == {"handled": number}, worker.summary
+        return found
 
 
-def bare(url, number, size, at_once):
-    """Return the posts a second of httpx."""
+def signed(url, number, size, at_once, folder):
+    """Measure the relay without a worker and without an inbox: the entries are in memory."""
+    with stored(url, number, size, folder) as (settings, store):
+        endpoint = settings.endpoint("stripe")
+        taken = store.inbox().take(Lane("stripe", "target"), limit=number, lease=600, settings=InboxSettings())
+        assert len(taken) == number
+        waiting, shipping = iter(taken), Shipping("stripe", endpoint.preset, endpoint.relay)
+
+        async def ship():
+            for held in waiting:
+                assert (await shipping.ship(event_again(held, endpoint.preset), held)).result == "sent"
+
+        async def run():
+            async with shipping.opened():
+                await asyncio.gather(*(ship() for _ in range(at_once)))
+
+        return timed(run(), number)
+
+
+def posted(url, number, size, at_once, _):
+    """Measure the connection of the relay alone."""
+    reach = Reach(allow_http=True, allow_networks=Networks(["127.0.0.0/8"]))
+    waiting = bodies(number, size)
+
+    async def post(connection):
+        for body in waiting:
+            assert (await connection.post(body, {"Content-Type": "application/json"})).status == 200
 
     async def run():
-        waiting = bodies(number, size)
+        connection = Connection(read_url(url, reach), reach)
+        await asyncio.gather(*(post(connection) for _ in range(at_once)))
+        await connection.aclose()
 
-        async def post(client):
-            for body in waiting:
-                (await client.post(url, content=body, headers={"Content-Type": "application/json"})).raise_for_status()
+    return timed(run(), number)
 
+
+def bare(url, number, size, at_once, _):
+    """Measure httpx."""
+    waiting = bodies(number, size)
+
+    async def post(client):
+        for body in waiting:
+            (await client.post(url, content=body, headers={"Content-Type": "application/json"})).raise_for_status()
+
+    async def run():
         async with httpx.AsyncClient() as client:
             await asyncio.gather(*(post(client) for _ in range(at_once)))
 
-    began = time.perf_counter()
-    asyncio.run(run())
-    return number / (time.perf_counter() - began)
+    return timed(run(), number)
+
+
+ROWS = {"relay": relayed, "signed": signed, "posted": posted, "httpx": bare}
 
 
 def main():
@@ -116,24 +176,21 @@ def main():
     for name, default in (("rounds", 7), ("events", 1000), ("size", 2000), ("at-once", 8)):
         options.add_argument(f"--{name}", type=int, default=default)
     given = options.parse_args()
-    found = {"relay": [], "httpx": []}
+    found = {name: [] for name in ROWS}
     with receiver() as url, tempfile.TemporaryDirectory() as folder:
-        run = {
-            "relay": lambda: relayed(url, given.events, given.size, given.at_once, folder),
-            "httpx": lambda: bare(url, given.events, given.size, given.at_once),
-        }
         for number in range(given.rounds):
-            for name in random.sample(list(run), len(run)):
-                found[name].append(run[name]())
-            print(f"round {number + 1}: relay {found['relay'][-1]:7.0f}/s, httpx {found['httpx'][-1]:7.0f}/s", flush=True)
-    ratio = statistics.median(relay / post for relay, post in zip(found["relay"], found["httpx"], strict=True))
-    print(
-        f"median: relay {statistics.median(found['relay']):.0f}/s, httpx {statistics.median(found['httpx']):.0f}/s, ratio {ratio:.2f}"
-    )
+            for name in random.sample(list(ROWS), len(ROWS)):
+                found[name].append(ROWS[name](url, given.events, given.size, given.at_once, folder))
+            shown = ", ".join(f"{name} {times[-1][0]:.0f}/s" for name, times in found.items())
+            print(f"round {number + 1}: {shown}", flush=True)
+    print("        sends/s   : httpx   CPU us   : httpx")
+    for name, times in found.items():
+        rate, cpu = (statistics.median(each) for each in zip(*times, strict=True))
+        faster = statistics.median(one[0] / other[0] for one, other in zip(times, found["httpx"], strict=True))
+        dearer = statistics.median(one[1] / other[1] for one, other in zip(times, found["httpx"], strict=True))
+        print(f"{name:6} {rate:8.0f}   {faster:7.2f}  {cpu:7.0f}   {dearer:7.2f}")
 
 
 if __name__ == "__main__":
-    import logging
-
     logging.disable(logging.CRITICAL)
     main()
