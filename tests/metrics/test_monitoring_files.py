@@ -175,3 +175,10 @@ def test_the_panels_of_the_dashboard_have_their_own_places():
     for panel in panels():
         assert panel["datasource"]["uid"] == "${datasource}"
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_the_legends_of_the_dashboard_have_every_option():
+    """Grafana's schema requires these four: @grafana/schema 12.1, VizLegendOptions."""
+    dashboard = json.loads(DASHBOARD.read_text("utf-8"))
+    legends = [panel["options"]["legend"] for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert [set(legend) for legend in legends] == [{"showLegend", "displayMode", "placement", "calcs"}] * len(legends)
