@@ -29,8 +29,9 @@ __all__ = ["TIMEOUT", "Answer", "Connection", "NotAnswered", "Reach", "read_url"
 #: Seconds for a whole exchange, from the look-up of the name to the end of the answer.
 TIMEOUT = 15.0
 
-#: Bytes of an answer's body that are read.
+#: Bytes of an answer's body that are read, and pieces that they may come in: chunks of one byte keep the event loop busy.
 MOST_READ = 16 * 1024
+MOST_PIECES = 100
 
 #: Seconds in which the body of an answer is read. Its status is all that counts.
 BODY_WAITS = 1.0
@@ -170,6 +171,8 @@ class Connection:
                     self._connected() as connection,
                     connection.stream("POST", self._url, headers=list(headers.items()), content=body) as response,
                 ):
+                    if response.extensions["network_stream"].holds_request:
+                        raise NotAnswered("the answer came before the request: the receiver has answered the last one twice")
                     answer = Answer(response.status, _only(response.headers, b"retry-after"))
                     with anyio.move_on_after(BODY_WAITS):
                         await _read_some(response)
@@ -196,10 +199,12 @@ class Connection:
 
         async with self._room:
             connection = await self._kept() or self._make()
+            ready = False
             try:
                 yield connection
+                ready = connection.is_idle() and not connection.is_closed()
             finally:
-                if connection.is_idle() and not connection.is_closed():
+                if ready:
                     self._idle.append(connection)
                 else:
                     with anyio.CancelScope(shield=True):
@@ -219,10 +224,11 @@ class Connection:
 
 async def _read_some(response: httpcore.Response) -> None:
     """Read a body that is short, so that the connection can be used again. A longer one is cut off, and the connection closed."""
-    size = 0
+    size = pieces = 0
     async for piece in response.aiter_stream():
         size += len(piece)
-        if size > MOST_READ:
+        pieces += 1
+        if size > MOST_READ or pieces > MOST_PIECES:
             return
 
 

@@ -20,9 +20,9 @@ __all__ = ["Network"]
 #: Seconds for each address of a name if another follows.
 EACH: Final = 5.0
 
-#: Bytes of an answer that are read, with its head, and bytes of one read.
+#: Bytes of an answer that are read, with its head, and bytes of one read: other exchanges go on after each.
 MOST_OF_ALL: Final = 64 * 1024
-MOST_AT_ONCE: Final = 16 * 1024
+MOST_AT_ONCE: Final = 4 * 1024
 
 
 class Network(httpcore.AsyncNetworkBackend):
@@ -68,6 +68,11 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._unsent: list[bytes] = []
         self._left = MOST_OF_ALL
         self._socket: Any = stream.get_extra_info("socket")
+
+    @property
+    def holds_request(self) -> bool:
+        """Whether the request has not been sent. An answer to it came too early then: it was left over from the one before."""
+        return bool(self._unsent)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
         self._unsent.append(buffer)

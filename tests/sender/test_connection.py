@@ -332,6 +332,9 @@ def test_length_that_lies_changes_no_status(head):
     [
         b"",
         b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"HTTP/1.1 20 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000,
@@ -359,6 +362,19 @@ def test_answer_through_a_proxy_is_cut_off_too():
 
     with raw_server(answer) as (port, _), pytest.raises(NotAnswered, match="longer than"):
         post("http://10.0.0.1/", Reach(allow_http=True, proxy=f"http://127.0.0.1:{port}"))
+
+
+def test_answer_in_chunks_of_one_byte_is_cut_off():
+    pieces = []
+
+    class Response:
+        async def aiter_stream(self):
+            while True:
+                pieces.append(b"x")
+                yield b"x"
+
+    asyncio.run(connection._read_some(Response()))
+    assert len(pieces) == connection.MOST_PIECES + 1
 
 
 def test_interim_answer_is_not_the_answer():
@@ -405,6 +421,28 @@ def test_connections_are_used_again_by_exchanges_that_wait_for_one(tried):
     with receiver() as there:
         assert asyncio.run(steps()) == [200] * 9
     assert len(tried) <= 2
+
+
+def test_answer_that_came_before_its_request_is_not_counted():
+    asked = []
+
+    def answer(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2)
+        while piece := connection.recv(65536):
+            asked.append(piece)
+
+    async def steps(port):
+        made = Connection(read_url(f"http://127.0.0.1:{port}/", HERE), HERE)
+        assert (await made.post(b"{}", {})).status == 200
+        with pytest.raises(NotAnswered, match="the answer came before the request"):
+            await made.post(b"{}", {})
+        assert (await made.post(b"{}", {})).status == 200
+        await made.aclose()
+
+    with raw_server(answer) as (port, came):
+        asyncio.run(steps(port))
+    assert len(came) == 2
+    assert asked == []
 
 
 def test_connection_whose_time_is_over_is_closed(tried, monkeypatch):
