@@ -29,6 +29,9 @@ __all__ = ["WebhookDeliveryAdmin"]
 
 _log = logging.getLogger("hookguard.evidence")
 
+#: A fact that is missing, as Django shows an empty column. Of a method it would show "None".
+NONE: Final = "-"
+
 #: The spans of time of the filter, in seconds.
 _SPANS: Final = {"hour": 3600, "day": 86_400, "week": 604_800}
 
@@ -76,7 +79,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     hidden = ("head", "body")
     _facts = (
         *("delivery", "received", "endpoint", "provider", "tenant", "outcome", "status", "reason_code", "causes", "advice"),
-        *("secret", "scheme", "event", "type", "attempt", "duration", "signed", "body_size", "body_sha256", "content_sha256"),
+        *("secret", "scheme", "event", "type", "attempt", "duration", "signed", "size", "body_sha256", "content_sha256"),
         *("signature_sha256", "kept_headers", "address", "note", "kept_until", "body_kept_until"),
     )
     readonly_fields = (*_facts, "body_text")
@@ -124,7 +127,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def advice(self, record: WebhookDelivery) -> str:
         """Return what each cause means, and the next step."""
         found = advice(each.partition(":")[0] for each in record.findings.split())
-        return lines_of(found) if found else "-"
+        return lines_of(found) if found else NONE
 
     @admin.display(description="at", ordering="at")
     def received(self, record: WebhookDelivery) -> datetime:
@@ -132,9 +135,14 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return instant(record.at)
 
     @admin.display(description="signed at")
-    def signed(self, record: WebhookDelivery) -> datetime | None:
+    def signed(self, record: WebhookDelivery) -> datetime | str:
         """Return the signed timestamp."""
-        return None if record.signed_at is None else instant(record.signed_at)
+        return NONE if record.signed_at is None else instant(record.signed_at)
+
+    @admin.display(description="body size")
+    def size(self, record: WebhookDelivery) -> int | str:
+        """Return the bytes of the body; "-" if it was not read."""
+        return record.body_size if record.body_size or record.body_sha256 else NONE
 
     @admin.display(description="headers")
     def kept_headers(self, record: WebhookDelivery) -> str:
@@ -148,16 +156,16 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return instant(record.keep_until)
 
     @admin.display(description="body kept until")
-    def body_kept_until(self, record: WebhookDelivery) -> datetime | None:
+    def body_kept_until(self, record: WebhookDelivery) -> datetime | str:
         """Return when the body is deleted."""
-        return None if record.body_until is None else instant(record.body_until)
+        return NONE if record.body_until is None else instant(record.body_until)
 
     @admin.display(description="body")
-    def body_text(self, record: WebhookDelivery) -> str | None:
+    def body_text(self, record: WebhookDelivery) -> str:
         """Return the body as text, if one is kept."""
         kept = ORMStore(claims_database()).evidence().body(record.delivery)
         if kept is None:
-            return None
+            return NONE
         endpoint = endpoints().endpoints.get(record.endpoint)
         # An inbox may name values of its bodies that must stay hidden: in a delivery with several events, values of one event.
         inbox = None if endpoint is None else endpoint.inbox

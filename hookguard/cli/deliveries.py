@@ -197,6 +197,7 @@ def _print(found: Sequence[DeliveryRecord]) -> None:
 
 def _facts(record: DeliveryRecord) -> dict[str, Any]:
     facts: dict[str, Any] = {name: getattr(record, name) for name in type(record).__dataclass_fields__ if name != "seq"}
+    facts["body_size"] = record.size
     facts["findings"] = [finding._asdict() for finding in record.findings]
     facts["headers"] = [fact._asdict() for fact in record.headers]
     return facts

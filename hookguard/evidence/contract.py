@@ -47,7 +47,7 @@ class DeliveryRecord(Record):
     provider: str
     tenant: str = ""
     outcome: str
-    status: int | None = None  #: of the reply; None if the framework answered the handler's exception
+    status: int | None = None  #: of the reply; None if it is not known what the framework answers to an exception
     reason_code: str = ""
     findings: tuple[FoundCause, ...] = ()
     secret: str = ""  #: the name of the secret that matched
@@ -57,8 +57,8 @@ class DeliveryRecord(Record):
     attempt: int = 0
     duration: float = 0.0  #: seconds
     signed_at: float | None = None  #: the signed timestamp
-    body_size: int = 0  #: bytes
-    body_sha256: str = ""
+    body_size: int = 0  #: bytes; 0 without ``body_sha256`` if the body was not read
+    body_sha256: str = ""  #: empty if the body was not read
     content_sha256: str = ""  #: of what was signed; empty if nothing was verified
     signature_sha256: str = ""  #: the first 16 digits, to find the same signature again; empty if it is a fixed token
     headers: tuple[HeadFact, ...] = ()
@@ -67,6 +67,11 @@ class DeliveryRecord(Record):
     keep_until: float  #: when the record is deleted
     body_until: float | None = None  #: when its body is deleted; None if no body is kept
     seq: int = 0  #: the record's place, given by the store: ``find(after=…)`` goes on from here
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of the body; None if the delivery was rejected before its body was read."""
+        return self.body_size if self.body_size or self.body_sha256 else None
 
     @property
     def mark(self) -> str:

@@ -73,7 +73,8 @@ class Outcomes:
         )
         code = getattr(error, "code", "")
         # First: the autopsy may add its findings to the record before this function ends.
-        name = self._record(outcome, started, event, reply.status, code, delivery)
+        unread = not body_read and event is None and not delivery.body
+        name = self._record(outcome, started, event, reply.status, code, delivery, body_read=not unread)
         mark = self._recorder.mark(name) if self._recorder is not None else ""
         if self._autopsies is not None and event is None:
             add = partial(self._recorder.explain, name) if self._recorder is not None and name else None
@@ -129,6 +130,8 @@ class Outcomes:
         status: int | None,
         code: str,
         delivery: Delivery | None = None,
+        *,
+        body_read: bool = True,
     ) -> str:
         """Have a delivery recorded if the endpoint wants that; return its name, or an empty text."""
         recorder = self._recorder
@@ -139,7 +142,7 @@ class Outcomes:
         if came is not None and name:
             identifier, kind = _describe(event) if event is not None else ("", "")
             took = time.perf_counter() - started
-            recorder.hand_over(name, came, event, Ending(outcome, status, code, identifier, kind, took))
+            recorder.hand_over(name, came, event, Ending(outcome, status, code, identifier, kind, took), body_read=body_read)
         return name
 
     def _tell(

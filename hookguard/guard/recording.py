@@ -271,15 +271,15 @@ class Recorder:
         """Return the part of a name that people read."""
         return name[:SHOWN]
 
-    def hand_over(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> None:
-        """Record a delivery; ``event`` is None if it was not verified."""
+    def hand_over(self, name: str, delivery: Delivery, event: Event | None, ending: Ending, *, body_read: bool = True) -> None:
+        """Record a delivery; ``event`` is None if it was not verified. Without ``body_read`` its body is not known."""
         try:
-            record = self._record(name, delivery, event, ending)
+            record = self._record(name, delivery, event, ending, body_read=body_read)
             body = self._body(record, delivery, event)
             raw = delivery.body  # alone, so that nothing of the request is kept
 
             def finish() -> tuple[DeliveryRecord, KeptBody | None]:
-                return record._replace(body_sha256=hashlib.sha256(raw).hexdigest()), body
+                return record._replace(body_sha256=hashlib.sha256(raw).hexdigest() if body_read else ""), body
 
             _writer.get().offer(_Item(self._evidence, name, finish, raw=raw, size=len(raw)))
         except Exception as failure:
@@ -290,12 +290,12 @@ class Recorder:
         """Add findings, as pairs of code and kind, to a record that was handed over."""
         _writer.get().offer(_Item(self._evidence, name, None, tuple(FoundCause(*each) for each in findings)))
 
-    def _record(self, name: str, delivery: Delivery, event: Event | None, ending: Ending) -> DeliveryRecord:
+    def _record(self, name: str, delivery: Delivery, event: Event | None, ending: Ending, *, body_read: bool) -> DeliveryRecord:
         endpoint, now = self._endpoint, time.time()
         accepted = event is not None and ending.outcome != "rejected"
         seconds = self._settings.body_seconds
         keep = endpoint.retention if accepted else KEEP
-        keeps_body = seconds is not None and (accepted or self._settings.keep_rejected_body)
+        keeps_body = seconds is not None and body_read and (accepted or self._settings.keep_rejected_body)
         return DeliveryRecord(
             delivery=name,
             at=now,

@@ -177,7 +177,7 @@ def rejections(frame: Frame, sought: RecordFilter, span: str, found: RecordListi
 def _rejected_row(frame: Frame, record: DeliveryRecord) -> list[Child]:
     cause = ", ".join(f"{finding.code} ({finding.kind})" for finding in record.findings)
     status = "" if record.status is None else str(record.status)
-    size = f"{record.body_size:,}"
+    size = "" if record.size is None else f"{record.size:,}"
     return [record.mark, when(record.at, frame.now), record.endpoint, status, record.reason_code, cause, record.event_type, size]
 
 

@@ -62,6 +62,14 @@ def test_show_says_what_each_cause_means(shop):
     assert last.startswith("secret_retired: a secret of this endpoint matches that is past its date. Switch the provider")
 
 
+def test_show_leaves_out_the_size_of_a_body_that_was_not_read(shop):
+    shop.put(0xA1, outcome="rejected", reason_code="missing_signature", body_size=0, body_sha256="")
+    shop.put(0xA2, body_size=0)
+    assert "body_s" not in shop.run("show", "0000a1")
+    assert json.loads(shop.run("show", "0000a1", "--json"))["body_size"] is None
+    assert "body_size         0\n" in shop.run("show", "0000a2")
+
+
 def test_list_can_be_narrowed(shop):
     shop.put(0xA1, outcome="rejected", reason_code="expired")
     shop.put(0xA2, endpoint="other")

@@ -30,6 +30,13 @@ def test_the_list_shows_why_each_delivery_was_rejected(site):
     assert f'href="{BASE}/rejected"' in site.get("/").text
 
 
+def test_the_list_leaves_out_the_size_of_a_body_that_was_not_read(site):
+    reject(site.box, body_size=0, body_sha256="")
+    assert ">0</td>" not in site.get("/rejected").text
+    reject(site.box, body_size=0, body_sha256="e3b0c442")
+    assert ">0</td>" in site.get("/rejected").text
+
+
 def test_the_list_takes_each_filter_and_goes_on_to_older_deliveries(site):
     old = reject(site.box, age=7200, reason_code="stale_timestamp")
     for _ in range(100):

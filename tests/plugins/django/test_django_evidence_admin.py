@@ -121,6 +121,14 @@ def test_record_says_what_its_cause_means(deliveries):
     assert "<pre></pre>" not in page_of(client, deliveries[1]).content.decode()
 
 
+def test_fact_that_is_missing_is_shown_as_a_dash(deliveries):
+    WebhookDelivery.objects.filter(delivery=deliveries[0]).update(body_size=0, body_sha256="")
+    text = page_of(browser("view_delivery", "view_delivery_body"), deliveries[0]).content.decode()
+    for name in ("size", "signed", "body_kept_until", "body_text"):
+        shown = re.search(rf'field-{name}">.*?class="readonly">(.*?)</div>', text, re.DOTALL)
+        assert shown[1] == "-", name
+
+
 def test_body_needs_its_permission_and_each_look_is_logged(deliveries, caplog):
     caplog.set_level(logging.WARNING, "hookguard.evidence")  # as where nobody configured the log
     page = page_of(browser("view_delivery", "view_delivery_body"), deliveries[2])
