@@ -73,7 +73,7 @@ class Outcome:
     endpoint: str
     provider: str
     outcome: OutcomeName
-    status: int | None = None  #: the reply's status; None if the framework answers the handler's exception
+    status: int | None = None  #: the reply's status; None if it is not known what the framework answers to an exception
     reason_code: str = ""  #: the reason as a word, such as "signature_mismatch"; empty after success
     reason: str = ""  #: the reason as a sentence, for people
     event_id: str = ""

@@ -28,6 +28,7 @@ from hookguard.errors import StoreMisconfigured, TransactionFailed
 from hookguard_django.conf import Named, async_guard_for, claims_alias, guard_for, need_app
 from hookguard_django.current import WebhookRequest, handling
 from hookguard_django.delivery import receive, reply_of, response_of
+from hookguard_django.failures import status_to
 from hookguard_django.stores.connection import opened_by_hand
 
 __all__ = ["MARK", "endpoint_of", "webhook"]
@@ -96,7 +97,8 @@ def _synchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., Any
                     if 200 <= response.status_code < 300:
                         _reject_broken_transactions(aliases)
             except BaseException as error:
-                return response_of(_rejection(guards.settle(receipt, error=error), error))
+                reply = guards.settle(receipt, status=status_to(request, error), error=error)
+                return response_of(_rejection(reply, error))
             reply = guards.settle(receipt, status=response.status_code, reply=answered)
             return response if reply is None else response_of(reply)
 
@@ -125,7 +127,8 @@ def _asynchronous(endpoint: Named, view: Callable[..., Any]) -> Callable[..., An
                     response = _rendered(await view(request, *args, **kwargs))
                 answered = reply_of(response) if guards.endpoint.store_reply else None
             except BaseException as error:
-                return response_of(_rejection(await guards.settle(receipt, error=error), error))
+                reply = await guards.settle(receipt, status=status_to(request, error), error=error)
+                return response_of(_rejection(reply, error))
             reply = await guards.settle(receipt, status=response.status_code, reply=answered)
             return response if reply is None else response_of(reply)
 

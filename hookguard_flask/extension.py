@@ -17,6 +17,7 @@ from hookguard.relay import NO_VIEW, need_relay
 from hookguard_flask.commands import commands
 from hookguard_flask.current import set_current_webhook
 from hookguard_flask.delivery import reply_of, response_of
+from hookguard_flask.failures import status_to
 from hookguard_flask.guards import AppGuards, Named, Wrapping, guards_of
 from hookguard_flask.receiving import app_and_request, held, hold, open_receipt, read_first
 from hookguard_flask.rejections import answer, rejection
@@ -109,7 +110,7 @@ class HookGuard:
                         response = _response_from(app, run, *args, **kwargs)
                         answered = reply_of(response) if guard.endpoint.store_reply else None
                     except BaseException as error:
-                        reply = guard.settle(receipt, error=error)
+                        reply = guard.settle(receipt, status=status_to(app, came, error), error=error)
                         if reply is None or not isinstance(error, Rejected):
                             raise
                         return answer(reply, error)

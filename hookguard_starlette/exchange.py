@@ -115,7 +115,7 @@ class Exchange:
         except BaseException as error:
             if self._started:
                 raise
-            reply = await self._settle(error=error)
+            reply = await self._settle(status=_status_to(scope, error), error=error)
             if reply is None:
                 raise
             await send_reply(self._send, reply)
@@ -196,6 +196,16 @@ class Exchange:
         with shield:
             other = await guard.settle(receipt, status=status, error=error, reply=reply)
         return other  # noqa: RET504 - outside, because a scope may leave the block early
+
+
+def _status_to(scope: Scope, error: BaseException) -> int | None:
+    """Return the status of the answer to an exception that leaves the application: 500 of the framework or the server.
+
+    None where it has a status of its own, or the application has a handler for it or for 500.
+    """
+    handlers = getattr(scope.get("app"), "exception_handlers", None) or {}
+    decided = hasattr(error, "status_code") or any(kind in handlers for kind in (500, *type(error).__mro__))
+    return None if decided or not isinstance(error, Exception) else 500
 
 
 async def serve(guard: AsyncGuard, app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -225,13 +225,13 @@ class Flow:
         """Complete or release the claim, and return the reply to send in place of the handler's own, if any."""
         if receipt.settled:
             return None  # the receipt carries a reply, or was settled before
-        if status is None and answer is not None:
-            status = answer.status
+        status = answer.status if status is None and answer is not None else status
         if receipt.held is not None:
+            own = status if error is None else None  # of the handler
             if receipt.transaction is not None:
-                return await receipt.transaction.end(receipt, status, error)
+                return await receipt.transaction.end(receipt, own, error)
             # The worker settles the entry when the whole application has returned.
-            receipt.ran = Ran(status, error)
+            receipt.ran = Ran(own, error)
             return reply_to_error(error) if isinstance(error, HookguardError) else None
         key, receipt.key = receipt.key, None
         unprotected, receipt.unprotected = receipt.unprotected, None
@@ -280,7 +280,7 @@ class Flow:
             )
             return reply
         if error is not None:
-            code, reason, status = "handler_raised", type(error).__name__, None
+            code, reason = "handler_raised", type(error).__name__
         elif status is None:
             code, reason = "not_answered", "receipt.answered() was not called"
         else:

@@ -147,6 +147,10 @@ class AsyncGuard:
 
     async def each(self, receipt: Receipt, attempt: Callable[[Receipt], Awaitable[T]]) -> T | Reply:
         """Call ``attempt`` for each event of a delivery; see :meth:`Guard.each`."""
+        return await self._each(receipt, attempt, None)
+
+    async def _each(self, receipt: Receipt, attempt: Callable[[Receipt], Awaitable[T]], raised: int | None) -> T | Reply:
+        """See ``each``; ``raised`` is the status of the answer to an exception, if that is known."""
         while receipt.reply is None:
             failure: BaseException | None = None
             response: T | None = None
@@ -156,7 +160,7 @@ class AsyncGuard:
                 reply = await self.settle(receipt, status=receipt.status, reply=receipt.answer)
             except BaseException as error:
                 failure = error
-                reply = await self.settle(receipt, error=error)
+                reply = await self.settle(receipt, status=raised, error=error)
                 if not isinstance(error, Exception):
                     raise
             following = await self.next(receipt)
@@ -181,7 +185,7 @@ class AsyncGuard:
 
         receipt = await self.open(delivery)
         try:
-            return await self.each(receipt, attempt)
+            return await self._each(receipt, attempt, 500)
         except Exception:
             return _answer_failure(self.endpoint)
 
@@ -274,6 +278,7 @@ class Guard:
     ) -> Reply | None:
         """Complete or release the event, before the handler's reply is sent; a returned reply is sent in its place.
 
+        With an ``error``, ``status`` is what the framework will answer to it; None if that is not known.
         ``reply`` is the handler's whole reply, for an endpoint that stores replies: a duplicate gets the same one.
         """
         return run_sync(self._flow.settle(receipt, status, error, reply))
@@ -295,6 +300,10 @@ class Guard:
         that makes the provider retry the events that failed. An exception of ``attempt`` for the last event is raised. An
         ``attempt`` may also settle the receipt itself.
         """
+        return self._each(receipt, attempt, None)
+
+    def _each(self, receipt: Receipt, attempt: Callable[[Receipt], T], raised: int | None) -> T | Reply:
+        """See ``each``; ``raised`` is the status of the answer to an exception, if that is known."""
         while receipt.reply is None:
             failure: BaseException | None = None
             response: T | None = None
@@ -304,7 +313,7 @@ class Guard:
                 reply = self.settle(receipt, status=receipt.status, reply=receipt.answer)
             except BaseException as error:
                 failure = error
-                reply = self.settle(receipt, error=error)
+                reply = self.settle(receipt, status=raised, error=error)
                 if not isinstance(error, Exception):
                     raise
             following = self.next(receipt)
@@ -332,7 +341,7 @@ class Guard:
 
         receipt = self.open(delivery)
         try:
-            return self.each(receipt, attempt)
+            return self._each(receipt, attempt, 500)
         except Exception:
             return _answer_failure(self.endpoint)
 

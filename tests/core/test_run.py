@@ -80,6 +80,7 @@ def test_run_answers_500_and_logs_the_traceback_if_the_handler_raises(make, outc
 
     assert make().run(one(), fail) == Reply.problem(500)
     assert names(outcomes) == ["failed"]
+    assert outcomes[0].status == 500
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["the disk is full"]
     assert make().run(one(), lambda event: None).status == 200
 

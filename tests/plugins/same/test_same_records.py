@@ -1,4 +1,4 @@
-"""The records of deliveries tell the same facts in every framework."""
+"""The records of deliveries have the same facts in every framework."""
 
 import json
 
@@ -69,3 +69,39 @@ def test_empty_body_that_was_read_has_a_size(way, store):
     assert flush()
     (record,) = store.evidence().find(limit=2)
     assert (record.outcome, record.size, record.body_sha256[:8]) == ("rejected", 0, "e3b0c442")
+
+
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+def test_exception_is_recorded_with_the_status_of_its_answer(way, store):
+    def handle(event):
+        raise ValueError("the handler's own mistake")
+
+    with app(way, store, handle) as client:
+        answered = client.send("stripe", delivery(), "").status_code
+    assert flush()
+    (record,) = store.evidence().find(limit=2)
+    assert (answered, record.outcome, record.status) == (500, "failed", 500)
+
+
+def http_error(kind):
+    """An exception of the framework, which is answered 404."""
+    framework = kind.partition("_")[0]
+    if framework == "django":
+        return __import__("django.http").http.Http404()
+    if framework == "litestar":
+        return __import__("litestar.exceptions").exceptions.HTTPException(status_code=404)
+    if framework in ("flask", "quart"):
+        return __import__("werkzeug.exceptions").exceptions.NotFound()
+    return __import__("starlette.exceptions").exceptions.HTTPException(404)
+
+
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+def test_http_exception_is_recorded_with_its_status(way, store):
+    def handle(event):
+        raise http_error(way[0])
+
+    with app(way, store, handle) as client:
+        answered = client.send("stripe", delivery(), "").status_code
+    assert flush()
+    (record,) = store.evidence().find(limit=2)
+    assert (answered, record.outcome, record.status) == (404, "failed", 404)
