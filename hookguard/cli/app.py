@@ -19,9 +19,10 @@ from hookguard.cli.replay import replay_delivery
 from hookguard.cli.secret_use import secrets_used
 from hookguard.cli.send import send
 from hookguard.cli.sign import sign
-from hookguard.cli.store import store
+from hookguard.cli.store import about_missing, store
 from hookguard.cli.verify import verify
 from hookguard.cli.work import work
+from hookguard.errors import MissingTable
 from hookguard.version import __version__
 
 __all__ = ["hookguard"]
@@ -32,6 +33,8 @@ class _Group(click.Group):
         warnings.showwarning = _show_warning
         try:
             return super().invoke(ctx)
+        except MissingTable as missing:
+            raise click.UsageError(about_missing(missing)) from None
         except HookguardError as error:
             raise click.UsageError(str(error)) from None
         except ModuleNotFoundError as missing:

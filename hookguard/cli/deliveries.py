@@ -17,8 +17,9 @@ from rich.table import Table
 from hookguard.autopsy.finding import advice
 from hookguard.cli.inputs import example, json_option, written_body
 from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
+from hookguard.cli.opened import opened_evidence
 from hookguard.cli.providers_page import duration
-from hookguard.cli.store import evidence_of, find_store
+from hookguard.cli.store import find_store
 from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
 from hookguard.evidence.head import ALWAYS
 from hookguard.privacy.shown import printable
@@ -49,7 +50,7 @@ _PRIVATE: Final = {"ids": ("event_id",), "tenants": ("tenant",), "addresses": ("
 @click.pass_context
 def deliveries(ctx: click.Context, which: str) -> None:
     """List the records of deliveries in STORE, a URL as in the settings or the dotted path of a store."""
-    ctx.obj = lambda: evidence_of(find_store(which, ask_django=_ASK_DJANGO))
+    ctx.obj = lambda: ctx.with_resource(opened_evidence(find_store(which, ask_django=_ASK_DJANGO, setting="evidence")))
 
 
 def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:

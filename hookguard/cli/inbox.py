@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hookguard.cli.inputs import example, json_option
 from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
-from hookguard.cli.one_loop import opened_inbox
+from hookguard.cli.opened import opened_inbox
 from hookguard.cli.providers_page import duration
 from hookguard.cli.store import find_store
 from hookguard.inbox.contract import Count, Entry, EntryState, entry_key, split_key
@@ -47,7 +47,7 @@ PAGE, MOST = 500, 1000
 @click.pass_context
 def inbox(ctx: click.Context, which: str) -> None:
     """List the events in the inbox of STORE, a URL as in the settings or the dotted path of a store."""
-    ctx.obj = lambda: ctx.with_resource(opened_inbox(find_store(which, ask_django=_ASK_DJANGO)))
+    ctx.obj = lambda: ctx.with_resource(opened_inbox(find_store(which, ask_django=_ASK_DJANGO, setting="inbox")))
 
 
 _ASK_DJANGO = "a Django store is made from its project's settings, so ask there: python manage.py hookguard_inbox"

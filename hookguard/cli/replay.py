@@ -47,7 +47,7 @@ def replay_delivery(which: str, delivery: str, application: str, hooks: str | No
     STORE is the store of the application. An event that was handled runs only with --forget. The exit status is 0 if it was
     handled now.
     """
-    store = find_store(which)
+    store = find_store(which, setting="evidence")
     with_working_directory()
     module, app = load(application)
     found = (

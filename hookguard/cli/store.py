@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import click
 
@@ -13,14 +13,22 @@ from hookguard import AsyncStore, ConfigurationError, Preset, Store, StoreUnavai
 from hookguard.cli.inputs import PRESET, example, json_option, with_working_directory
 from hookguard.cli.providers_page import duration
 from hookguard.config import store_from
+from hookguard.errors import MissingTable
 from hookguard.evidence.contract import Evidence, KeepsEvidence
 from hookguard.guard.bridge import BlockingStoreAdapter
 from hookguard.inbox.contract import HasInbox
+from hookguard.stores.evidence_sql import DELIVERY_TABLE
 from hookguard.stores.fitness import CLAIMS, check_claims, check_fitness, describe
+from hookguard.stores.inbox_sql import INBOX_TABLE
 from hookguard.stores.sqlite import SQL_TABLE, TABLE, check_file
 from hookguard.stores.url import sqlite_file
 
-__all__ = ["evidence_of", "find_store", "inbox_of", "store"]
+__all__ = ["about_missing", "evidence_of", "find_store", "inbox_of", "store", "without_creating"]
+
+T = TypeVar("T")
+
+#: The table that an endpoint's setting makes.
+_TABLES: Final = {"inbox": INBOX_TABLE, "evidence": DELIVERY_TABLE}
 
 _ASK_DJANGO = "a Django store is made from its project's settings, so check it there: python manage.py check --database default"
 
@@ -43,12 +51,14 @@ def store() -> None:
 def check(which: str, presets: tuple[Preset, ...], retention: float | None, as_json: bool) -> None:
     """Check whether STORE can be relied on: a URL as in the settings, or the dotted path of a store.
 
-    Claims an event of its own, many times concurrently, and forgets it again; makes no file. The exit status is 1 if there is
-    a problem, or no store yet.
+    Claims an event of its own, many times concurrently, and forgets it again; makes no file and no table. The exit status is
+    1 if there is a problem, or no store yet.
     """
     try:
-        found = find_store(which)
+        found = without_creating(find_store(which))
         problems = [*asyncio.run(_check(found)), *_too_short(presets, retention), *_forgetful(found)]
+    except MissingTable as missing:
+        _fail(about_missing(missing), as_json=as_json)
     except (ConfigurationError, StoreUnavailable) as error:
         _fail(str(error), as_json=as_json)
     except click.UsageError:
@@ -77,12 +87,29 @@ def _fail(problem: str, *, as_json: bool) -> NoReturn:
     raise SystemExit(1)
 
 
-def find_store(which: str, *, ask_django: str = _ASK_DJANGO) -> Store | AsyncStore:
-    """Return the store, if it exists and can be used from here. ``ask_django`` says where a Django store can be."""
+def without_creating(store: T) -> T:
+    """Let a store of SQLAlchemy's report a missing table: a command that looks must not create it in a mistyped database."""
+    if isinstance(getattr(store, "creates", None), bool):
+        cast("Any", store).creates = False
+    return store
+
+
+def about_missing(error: MissingTable) -> str:
+    """Return what a command says of a missing table."""
+    return f"{error}. An application that starts with this store's URL creates it, a command does not: is it the right database?"
+
+
+def find_store(which: str, *, ask_django: str = _ASK_DJANGO, setting: str = "") -> Store | AsyncStore:
+    """Return the store, if it exists and can be used from here. ``ask_django`` says where a Django store can be.
+
+    ``setting`` of an endpoint, ``inbox`` or ``evidence``, is what makes the table that the command reads.
+    """
     if "://" in which:
         # Making the store would create the file, and a mistyped path would pass the check.
         if (file := sqlite_file(which)) not in (None, ":memory:"):
             check_file(str(file), table=TABLE if which.startswith("sqlite:") else SQL_TABLE)
+            if setting and which.startswith("sqlite:"):
+                check_file(str(file), table=_TABLES[setting], setting=setting)
         return store_from(which)
     if which.startswith("hookguard_django."):
         raise click.UsageError(ask_django)
@@ -105,14 +132,14 @@ def evidence_of(store: object) -> Evidence:
     """Return a store's records of deliveries; ConfigurationError if it keeps none."""
     if not isinstance(store, KeepsEvidence):
         raise ConfigurationError(f"{store!r} keeps no records of deliveries")
-    return store.evidence()
+    return without_creating(store).evidence()
 
 
 def inbox_of(store: object) -> Any:
     """Return a store's inbox, blocking or asynchronous; ConfigurationError if it has none."""
     if not isinstance(store, HasInbox):
         raise ConfigurationError(f"{store!r} keeps no deliveries, so it has no inbox")
-    return store.inbox()
+    return without_creating(store).inbox()
 
 
 async def _check(found: Store | AsyncStore) -> list[str]:

@@ -1,6 +1,7 @@
 """``hookguard inbox`` on PostgreSQL and MariaDB, with blocking and awaited drivers."""
 
 import gc
+import sys
 import warnings
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("sqlalchemy")
 from click.testing import CliRunner
 from inboxes import put_event
 from sql_urls import engine, url
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from hookguard.cli.app import hookguard
 from hookguard.stores.sql import SQLStore
@@ -62,3 +63,30 @@ def test_commands_on_an_inbox_share_one_event_loop(driver, database, tmp_path):
     assert "/hooks/stripe" in run("inbox", where, "show", key[:12])
     assert "1 of 1" in run("inbox", where, "drop", key[:12], "--reason", "a test event")
     assert "the inbox is empty" in run("inbox", where)
+
+
+def test_command_that_looks_creates_no_table(driver, database, tmp_path):
+    where = url(driver, tmp_path)
+    for arguments, table, status in (
+        (("inbox", where), "hookguard_inbox", 2),
+        (("inbox", where, "prune"), "hookguard_inbox", 2),
+        (("deliveries", where), "hookguard_delivery", 2),
+        (("store", "check", where), "hookguard_event", 1),
+    ):
+        said = run(*arguments, status=status)
+        assert table in said
+        assert "create the table with create_table(engine" in said or "create it with create_table(engine)" in said
+        assert "An application that starts with this store's URL creates it, a command does not" in said
+        assert not set(TABLES) & set(inspect(database).get_table_names())
+
+
+def test_store_of_a_module_creates_no_table_for_a_command(driver, database, tmp_path, monkeypatch):
+    (tmp_path / "looked_at.py").write_text(
+        f"from hookguard.config import store_from\nSTORE = store_from({url(driver, tmp_path)!r})\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert "hookguard_inbox" in run("inbox", "looked_at.STORE", status=2)
+        assert not set(TABLES) & set(inspect(database).get_table_names())
+    finally:
+        sys.modules.pop("looked_at", None)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from hookguard import Claim, ClaimStatus, MemoryStore, SQLiteStore
 from hookguard.cli.app import hookguard
+from hookguard.config import store_from
 
 
 class EveryClaimAcquired(MemoryStore):
@@ -86,6 +87,20 @@ def test_file_of_another_program_is_not_changed(scheme, table, why, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(
+    ("command", "table", "setting"), [("inbox", "hookguard_inbox", "inbox"), ("deliveries", "hookguard_delivery", "evidence")]
+)
+def test_command_that_looks_adds_no_table_to_a_file(command, table, setting, tmp_path):
+    path = tmp_path / "claims.sqlite3"
+    SQLiteStore(path).close()
+    done = CliRunner().invoke(hookguard, [command, f"sqlite:///{path}"])
+    assert done.exit_code == 2
+    assert f"has no table {table}: is it the right file?" in " ".join(done.output.split())
+    assert f"an endpoint that has the setting {setting}" in " ".join(done.output.split())
+    with closing(sqlite3.connect(path)) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchall()
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """Run the command in a new folder, which is not on the module path."""
@@ -151,6 +166,8 @@ def test_server_that_answers_passes(driver):
     servers.needs("PostgreSQL")
     pytest.importorskip("sqlalchemy")
     pytest.importorskip(driver.partition("+")[2])
+    with closing(store_from(servers.POSTGRESQL)) as started:
+        started.check()
     code, said = check(driver + servers.POSTGRESQL.removeprefix("postgresql"), "--preset", "stripe")
     assert code == 0, said
     assert "the server's clock" in said

@@ -59,7 +59,7 @@ class AsyncSQLStore:
         self._own = engine.execution_options(isolation_level="AUTOCOMMIT", **{CARRIES_CLAIMS: True})
         drop_demoted(engine.sync_engine)
         self._timeout = seconds(timeout)
-        self._creates = False
+        self.creates = False  #: whether it creates a missing table
         self._make_pooled: Callable[[], AsyncEngine] | None = None
         self._pooled = False
         self._won = 0
@@ -92,7 +92,7 @@ class AsyncSQLStore:
         store = cls(make(pooled=False), timeout=timeout, table=table)
         store._own = store.engine  # every connection is in autocommit mode
         store._url = full
-        store._creates = create
+        store.creates = create
         if store._steps.database == "sqlite":
             follow_file(store.engine.sync_engine)
         elif full.get_driver_name() == "asyncpg":
@@ -162,14 +162,14 @@ class AsyncSQLStore:
                     "records of deliveries are written by a thread, which cannot use the connections of this engine: make the"
                     " store with AsyncSQLStore.from_url, or leave evidence out"
                 )
-            options = {"timeout": self._timeout, "table": self.table, "create": self._creates, "pool_size": 1}
+            options = {"timeout": self._timeout, "table": self.table, "create": self.creates, "pool_size": 1}
             perform = on_a_loop(type(self), self._url, options)
             self._evidence = sql_evidence(self._steps.database, self.table, self._clock, perform)
         return self._evidence
 
     async def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""
-        if self._creates:
+        if self.creates:
             await self.purge(limit=1)  # which creates the table if it is missing
             if self._inbox is not None:
                 await self._inbox.find(limit=1)  # likewise
@@ -197,7 +197,7 @@ class AsyncSQLStore:
             try:
                 return await self._once(work)
             except Exception as error:
-                if self._creates and no_table(error):
+                if self.creates and no_table(error):
                     await self.create_table()
                 elif not succeeds_again(error):
                     raise

@@ -76,7 +76,7 @@ class SQLStore:
         self._own: Engine = engine.execution_options(isolation_level="AUTOCOMMIT", **{CARRIES_CLAIMS: True})
         drop_demoted(engine)
         self._timeout = seconds(timeout)
-        self._creates = False
+        self.creates = False  #: whether it creates a missing table
         leave_to_parent(engine)
         self._won = 0
         self._clock = clock
@@ -105,7 +105,7 @@ class SQLStore:
             engine = create_engine(full, **engine_options(full, timeout, pool_size))
         store = cls(engine, timeout=timeout, table=table)
         store._own = store.engine  # every connection is in autocommit mode
-        store._creates = create
+        store.creates = create
         if store._steps.database == "sqlite":
             follow_file(store.engine)
         else:
@@ -176,7 +176,7 @@ class SQLStore:
         Raises MissingTable until a migration has created the table, StoreUnavailable if the database cannot be reached,
         and StoreMisconfigured if it must not be used as it is.
         """
-        if self._creates:
+        if self.creates:
             self.purge(limit=1)  # which creates the table if it is missing
             if self._inbox is not None:
                 self._inbox.find(limit=1)  # likewise
@@ -211,7 +211,7 @@ class SQLStore:
                 try:
                     return self._once(work, ends)
                 except Exception as error:
-                    if self._creates and no_table(error):
+                    if self.creates and no_table(error):
                         self.create_table()
                     elif not succeeds_again(error) or time.monotonic() >= ends:
                         raise

@@ -205,11 +205,12 @@ class SQLiteStore:
             time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311 - jitter, not a secret
 
 
-def check_file(path: str | os.PathLike[str], *, table: str = TABLE) -> None:
+def check_file(path: str | os.PathLike[str], *, table: str = TABLE, setting: str = "") -> None:
     """Raise StoreMisconfigured unless the file at ``path`` already has the table. The file is not created or changed.
 
     A store creates its file when an application starts, so a missing file may be right. But the operator who checks the store
     may have mistyped the path. If a program died and left its journal, SQLite may rebuild the index file of that journal.
+    ``setting`` of an endpoint makes the table, if it is not that of the claims.
     """
     path = Path(path).absolute()
     try:
@@ -225,6 +226,11 @@ def check_file(path: str | os.PathLike[str], *, table: str = TABLE) -> None:
                 raise StoreMisconfigured(
                     f"{path} has the table {SQL_TABLE} of hookguard's SQL and Django stores, and no table {TABLE}: check that"
                     " store instead (sqlite+pysqlite:///…, or manage.py check), or give this store a file of its own"
+                )
+            if setting and not columns_of(connection, table):
+                raise StoreMisconfigured(
+                    f"{path} has no table {table}: is it the right file? An application adds the table when it starts with an"
+                    f" endpoint that has the setting {setting}"
                 )
             if not columns_of(connection, table):
                 raise StoreMisconfigured(

@@ -1,4 +1,4 @@
-"""Calls an inbox from a command, on one event loop if its calls are awaited."""
+"""Opens what a command reads of a store, and closes the store. The awaited calls of an inbox run on one event loop."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hookguard.cli.store import inbox_of
+from hookguard.cli.store import evidence_of, inbox_of
+from hookguard.evidence.contract import Evidence
 
-__all__ = ["opened_inbox"]
+__all__ = ["opened_evidence", "opened_inbox"]
 
 
 class _OnOneLoop:
@@ -32,7 +33,8 @@ def opened_inbox(store: Any) -> Iterator[Any]:
     All calls of an awaited inbox run on one loop: the connections in its pool belong to the loop that opened them. They are
     closed before the loop is.
     """
-    inbox, close = inbox_of(store), getattr(store, "close", lambda: None)
+    inbox: Any = inbox_of(store)
+    close: Callable[[], Any] = getattr(store, "close", lambda: None)
     if not inspect.iscoroutinefunction(inbox.take):
         try:
             yield inbox
@@ -45,3 +47,13 @@ def opened_inbox(store: Any) -> Iterator[Any]:
     finally:
         loop.run_until_complete(close())
         loop.close()
+
+
+@contextmanager
+def opened_evidence(store: Any) -> Iterator[Evidence]:
+    """Yield a store's records of deliveries, whose calls always block. Raises ConfigurationError if the store keeps none."""
+    try:
+        yield evidence_of(store)
+    finally:
+        if not inspect.iscoroutinefunction(store.claim):  # the records of an awaited store have connections of their own
+            getattr(store, "close", lambda: None)()
