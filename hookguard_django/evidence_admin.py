@@ -22,15 +22,12 @@ from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
 from hookguard_django.inbox_admin import InboxEndpointFilter, body_lines
 from hookguard_django.models import WebhookDelivery
-from hookguard_django.read_only_admin import ReadOnlyAdmin, instant, lines_of, user_name
+from hookguard_django.read_only_admin import NONE, ReadOnlyAdmin, instant, lines_of, user_name
 from hookguard_django.stores import ORMStore
 
 __all__ = ["WebhookDeliveryAdmin"]
 
 _log = logging.getLogger("hookguard.evidence")
-
-#: A fact that is missing, as Django shows an empty column. Of a method it would show "None".
-NONE: Final = "-"
 
 #: The spans of time of the filter, in seconds.
 _SPANS: Final = {"hour": 3600, "day": 86_400, "week": 604_800}

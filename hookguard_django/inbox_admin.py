@@ -21,7 +21,7 @@ from hookguard.inbox.kept import read_head
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database, endpoints
 from hookguard_django.models import WebhookInbox
-from hookguard_django.read_only_admin import ReadOnlyAdmin, instant, lines_of, user_name
+from hookguard_django.read_only_admin import NONE, ReadOnlyAdmin, instant, lines_of, user_name
 from hookguard_django.stores import ORMStore
 from hookguard_django.stores.inbox import ORMInbox
 
@@ -112,9 +112,9 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         return f"{entry.attempt} ({entry.crashes} crashed)" if entry.crashes else str(entry.attempt)
 
     @admin.display(description="due at", ordering="due_at")
-    def due(self, entry: WebhookInbox) -> datetime | None:
+    def due(self, entry: WebhookInbox) -> datetime | str:
         """Return when a waiting entry is due, or the lease of a held one ends."""
-        return None if entry.due_at is None else instant(entry.due_at)
+        return NONE if entry.due_at is None else instant(entry.due_at)
 
     @admin.display(description="received at", ordering="received_at")
     def received(self, entry: WebhookInbox) -> datetime:
@@ -155,10 +155,10 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         return body_lines(self._kept(entry).body, entry.endpoint)
 
     @admin.display(description="decrypted content")
-    def content_text(self, entry: WebhookInbox) -> str | None:
+    def content_text(self, entry: WebhookInbox) -> str:
         """Return what the envelope held, if there was one."""
         content = self._kept(entry).content
-        return None if content is None else body_lines(content, entry.endpoint)
+        return NONE if content is None else body_lines(content, entry.endpoint)
 
     @staticmethod
     def _kept(entry: WebhookInbox) -> Kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,7 +14,11 @@ from django.utils.html import format_html
 from hookguard.privacy.shown import printable
 from hookguard_django.conf import claims_database
 
-__all__ = ["ReadOnlyAdmin", "instant", "lines_of", "user_name"]
+__all__ = ["NONE", "ReadOnlyAdmin", "instant", "lines_of", "user_name"]
+
+
+#: A fact that is missing, as Django shows an empty column. Of a method it would show "None".
+NONE: Final = "-"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 #: The year 9999, in seconds: the key of an event has no end as long as an entry of it is there.
-_FOREVER: Final = "253402300799"
+FOREVER: Final = 253402300799
 
 _EVENTS: Final = "hookguard_event"
 
@@ -81,7 +81,7 @@ _TYPES: Final = {
     "any_body": "boolean",
 }
 
-_KEY_VALUES: Final = f"VALUES (:id, :scope, :event_id, 2, :token, :fingerprint, :now, :now, {_FOREVER}, 1)"
+_KEY_VALUES: Final = f"VALUES (:id, :scope, :event_id, 2, :token, :fingerprint, :now, :now, {FOREVER}, 1)"
 _KEY_COLUMNS: Final = "(id, scope, event_id, state, token, fingerprint, claimed_at, lease_until, expires_at, attempt)"
 
 _ENTRY_COLUMNS: Final = """
@@ -121,7 +121,7 @@ NEW_KEY: Final = f"INSERT IGNORE INTO hookguard_event {_KEY_COLUMNS} {_KEY_VALUE
 
 TAKE_KEY: Final = f"""
 UPDATE hookguard_event SET fingerprint = CASE WHEN expires_at <= :now THEN :fingerprint ELSE fingerprint END,
-    state = 2, token = :token, lease_until = :now, expires_at = {_FOREVER}, reply = NULL, attempt = 1 WHERE id = :id
+    state = 2, token = :token, lease_until = :now, expires_at = {FOREVER}, reply = NULL, attempt = 1 WHERE id = :id
 """  # noqa: S608 - made of constants
 
 

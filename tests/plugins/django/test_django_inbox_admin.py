@@ -275,3 +275,25 @@ def test_a_body_of_an_endpoint_that_is_gone_is_not_shown(ran):
     page = opened(browser(superuser=True), "evt_dead")
     assert "it is unknown which values must stay hidden" in page
     assert CANARY not in page
+
+
+def test_event_with_an_entry_links_to_it(ran):
+    client = browser("view_webhookevent", "view_webhookinbox")
+    page = client.get("/admin/hookguard/webhookevent/").content.decode()
+    listed = dict(re.findall(r'field-event_id">.*?>([^<>]+)</a>.*?field-claim">(.*?)</td>', page, re.DOTALL))
+    assert "9999" not in page
+    for event in ("evt_done", "evt_dead", "evt_waiting"):
+        link, said = re.fullmatch(r'<a href="([^"]+)">([^<]+)</a>', listed[event]).groups()
+        assert said == "in the inbox"
+        assert rows(client.get(link)) == [event]
+    key = entry("evt_dead").key
+    one = client.get(f"/admin/hookguard/webhookevent/{key}/change/").content.decode()
+    assert "in the inbox" in one
+    assert "9999" not in one
+
+
+def test_events_in_the_inbox_can_be_filtered(ran):
+    client = browser("view_webhookevent")
+    for state, number in (("inbox", 4), ("2", 0), ("0", 0)):
+        page = client.get("/admin/hookguard/webhookevent/", {"state__exact": state}).content.decode()
+        assert len(re.findall(r'<th class="field-event_id">', page)) == number, state
