@@ -23,6 +23,8 @@ __all__ = ["as_data", "explain", "print_findings"]
 #: The exit status for each verdict.
 STATUS = {"genuine": 0, "explained": 1, "suspected": 1, "nothing": 3}
 
+#: The words for a verdict, where its name is not enough.
+SAID = {"nothing": "not explained"}
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
@@ -140,7 +142,8 @@ def as_data(autopsy: Autopsy, refusal: Rejected | None) -> dict[str, Any]:
 
 
 def _print(autopsy: Autopsy, verdict: str, refusal: Rejected | None, caution: str) -> None:
-    click.echo(verdict if refusal is None else f"{verdict}: {refusal.code}: {refusal}")
+    said = SAID.get(verdict, verdict)
+    click.echo(said if refusal is None else f"{said}: {refusal.code}: {refusal}")
     print_findings(autopsy)
     if caution and autopsy.findings:
         click.echo(f"  caution: {caution}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -42,20 +42,28 @@ def _as_data(found: Identified, verdict: str) -> dict[str, object]:
 
 
 def _print(found: Identified, verdict: str, caution: str) -> None:
+    """Print the findings, and then the declaration: with comments before it, so that the whole output is a module."""
+    lines = list(_lines(found, verdict, caution))
+    if found.recipe is None:
+        click.echo("\n".join(lines))
+        return
+    if found.presets:
+        lines += [f"If the sender is not {found.presets[0]}, declare a preset of your own:"]
+    click.echo("".join(f"# {line}\n" for line in lines))
+    click.echo(found.recipe.declaration(), nl=False)
+
+
+def _lines(found: Identified, verdict: str, caution: str) -> Iterator[str]:
     first, *others = found.presets[:MAX_NAMED] or ("",)
     if first:
-        click.echo(f"{verdict}: the preset {first} fits" + (f"; {', '.join(others)} sign alike" if others else ""))
+        yield f"{verdict}: the preset {first} fits" + (f"; {', '.join(others)} sign alike" if others else "")
     else:
-        click.echo(f"{verdict}: a preset of your own fits" if found.recipe else verdict)
+        yield f"{verdict}: a preset of your own fits" if found.recipe else "not explained"
     for each in found.findings:
         detail = f" ({each.detail})" if each.detail else ""
-        click.echo(f"  {each.code} ({each.kind}): {each.sentence}{detail}")
-        click.echo(f"    do this: {each.todo}")
+        yield f"  {each.code} ({each.kind}): {each.sentence}{detail}"
+        yield f"    do this: {each.todo}"
     if caution and found.findings:
-        click.echo(f"  caution: {caution}")
+        yield f"  caution: {caution}"
     left = "" if found.finished else "; a bound was reached: --deep searches longer"
-    click.echo(f"  {found.calls} hypotheses tried in {found.seconds * 1000:.0f} ms{left}")
-    if found.recipe is not None:
-        if first:
-            click.echo(f"\nIf the sender is not {first}, declare a preset of your own:")
-        click.echo(f"\n{found.recipe.declaration()}", nl=False)
+    yield f"  {found.calls} hypotheses tried in {found.seconds * 1000:.0f} ms{left}"

@@ -231,7 +231,7 @@ def test_unknown_sender_is_named_and_declared(identified):
     result = identified(signed("dropbox"))
     assert result.exit_code == 0
     first, *_ = result.output.splitlines()
-    assert first == "genuine: the preset dropbox fits"
+    assert first == "# genuine: the preset dropbox fits"
     assert "If the sender is not dropbox, declare a preset of your own:" in result.output
     assert "SENDER = Preset(" in result.output
 
@@ -243,9 +243,21 @@ def test_unknown_sender_with_a_changed_body_exits_with_1(identified):
     assert "body_whitespace_added (proved)" in result.output
 
 
+def test_output_for_an_unknown_sender_is_a_module(identified):
+    names = {}
+    exec(identified(signed("dropbox")).output, names)
+    assert names["SENDER"].name == "sender"
+
+
+def test_delivery_without_a_cause_is_not_explained(run):
+    result = run(dump_delivery(presets.STRIPE.sign(BODY, "whsec_T3N9TqR90Mwf9PQxLPlbZnVyrfOcEYbI")).encode())
+    assert result.exit_code == 3
+    assert result.output.startswith("not explained: signature_mismatch: ")
+
+
 def test_unknown_sender_with_another_secret_exits_with_3(identified):
     result = identified(presets.GITHUB.sign(BODY, "another-secret-000000000"))
-    assert (result.exit_code, result.output.splitlines()[0]) == (3, "nothing")
+    assert (result.exit_code, result.output.splitlines()[0]) == (3, "not explained")
     assert "no_match" in result.output
 
 
