@@ -205,6 +205,8 @@ class Shipping:
             self._failed(name, rest)
             return Shipped("failed", "not_reached", f"{name} was not reached: {_described(error)}")
         if sent.accepted:
+            if rest.begun:
+                _log.info("target %r takes events again", name, extra=self._facts(name, "target_awake"))
             rest.succeeded()
             return Shipped("sent", status=sent.status)
         told = _seconds(sent.retry_after)

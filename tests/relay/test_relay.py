@@ -1,6 +1,7 @@
 """The relay: what reaches which target, and what follows from its answer. With real servers, and a real worker."""
 
 import importlib
+import logging
 import time
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -364,6 +365,21 @@ def test_target_that_keeps_failing_rests(shop, one, two, caplog):
         assert until(lambda: len(two.seen) == 12)  # the worker has looked for each of them
     assert len(one.seen) == rest.FAILURES
     assert sum(each.lane.part == "billing" and each.attempt == 0 for each in made.inbox.find(limit=100)) == 12 - rest.FAILURES
+
+
+def test_target_that_takes_events_again_is_logged_once(shop, one, monkeypatch, caplog):
+    monkeypatch.setattr(rest, "FIRST", 0.05)
+    caplog.set_level(logging.INFO, "hookguard.relay")
+    one.usual = 500
+    made = shop({"billing": to(one)}, inbox={"first": 0.05})
+    with made.working(at_once=1):
+        for number in range(rest.FAILURES):
+            made.deliver(number)
+        assert until(lambda: "rests for" in caplog.text)
+        one.usual = 200
+        assert until(lambda: len(made.of("handled")) == rest.FAILURES)
+    lines = [record for record in caplog.records if record.getMessage() == "target 'billing' takes events again"]
+    assert [(record.levelname, record.target) for record in lines] == [("INFO", "billing")]
 
 
 def test_target_that_is_down_costs_few_attempts(shop, one, monkeypatch):
