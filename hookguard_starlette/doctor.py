@@ -61,6 +61,7 @@ def describe(app: Any, guards: Guards[AsyncGuard]) -> Application:
         debug=bool(getattr(inner, "debug", False)),
         slash_redirects=bool(getattr(getattr(inner, "router", None), "redirect_slashes", False)),
         finders=(
+            Finder(("C2",), lambda _: () if _has_ours(layers) else _unsettled(own or (), guards)),
             Finder(("U2",), lambda application: _https_redirects(layers, application)),
             Finder(("U3",), lambda _: _dead_paths(layers, own)),
             Finder(("W1",), lambda _: _body_readers(layers)),
@@ -129,12 +130,54 @@ def _guards_of(route: Any) -> Iterator[Endpoint]:
     for app in wrapped_apps(getattr(route, "app", None)):
         if isinstance(app, WebhookMiddleware) and app._guard is not None:
             yield app._guard.endpoint
+    for call in _calls(route):
+        if (guard := getattr(call, "webhook_guard", None)) is not None:
+            yield guard.endpoint
+
+
+def _calls(route: Any) -> Iterator[Any]:
+    """Yield the functions that FastAPI calls for a route: its dependencies, and theirs."""
     left = [getattr(route, "dependant", None)]
     while left:
         if (dependant := left.pop()) is not None:
             left += dependant.dependencies
-            if (guard := getattr(dependant.call, "webhook_guard", None)) is not None:
-                yield guard.endpoint
+            yield dependant.call
+
+
+def _has_ours(layers: list[_Layer]) -> bool:
+    return any(layer.kind is WebhookMiddleware for layer in layers)
+
+
+def _unsettled(
+    routes: Iterable[Any], guards: Guards[AsyncGuard], prefix: str = "", around: tuple[Any, ...] = ()
+) -> Iterator[Remark]:
+    """Yield a remark on each route that takes its event from a dependency, and that no guard settles."""
+    for route in routes:
+        path = prefix + (getattr(route, "path", None) or "")
+        if hasattr(route, "webhook_guard") or _has_ours(_layers(getattr(route, "app", None), guards)[0]):
+            continue
+        if (included := getattr(route, "original_router", None)) is not None:
+            context = getattr(route, "include_context", None)
+            asked = tuple(each.dependency for each in getattr(context, "dependencies", ()))
+            yield from _unsettled(included.routes, guards, prefix + getattr(context, "prefix", ""), around + asked)
+        elif inner := getattr(route, "routes", None):
+            yield from _unsettled(inner, guards, path, around)
+        else:
+            calls = [*around, *_calls(route)]
+            if endpoints := [
+                guard.endpoint.name for call in calls if (guard := getattr(call, "webhook_guard", None)) is not None
+            ]:
+                yield Remark(
+                    "C2",
+                    f"hooks.event({endpoints[0]!r}) guards the route {path}, and the middleware that it needs is missing",
+                    "Write app.add_middleware(hooks.Middleware)",
+                )
+            elif any(getattr(call, "takes_current_event", False) for call in calls):
+                yield Remark(
+                    "C2",
+                    f"the route {path} takes CurrentEvent, and no guard stands before it",
+                    "Put the route on an APIRouter(route_class=hooks.route_class(name)), or name its path in hooks.Middleware",
+                )
 
 
 def _dependencies(depends: Iterable[Any]) -> Iterator[Endpoint]:

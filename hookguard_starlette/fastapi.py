@@ -35,6 +35,8 @@ async def _event() -> Event:
     return get_current_webhook()
 
 
+_event.takes_current_event = True  # type: ignore[attr-defined]  # for the doctor, which does not import FastAPI
+
 #: The event, in a handler that a route class or a middleware guards.
 CurrentEvent = Annotated[Event, Depends(_event)]
 

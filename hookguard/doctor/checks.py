@@ -38,9 +38,9 @@ CHECKS: Final = (
         "C2",
         "error",
         "routes",
-        "a guarded view names an endpoint of the settings, and the store can serve it",
+        "a guarded view names an endpoint of the settings, the store can serve it, and the middleware that it needs is there",
         "500 at the first delivery",
-        "Name an endpoint of the settings, or write the view in the way that the sentence names.",
+        "Name an endpoint of the settings, or do what the sentence names.",
     ),
     Check(
         "S1",

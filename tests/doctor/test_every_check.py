@@ -26,7 +26,7 @@ from django.http import HttpResponse
 from django.urls import path
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from hookguard import Claim, ClaimStatus, MemoryStore, Preset, Secret, SQLiteStore, presets
+from hookguard import Claim, ClaimStatus, Endpoint, MemoryStore, Preset, Secret, SQLiteStore, Verifier, presets
 from hookguard.doctor import CHECKS
 from hookguard.facts import Fact
 from hookguard.schemes.jws import KeySet
@@ -273,7 +273,7 @@ def stored(state):
     """An app whose inbox holds an event for two minutes, or a dead one."""
 
     def make(place):
-        from hookguard import Endpoint, Guard, Verifier
+        from hookguard import Guard
 
         theirs = secret()
         store = SQLiteStore(place.file)
@@ -353,6 +353,38 @@ def _protects(*methods):
     return make
 
 
+def _event_app(hooks):
+    from fastapi import APIRouter, Depends, FastAPI
+
+    app, router = FastAPI(), APIRouter()
+    router.add_api_route("/hook", lambda: None, methods=["POST"])
+    app.include_router(router, dependencies=[Depends(hooks.event(Endpoint(Verifier("github", [SAME]))))])
+    return app
+
+
+def _includes_event(app, hooks):
+    app.router.routes += _event_app(hooks).routes
+
+
+def _mounts_event(app, hooks):
+    app.mount("/m", _event_app(hooks))
+
+
+def _mounts_event_settled(app, hooks):
+    inner = _event_app(hooks)
+    inner.add_middleware(hooks.Middleware)
+    app.mount("/m", inner)
+
+
+def _takes_current_event(app, hooks):
+    from hookguard_starlette.fastapi import CurrentEvent
+
+    def hook(event: CurrentEvent):
+        return None
+
+    app.add_api_route("/current", hook, methods=["POST"])
+
+
 def twilio(url, **more):
     return {"twilio": endpoint(public_url=url, **more)}
 
@@ -383,6 +415,10 @@ CASES = {
             lambda place: django_project(None, path("hook", webhook("github")(_awaited)), hooks={"store": ORMTransactionStore()}),
             django(),
         ),
+        (asgi(middleware=False), asgi(middleware=True)),
+        (asgi(middleware=False, make=_includes_event), asgi(make=_includes_event)),
+        (asgi(middleware=False, make=_mounts_event), asgi({}, middleware=False, make=_mounts_event_settled)),
+        (asgi({}, middleware=False, make=_takes_current_event), asgi(make=_takes_current_event)),
     ],
     "S1": [
         (whole({"github": {"secrets": ["Tr0ub4dor&3"]}}), SOUND),

@@ -44,7 +44,7 @@ def flask_app(folder, endpoints=None, *, routes=("github", "stripe"), make=None,
     return examined(hooks.describe(app), stages)
 
 
-def fastapi_app(folder, endpoints=None, *, make=None, store=None, paths=None, **shared):
+def fastapi_app(folder, endpoints=None, *, make=None, store=None, paths=None, middleware=True, **shared):
     """A FastAPI app with a route for each endpoint: the first by a dependency, the others by a route class."""
     from fastapi import APIRouter, Depends, FastAPI
 
@@ -63,7 +63,8 @@ def fastapi_app(folder, endpoints=None, *, make=None, store=None, paths=None, **
             router = APIRouter(route_class=hooks.route_class(name), prefix="/hooks")
             router.add_api_route(f"/{name}", lambda: None, methods=["POST"])
             app.include_router(router)
-    app.add_middleware(hooks.Middleware, **({"paths": paths} if paths else {}))
+    if middleware:
+        app.add_middleware(hooks.Middleware, **({"paths": paths} if paths else {}))
     if make is not None:
         make(app, hooks)
     return examined(hooks.describe(app))
