@@ -18,6 +18,7 @@ from hookguard.preset import Preset
 from hookguard.privacy.shown import shown_url
 from hookguard.record import hides_arguments
 from hookguard.relay.queue_urls import read_route, read_subject
+from hookguard.sender.addresses import is_address, may_connect
 from hookguard.sender.connection import Reach, read_url
 from hookguard.sender.message import Signer
 from hookguard.setting_names import known_settings
@@ -131,11 +132,20 @@ def _check_url(url: object, reach: Reach) -> None:
     if importlib.util.find_spec(package) is None:
         raise ConfigurationError(f"{scheme}:// needs the package {package}: pip install 'hookguard-webhooks[{extra}]'")
     if scheme in ("https", "http"):
-        read_url(url, reach)
+        _check_address(read_url(url, reach).host, reach)
     elif extra == "nats":
         read_subject(cast("str", url))
     else:
         read_route(cast("str", url))
+
+
+def _check_address(host: str, reach: Reach) -> None:
+    """Raise ConfigurationError for an address in the URL to which no connection would be made; a proxy checks for itself."""
+    name = host.rstrip(".").lower()
+    local = name == "localhost" or name.endswith(".localhost")
+    addresses = ("127.0.0.1", "::1") if local else (name,) if is_address(name) else ()
+    if reach.proxy is None and addresses and not any(may_connect(each, reach.allow_networks) for each in addresses):
+        raise ConfigurationError(f"the address {host} in url is not public: set allow_networks if that is meant")
 
 
 @dataclass(frozen=True, kw_only=True)

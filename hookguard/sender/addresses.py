@@ -11,7 +11,7 @@ from typing import Final, Union
 
 from hookguard.networks import Networks
 
-__all__ = ["is_public", "may_connect"]
+__all__ = ["is_address", "is_public", "may_connect"]
 
 _Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
@@ -52,6 +52,15 @@ _NOT_PUBLIC_6: Final = tuple(
 
 #: An address in here is another spelling of the IPv4 address in its last 32 bits, which a translator connects to.
 _TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_address(host: str) -> bool:
+    """Whether a host in a URL is an address, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import socket
 import time
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -345,8 +346,11 @@ def test_event_waits_while_no_secret_is_valid(shop, one):
     assert "no secret is valid now" in made.of("failed")[0].reason
 
 
-def test_target_on_a_private_address_gets_nothing(shop, one):
-    made = shop({"billing": to(one, allow_networks=["10.0.0.0/8"])})
+def test_target_whose_name_has_a_private_address_gets_nothing(shop, one, monkeypatch):
+    found = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: found("127.0.0.1", *rest, **more))
+    url = one.url.replace("127.0.0.1", "billing.example")
+    made = shop({"billing": to(one, url=url, allow_networks=["10.0.0.0/8"])})
     made.deliver(1)
     made.work(lambda: made.of("failed"))
     assert one.seen == []

@@ -79,6 +79,11 @@ def test_dotted_paths_are_imported():
         (with_target(proxy="http://shop:canary/1@proxy.example"), "proxy is not a URL"),
         (with_target(proxy="http://shop:1@/"), "proxy is not a URL"),
         (with_target(allow_networks=["everything"]), "not a network"),
+        (with_target(url="http://127.0.0.1:8302/hooks", allow_http=True), "127.0.0.1 in url is not public: set allow_networks"),
+        (with_target(url="https://[::1]/hooks"), "not public"),
+        (with_target(url="https://169.254.169.254/hooks"), "not public"),
+        (with_target(url="https://LocalHost./hooks"), "not public"),
+        (with_target(url="https://10.20.1.2/hooks", allow_networks=["10.21.0.0/16"]), "not public"),
         (with_target(tpyes=[]), "did you mean 'types'"),
         ({"targets": {"a": {"to": object()}}}, "no coroutine method send"),
         ({"targets": {"a": {"to": "relays.nothing"}}}, "cannot import"),
@@ -88,6 +93,20 @@ def test_mistake_is_found(relay, says):
     with pytest.raises(ConfigurationError, match=says) as caught:
         endpoint(relay)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"url": "https://10.20.1.2/hooks", "allow_networks": ["10.20.0.0/16"]},
+        {"url": "https://10.20.1.2/hooks", "proxy": "http://proxy.example:3128"},
+        {"url": "https://localhost/hooks", "allow_networks": ["127.0.0.0/8"]},
+        {"url": "https://93.184.216.34/hooks"},
+        {"url": "https://erp.internal.example/hooks"},
+    ],
+)
+def test_address_that_may_be_connected_to_is_no_mistake(settings):
+    assert endpoint(with_target(**settings)).relay.targets
 
 
 def test_coroutine_function_cannot_spread():
