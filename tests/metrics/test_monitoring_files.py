@@ -153,7 +153,7 @@ def test_every_alert_has_a_case_and_a_first_question():
 
 
 def test_a_rule_that_is_broken_fails_its_case(tmp_path):
-    (tmp_path / "rules.yml").write_text(RULES.read_text("utf-8").replace('outcome="dead"', 'outcome="done"'), "utf-8")
+    (tmp_path / "rules.yml").write_text(RULES.read_text("utf-8").replace('state="dead"', 'state="done"'), "utf-8")
     cases = UNIT_TESTS.read_text("utf-8").replace("../../docs/monitoring/hookguard.rules.yml", "rules.yml")
     (tmp_path / "cases.yml").write_text(cases, "utf-8")
     status, said = promtool("test", "rules", str(tmp_path / "cases.yml"))
