@@ -11,6 +11,7 @@ import click
 from hookguard.cli.doctor_options import doctor_options, show_findings
 from hookguard.cli.inputs import example, with_working_directory
 from hookguard.cli.naming import describe
+from hookguard.stores.creation import creating_nothing
 
 __all__ = ["doctor"]
 
@@ -28,7 +29,7 @@ def doctor(application: str, hooks: str | None, **options: Any) -> None:
     with_working_directory()
     # The findings include the warnings and log lines of an application that starts.
     logging.getLogger("hookguard").addHandler(logging.NullHandler())
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), creating_nothing():
         warnings.simplefilter("ignore", UserWarning)
         found = describe(application, hooks, "command is manage.py hookguard_doctor")
     show_findings(found, **options)

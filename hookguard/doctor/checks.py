@@ -243,21 +243,9 @@ CHECKS: Final = (
         "Choose another store if these guarantees are not enough.",
     ),
     Check(
-        "M1",
-        "error",
-        "store",
-        "the store answers",
-        "every delivery is answered 503",
-        "Start the store, or correct its address.",
+        "M1", "error", "store", "the store answers", "every delivery is answered 503", "Start the store, or correct its address."
     ),
-    Check(
-        "M2",
-        "error",
-        "store",
-        "the store has its table",
-        "every delivery is answered 503",
-        "Run the migration.",
-    ),
+    Check("M2", "error", "store", "the store has its table", "every delivery is answered 503", "Run the migration."),
     Check(
         "M3",
         "error",
@@ -305,6 +293,14 @@ CHECKS: Final = (
         "expired events are deleted",
         "the table grows, and claims become slow",
         "Purge expired events regularly.",
+    ),
+    Check(
+        "M9",
+        "warning",
+        "store",
+        "the store has the table of recorded deliveries, where evidence is set",
+        "deliveries are handled, and their records are lost",
+        "Run the migration.",
     ),
     Check(
         "I1",

@@ -19,6 +19,7 @@ from hookguard.inbox.overdue import WAITS, find_overdue
 from hookguard.process.server import declared_workers
 from hookguard.remarks import Remark
 from hookguard.store import AsyncStore, Store
+from hookguard.stores.creation import NotYetCreated, creating_nothing
 from hookguard.stores.fitness import Problem, check_claims, check_fitness, describe
 
 __all__ = ["STORE_FINDERS"]
@@ -61,7 +62,7 @@ def _answers(application: Application) -> list[Remark]:
     store = application.store
     if store is None or not application.every_endpoint():
         return []
-    with application.around():
+    with application.around(), creating_nothing():
         if inspect.iscoroutinefunction(store.claim):
             return asyncio.run(_ask(application, cast("AsyncStore", store)))
         run = asyncio.to_thread if application.ends else call_inline
@@ -80,6 +81,9 @@ async def _ask(application: Application, store: AsyncStore) -> list[Remark]:
                 await check_claims(store)
             if inbox is not None:
                 found += await _ask_inbox(application, inbox)
+        except NotYetCreated as missing:
+            later = f"{application.store!r}: {missing}, which the application creates when it starts"
+            found.append(Remark("M2", later, level="info"))
         except MissingTable as missing:
             found.append(Remark("M2", f"{application.store!r}: {missing}", application.migration))
         except (StoreUnavailable, OSError) as error:
@@ -121,5 +125,5 @@ STORE_FINDERS: Final = (
     Finder(("M0",), _guarantees),
     Finder(("M4", "M5"), _kept),
     Finder(("C1",), _fits),
-    Finder(("M1", "M2", "M3", "M6", "M8", "T1", "I1", "I2"), _answers),
+    Finder(("M1", "M2", "M3", "M6", "M8", "M9", "T1", "I1", "I2"), _answers),
 )

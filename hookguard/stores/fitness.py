@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from hookguard.errors import MissingTable, StoreMisconfigured, StoreUnavailable
 from hookguard.store import AsyncStore, Capabilities, Checked, Claim, ClaimStatus, StoreKey
+from hookguard.stores.creation import NotYetCreated
 from hookguard.stores.statements import Statements, Steps
 
 __all__ = [
@@ -105,7 +106,9 @@ async def check_before_use(store: Any, awaited: AsyncStore) -> bool:
     try:
         problems = await check_fitness(awaited)
     except StoreUnavailable as unavailable:
-        if isinstance(unavailable, MissingTable):
+        if isinstance(unavailable, NotYetCreated):
+            pass  # the doctor reports it
+        elif isinstance(unavailable, MissingTable):
             _log.warning("%r has no table, so deliveries get 503 until it is there: %s", store, unavailable)
         else:
             _log.warning("%r does not answer, so deliveries get 503 until it does: %s", store, unavailable)

@@ -321,6 +321,21 @@ def backlog(expired):
     return make
 
 
+def records(*, table):
+    """An app whose deliveries are recorded in a database of SQLAlchemy's, with or without the table."""
+
+    def make(place):
+        from sqlalchemy import create_engine
+
+        from hookguard.stores.sql import SQLStore, create_table
+
+        engine = create_engine(f"sqlite:///{place.file}")
+        create_table(engine, evidence=table)
+        return flask_app(place.folder, {"github": endpoint(evidence=True)}, store=SQLStore(engine))
+
+    return make
+
+
 def workers(number, store=None):
     def make(place):
         place.patch.setenv("WEB_CONCURRENCY", str(number))
@@ -616,6 +631,7 @@ CASES = {
         )
     ],
     "M8": [(backlog(0), backlog(1))],
+    "M9": [(records(table=False), records(table=True))],
     "I1": [(stored("late"), stored("fresh"))],
     "I2": [(stored("dead"), stored("fresh"))],
     "R1": [

@@ -105,7 +105,7 @@ def test_mistake_is_found(relay, says):
         {"url": "https://erp.internal.example/hooks"},
     ],
 )
-def test_address_that_may_be_connected_to_is_no_mistake(settings):
+def test_address_that_may_be_connected_to_is_valid(settings):
     assert endpoint(with_target(**settings)).relay.targets
 
 

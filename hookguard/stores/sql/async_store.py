@@ -13,7 +13,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from hookguard.errors import ConfigurationError, MissingTable, StoreUnavailable
 from hookguard.store import Claim, ClaimStatus, StoreKey
-from hookguard.stores.sql.database_check import check_sql_database
+from hookguard.stores.creation import may_create
+from hookguard.stores.sql.database_check import Needed, check_sql_database
 from hookguard.stores.sql.deadline import in_time
 from hookguard.stores.sql.engines import engine_options, follow_file, full_url, shown_database, telling
 from hookguard.stores.sql.execute import (
@@ -169,12 +170,14 @@ class AsyncSQLStore:
 
     async def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""
-        if self.creates:
+        if self.creates and may_create():
             await self.purge(limit=1)  # which creates the table if it is missing
             if self._inbox is not None:
                 await self._inbox.find(limit=1)  # likewise
-        inbox = None if self._inbox is None else self._inbox.table
-        found: list[str] = await self._run(lambda connection: check_sql_database(connection, self._steps, inbox))
+        # Records have a store of their own, which creates their table with the first one.
+        recorded = self._evidence is not None and not (self.creates and may_create())
+        needed = Needed(inbox=self._inbox is not None, evidence=recorded, created=self.creates)
+        found: list[str] = await self._run(lambda connection: check_sql_database(connection, self._steps, needed))
         return found
 
     async def create_table(self) -> None:
@@ -197,7 +200,7 @@ class AsyncSQLStore:
             try:
                 return await self._once(work)
             except Exception as error:
-                if self.creates and no_table(error):
+                if self.creates and may_create() and no_table(error):
                     await self.create_table()
                 elif not succeeds_again(error):
                     raise

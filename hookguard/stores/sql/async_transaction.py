@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, StoreKey
+from hookguard.stores.sql.database_check import Needed
 from hookguard.stores.sql.deadline import in_time
 from hookguard.stores.sql.execute import unavailable
 from hookguard.stores.sql.running import Running, Transactions
@@ -120,8 +121,8 @@ class AsyncSQLTransactionStore:
 
     async def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""
-        inbox = self._inbox is not None
-        return await self._in_time(self._sessions(), lambda plain: self._work.check(plain, inbox=inbox))
+        needed = Needed(inbox=self._inbox is not None)
+        return await self._in_time(self._sessions(), lambda plain: self._work.check(plain, needed))
 
     async def create_table(self) -> None:
         """Create the table unless it exists, and the inbox's if this store has one. Raises MissingTable."""

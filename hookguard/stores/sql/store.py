@@ -15,8 +15,9 @@ from sqlalchemy.engine import URL, Connection, Engine
 
 from hookguard.errors import ConfigurationError, MissingTable, StoreUnavailable
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
+from hookguard.stores.creation import may_create
 from hookguard.stores.deadline import Within
-from hookguard.stores.sql.database_check import check_evidence, check_sql_database
+from hookguard.stores.sql.database_check import Needed, check_sql_database
 from hookguard.stores.sql.deadline import Bounded, connects_in_time
 from hookguard.stores.sql.engines import engine_options, follow_file, full_url, leave_to_parent, shown_database, telling
 from hookguard.stores.sql.execute import (
@@ -176,13 +177,15 @@ class SQLStore:
         Raises MissingTable until a migration has created the table, StoreUnavailable if the database cannot be reached,
         and StoreMisconfigured if it must not be used as it is.
         """
-        if self.creates:
+        if self.creates and may_create():
             self.purge(limit=1)  # which creates the table if it is missing
             if self._inbox is not None:
                 self._inbox.find(limit=1)  # likewise
-        inbox = None if self._inbox is None else self._inbox.table
-        found: list[str] = self._run(lambda connection: check_sql_database(connection, self._steps, inbox))
-        return found if self._evidence is None else [*found, *check_evidence(self._evidence)]
+            if self._evidence is not None:
+                self._evidence.find(limit=1)  # likewise
+        needed = Needed(inbox=self._inbox is not None, evidence=self._evidence is not None, created=self.creates)
+        found: list[str] = self._run(lambda connection: check_sql_database(connection, self._steps, needed))
+        return found
 
     def create_table(self) -> None:
         """Create the table unless it exists, and those of the inbox and records if the store has them. Raises MissingTable."""
@@ -211,7 +214,7 @@ class SQLStore:
                 try:
                     return self._once(work, ends)
                 except Exception as error:
-                    if self.creates and no_table(error):
+                    if self.creates and may_create() and no_table(error):
                         self.create_table()
                     elif not succeeds_again(error) or time.monotonic() >= ends:
                         raise

@@ -34,7 +34,7 @@ from hookguard.stores.evidence_sql import evidence_table_name
 from hookguard.stores.inbox_server_sql import inbox_table_name
 from hookguard.stores.sql.delivery_table import delivery_table
 
-__all__ = ["check_inbox_table", "check_table", "create_table", "event_table", "inbox_table"]
+__all__ = ["check_delivery_table", "check_inbox_table", "check_table", "create_table", "event_table", "inbox_table"]
 
 _MYSQL = ("mysql", "mariadb")
 
@@ -152,12 +152,15 @@ def _create(bind: Engine | Connection, metadata: MetaData, table: Table) -> None
             ) from error
 
 
-def check_table(connection: Connection, name: str) -> None:
-    """Raise MissingTable if a migration has yet to create the table or a column, and StoreMisconfigured for a wrong table."""
+def check_table(connection: Connection, name: str, call: str) -> None:
+    """Raise MissingTable if a migration has yet to create the table or a column, and StoreMisconfigured for a wrong table.
+
+    ``call`` creates every table of the store.
+    """
     table = event_table(MetaData(), name)
     found = inspect(connection)
     if not found.has_table(table.name, schema=table.schema):
-        raise MissingTable(f"there is no table {name!r}: create it with create_table(engine), or by your migration")
+        raise MissingTable(f"there is no table {name!r}: create it with {call}, or by your migration")
     there = {column["name"] for column in found.get_columns(table.name, schema=table.schema)}
     wrong = []
     if found.get_pk_constraint(table.name, schema=table.schema)["constrained_columns"] != ["id"]:
@@ -174,12 +177,12 @@ def check_table(connection: Connection, name: str) -> None:
         raise StoreMisconfigured("; ".join(wrong))
 
 
-def check_inbox_table(connection: Connection, name: str) -> None:
+def check_inbox_table(connection: Connection, name: str, call: str) -> None:
     """Raise MissingTable if a migration has yet to create the inbox's table, StoreMisconfigured for a wrong one."""
     table = inbox_table(MetaData(), name)
     found = inspect(connection)
     if not found.has_table(table.name, schema=table.schema):
-        raise MissingTable(f"there is no table {name!r}: create it with create_table(engine, inbox=True), or by your migration")
+        raise MissingTable(f"there is no table {name!r}: create it with {call}, or by your migration")
     there = {column["name"] for column in found.get_columns(table.name, schema=table.schema)}
     if missing := [column.name for column in table.columns if column.name not in there]:
         raise MissingTable(
@@ -200,3 +203,15 @@ def check_inbox_table(connection: Connection, name: str) -> None:
             raise MissingTable(
                 f"{name!r} has no index on {', '.join(columns)}, so workers read all of it: create one as inbox_table() has it"
             )
+
+
+def check_delivery_table(connection: Connection, name: str, call: str) -> str | None:
+    """Return what is missing of the table of recorded deliveries; None if nothing is. Deliveries are handled without it."""
+    table = delivery_table(MetaData(), name)
+    found = inspect(connection)
+    if not found.has_table(table.name, schema=table.schema):
+        return f"there is no table {name!r}: create it with {call}, or by your migration"
+    there = {column["name"] for column in found.get_columns(table.name, schema=table.schema)}
+    if missing := [column.name for column in table.columns if column.name not in there]:
+        return f"the table {name!r} has no column {', '.join(missing)}: run your migration, or create it from delivery_table()"
+    return None

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from hookguard.errors import ConfigurationError, StoreUnavailable
 from hookguard.store import Capabilities, Claim, StoreKey
+from hookguard.stores.sql.database_check import Needed
 from hookguard.stores.sql.running import Transactions
 from hookguard.stores.sql.store import PURGE_BATCH, PURGE_EVERY, SQLStore
 from hookguard.stores.sql.work import Work
@@ -132,7 +133,8 @@ class SQLTransactionStore:
 
     def check(self) -> list[str]:
         """Check the table, a claim, and the clocks; return remarks."""
-        return self._work.check(self._sessions(), inbox=self._inbox is not None)
+        needed = Needed(inbox=self._inbox is not None, evidence=self._evidence is not None)
+        return self._work.check(self._sessions(), needed)
 
     def create_table(self) -> None:
         """Create the table unless it exists, and the inbox's if this store has one. Raises MissingTable."""

@@ -23,8 +23,7 @@ from hookguard.errors import (
 )
 from hookguard.process.locks import Lock
 from hookguard.store import Capabilities, Claim, ClaimStatus, StoreKey
-from hookguard.stores.inbox_server_sql import inbox_table_name
-from hookguard.stores.sql.database_check import check_sql_database
+from hookguard.stores.sql.database_check import Needed, check_sql_database
 from hookguard.stores.sql.deadline import Bounded
 from hookguard.stores.sql.engines import leave_to_parent, shown_database
 from hookguard.stores.sql.execute import (
@@ -248,10 +247,9 @@ class Work:
                 return bool(self._aside(session, lambda connection, steps: forget(connection, steps, entries.steps)))
         return bool(self._aside(session, lambda connection, steps: forget(connection, steps, lambda: steps.forget(key))))
 
-    def check(self, session: Session, *, inbox: bool) -> list[str]:
-        """Check the table and the server, in a transaction of its own."""
-        name = inbox_table_name(self.table) if inbox else None
-        found: list[str] = self._aside(session, lambda connection, steps: check_sql_database(connection, steps, name))
+    def check(self, session: Session, needed: Needed) -> list[str]:
+        """Check the tables and the server, in a transaction of its own."""
+        found: list[str] = self._aside(session, lambda connection, steps: check_sql_database(connection, steps, needed))
         return found
 
     def entries(self, engine: Engine) -> ServerInbox:

@@ -7,12 +7,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 from weakref import WeakSet, finalize
 
 from hookguard.errors import ConfigurationError, StoreMisconfigured, StoreUnavailable
 from hookguard.process.locks import Lock
+from hookguard.stores.creation import NotYetCreated, may_create
 from hookguard.stores.sqlite.file import FileWatch, make_private
 
 __all__ = ["Database", "Opened", "columns_of", "is_busy"]
@@ -92,7 +94,8 @@ class Database:
 
     def try_out(self) -> None:
         """Open and close the file. Raises StoreMisconfigured if it cannot be used, StoreUnavailable if it is locked."""
-        self._connect().connection.close()
+        with suppress(NotYetCreated):
+            self._connect().connection.close()
 
     def here(self) -> Opened:
         """Return this process's connection; StoreUnavailable if the file cannot be opened."""
@@ -162,6 +165,8 @@ class Database:
         while True:
             try:
                 return self._connect_once(max(ends - time.monotonic(), 0))
+            except NotYetCreated:
+                raise
             except StoreUnavailable:
                 # SQLite itself waits for no other process that makes the file a WAL file, as when several workers start together.
                 if time.monotonic() > ends:
@@ -169,6 +174,8 @@ class Database:
             time.sleep(PAUSE)
 
     def _connect_once(self, timeout: float) -> Opened:
+        if not may_create() and not self.path.exists() and os.access(self.path.parent, os.W_OK | os.X_OK):
+            raise NotYetCreated(f"there is no file {self.path}")
         make_private(self.path)
         try:
             connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -177,7 +184,10 @@ class Database:
         try:
             # Checked before anything is changed, so that another program's file stays as it is.
             for table, columns in self._tables.items():
-                if columns_of(connection, table) not in ({}, columns):
+                there = columns_of(connection, table)
+                if not there and not may_create():
+                    raise NotYetCreated(f"{self.path} has no table {table}")
+                if there not in ({}, columns):
                     raise StoreMisconfigured(
                         f"{self.path} has a table {table} with other columns than this store's: give this store a file of its own"
                     )

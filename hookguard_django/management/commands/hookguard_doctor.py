@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from hookguard.doctor.examine import OFFLINE, examine
 from hookguard.doctor.report import as_json, exit_status, lines
+from hookguard.stores.creation import creating_nothing
 from hookguard_django.doctor import describe
 
 __all__ = ["Command"]
@@ -30,8 +31,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command."""
-        project = describe()
-        findings = examine(project, (*OFFLINE, "online") if options["online"] else OFFLINE)
+        with creating_nothing():
+            project = describe()
+            findings = examine(project, (*OFFLINE, "online") if options["online"] else OFFLINE)
         fails = options["fail_on"] == "warning"
         if options["json"]:
             self.stdout.write(as_json(project, findings, fail_on_warning=fails))
