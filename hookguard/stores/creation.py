@@ -14,7 +14,7 @@ _against = 0
 
 
 class NotYetCreated(MissingTable):
-    """What the store creates when its application starts is missing, and must not be created now."""
+    """A table or file is missing that the store creates when its application starts."""
 
 
 def may_create() -> bool:

@@ -21,7 +21,7 @@ __all__ = ["Needed", "check_sql_database"]
 
 
 class Needed(NamedTuple):
-    """What a store needs beside the table of events, and whether it creates its tables itself."""
+    """The parts that a store needs beside its claims, and whether it creates its tables itself."""
 
     inbox: bool = False
     evidence: bool = False
