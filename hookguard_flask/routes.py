@@ -103,10 +103,11 @@ def unreachable_challenges(app: Flask, guards: AppGuards) -> Iterator[Remark]:
             # Flask's own answer to OPTIONS comes between a blueprint and its views.
             by_flask = not isinstance(owner, Blueprint) and getattr(rule, "provide_automatic_options", False)
             for mark in marks_on(owner):
-                methods = guards.endpoint(mark.endpoint).methods
-                if missing := methods - (taken - {"OPTIONS"} if by_flask else taken):
+                endpoint = guards.endpoint(mark.endpoint)
+                reached = taken - {"OPTIONS"} if by_flask else taken
+                if missing := endpoint.methods - reached:
                     advice = " and provide_automatic_options=False" if "OPTIONS" in missing else ""
-                    yield missing_methods(rule.rule, missing, methods, advice)
+                    yield missing_methods(rule.rule, reached, endpoint.preset.methods, endpoint.methods, advice)
 
 
 def lets_through(method: str, provider: Collection[str]) -> bool:

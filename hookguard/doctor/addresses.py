@@ -84,8 +84,9 @@ def _paths(application: Application) -> Iterator[Remark]:
 
 def _methods(application: Application) -> Iterator[Remark]:
     for route in application.routes:
-        if route.methods is not None and (missing := route.endpoint.methods - route.methods):
-            yield missing_methods(route.path, missing, route.endpoint.methods)
+        endpoint = route.endpoint
+        if route.methods is not None and not endpoint.methods <= route.methods:
+            yield missing_methods(route.path, route.methods, endpoint.preset.methods, endpoint.methods)
 
 
 def unknown_hosts(application: Application, setting: str, is_known: Callable[[str], bool]) -> Iterator[Remark]:

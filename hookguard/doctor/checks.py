@@ -183,7 +183,7 @@ CHECKS: Final = (
         "error",
         "routes",
         "a route takes every method that the provider uses",
-        "405 for the challenge, so that the URL cannot be registered",
+        "405 for every delivery, or for the challenge that registers the URL",
         "Add the methods to the route.",
     ),
     Check(

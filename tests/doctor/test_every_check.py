@@ -694,10 +694,11 @@ def _mounted(hooks, route):
     return Starlette(routes=[Route(route, view, methods=["POST"], middleware=[hooks.middleware("stripe")])])
 
 
-def _take(app, method):
+def _take(app, method, instead=None):
     for route in app.routes:
         if getattr(route, "path", "").startswith("/hooks"):
             route.methods.add(method)
+            route.methods.discard(instead)
 
 
 @pytest.fixture
@@ -756,6 +757,20 @@ def test_circle_of_asgi_middleware_is_followed_once():
     outer.app = inner = Passes(outer)
     assert list(wrapped_apps(outer)) == [outer, inner]
     assert HookGuard({"github": endpoint()}, store=MemoryStore()).describe(outer).framework == "ASGI"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (
+            asgi({"stripe": endpoint()}, make=lambda app, hooks: _take(app, "GET", "POST")),
+            "/hooks/stripe takes no POST, which every delivery uses",
+        ),
+        (asgi({"dropbox": endpoint()}), "/hooks/dropbox takes no GET, which the provider's challenge uses"),
+    ],
+)
+def test_missing_method_is_named_with_its_use(make, says, place):
+    assert says in [finding.sentence for finding in make(place) if finding.check == "W5"]
 
 
 def test_no_check_asks_a_provider_without_online(place):
