@@ -26,6 +26,16 @@ __all__ = ["SECRET_FINDERS", "texts_of"]
 #: Seconds before its last date at which a secret without a successor gets a remark.
 SOON: Final = 14 * 86400.0
 
+#: How well-known credentials begin that no provider uses for signatures.
+TOKENS: Final = (
+    (r"(?:gh[pousr]_|github_pat_)[A-Za-z0-9]", "an access token of GitHub"),
+    (r"glpat-[A-Za-z0-9_-]", "an access token of GitLab"),
+    (r"xox[abeoprs]-|xapp-[0-9]", "a token of Slack"),
+    (r"(?:AKIA|ASIA)[A-Z0-9]{16}\Z", "an access key's id of AWS"),
+    (r"sk-(?:ant|proj)-", "an API key"),
+    (r"npm_[A-Za-z0-9]{36}\Z", "an access token of npm"),
+)
+
 _NAMED = re.compile(r"(?:export )?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\s*=")
 
 
@@ -76,6 +86,10 @@ def _unfit(application: Application) -> Iterator[Remark]:
                 yield Remark("S2", f"{_about(endpoint, key)} is a placeholder of a manual, or a variable's name")
             for shape, what in preset.not_secrets:
                 if re.match(shape, shown):
+                    yield Remark("S2", f"{_about(endpoint, key)} has the shape of {what}")
+                    break
+            else:
+                if what := next((what for shape, what in TOKENS if re.match(shape, shown)), ""):
                     yield Remark("S2", f"{_about(endpoint, key)} has the shape of {what}")
             if shown.startswith("-----BEGIN "):
                 continue

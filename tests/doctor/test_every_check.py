@@ -412,6 +412,13 @@ SAME = secret()
 SOUND = whole()
 HTTPS = "https://shop.example/hooks/twilio"
 
+#: Credentials of others, put together here because a scanner of secrets would report them.
+TOKENS = [
+    start + secret()
+    for start in ("gh" + "p_x", "gh" + "o_x", "github" + "_pat_x", "gl" + "pat-", "xox" + "b-", "xapp" + "-1-", "sk" + "-ant-")
+]
+TOKENS += ["AKIA" + "X7" * 8, "npm" + "_" + "x7" * 18]
+
 #: Id: pairs of a broken application and a sound one that differs from it in one thing.
 CASES = {
     "C1": [
@@ -445,6 +452,7 @@ CASES = {
         (whole({"github": {"secrets": ["a-secret-of-your-own-choosing"]}}), SOUND),
         (whole({"stripe": {"secrets": [f"sk_live_{secret()}"]}}), whole({"stripe": {"secrets": [f"whsec_{secret()}"]}})),
         (whole({"github": {"secrets": ["${GITHUB_SECRET}"]}}), SOUND),
+        *((whole({"stripe": {"secrets": [token]}}), SOUND) for token in TOKENS),
     ],
     "S3": [
         (whole({"github": {"secrets": [f"GITHUB_SECRET={secret()}"]}}), SOUND),
