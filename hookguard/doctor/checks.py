@@ -306,7 +306,7 @@ CHECKS: Final = (
         "I1",
         "error",
         "store",
-        "a worker takes the events of the inbox",
+        "a worker takes the events of the inbox: none has been due for 60 s",
         "stored events are never handled",
         "Start hookguard work on the same store.",
     ),
