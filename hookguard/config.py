@@ -21,7 +21,6 @@ from hookguard.presets.generic import read_place
 from hookguard.privacy.secret_mistakes import is_placeholder
 from hookguard.process.locks import Lock
 from hookguard.record import hides_arguments
-from hookguard.remarks.mistakes import Mistakes
 from hookguard.remarks.silenced import read_silenced
 from hookguard.secret import Secret, SecretLike
 from hookguard.setting_names import known_settings, suggestion
@@ -102,7 +101,7 @@ class Settings:
             except ConfigurationError as error:
                 wrong.append(error)  # reported together: often several secrets are missing
         if wrong:
-            raise Mistakes(wrong)
+            raise ConfigurationError("\n".join(map(str, wrong)), mistakes=tuple(wrong))
 
     @property
     def names_store(self) -> bool:
@@ -244,7 +243,8 @@ def _endpoint_from(name: str, given: Any, shared: dict[str, Any], observers: Ite
             own["accept_secret"] = _called(own["accept_secret"], "accept_secret")
         return Endpoint(verifier, name=name, observers=observers, **own)
     except ConfigurationError as error:
-        raise error.with_reason(f"{where}: {error}") from None
+        said = str(error).removeprefix(f"endpoint {name!r}: ")  # which where has
+        raise error.with_reason(f"{where}: {said}") from None
 
 
 def _inbox(given: Mapping[Any, Any]) -> dict[str, Any]:

@@ -129,6 +129,7 @@ class ConfigurationError(HookguardError):
     """A setting is wrong; the text says which one and what to do."""
 
     check: str = "C1"  #: the id of the doctor's check that reports it
+    mistakes: tuple[ConfigurationError, ...] = ()  #: each mistake, if the text has several, one in each line
 
 
 class WeakSecretWarning(UserWarning):

@@ -132,7 +132,7 @@ def reject_routes_past_guards(app: Flask, guards: AppGuards, endpoint: str | Non
         if (named := _wrapped_by(view)) is not None:
             paths = ", ".join(rule.rule for rule in app.url_map.iter_rules(name)) or name
             raise ConfigurationError(
-                f"the route {paths} leads to {view!r} past its guard, so that forged deliveries would run it: put"
+                f"the route {paths} leads to {_dotted(view)} past its guard, so that forged deliveries would run it: put"
                 f" @hooks.guard({getattr(named, 'name', named)!r}) under the route",
                 check="U4",
             )
@@ -156,6 +156,12 @@ def watch_routes(app: Flask, guards: AppGuards) -> None:
         reject_routes_past_guards(app, guards, endpoint or view_func.__name__)  # Flask's own rule for routes without a name
 
     app.add_url_rule = add_and_check  # type: ignore[method-assign]  # Flask tells nobody of a new route
+
+
+def _dotted(view: Any) -> str:
+    """Return the name of a view for people; an object without one is shown as it is."""
+    named = next((inner for inner in _inside(view) if hasattr(inner, "__qualname__")), None)
+    return repr(view) if named is None else f"{named.__module__}.{named.__qualname__}"
 
 
 def _check_reading(app: Flask, guards: AppGuards, rules: Iterable[Rule]) -> None:

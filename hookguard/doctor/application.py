@@ -11,7 +11,6 @@ from hookguard.config import Settings
 from hookguard.endpoint import Endpoint
 from hookguard.errors import ConfigurationError
 from hookguard.remarks import Remark
-from hookguard.remarks.mistakes import Mistakes
 from hookguard.store import AsyncStore, Store
 
 __all__ = ["Application", "Finder", "Route", "remark_on", "remarks_on"]
@@ -85,5 +84,5 @@ def remark_on(error: ConfigurationError, check: str = "") -> Remark:
 
 def remarks_on(error: ConfigurationError, check: str = "") -> Iterator[Remark]:
     """Yield a remark for each mistake in a configuration error."""
-    for each in error.each if isinstance(error, Mistakes) else (error,):
+    for each in error.mistakes or (error,):
         yield remark_on(each, check)

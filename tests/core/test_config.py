@@ -20,6 +20,14 @@ def test_all_wrong_endpoints_are_reported_together():
         settings({"endpoints": given})
     lines = str(raised.value).splitlines()
     assert [line.partition(":")[0] for line in lines] == [f"HOOKS endpoint '{name}'" for name in ("stripe", "github", "strpe")]
+    assert type(raised.value) is ConfigurationError  # whose name the docs and the traceback have
+    assert len(raised.value.mistakes) == 3
+
+
+def test_endpoint_is_named_once_in_a_mistake():
+    with pytest.raises(ConfigurationError) as raised:
+        settings({"endpoints": {"stripe": {"secrets": [SECRET], "public_url": "/hooks"}}})
+    assert str(raised.value).count("stripe") == 1
 
 
 def test_names_are_presets_unless_they_say_otherwise():

@@ -1,5 +1,6 @@
 """No route leads to a guarded view past its guard."""
 
+import re
 from dataclasses import replace
 from functools import partial, wraps
 
@@ -13,7 +14,7 @@ from hookguard import ConfigurationError, InQuery, presets
 from hookguard.challenge import Echo
 from hookguard_flask import HookGuard, current_webhook
 
-PAST = "past its guard"
+PAST = r"leads to [A-Za-z_][\w.<>]* past its guard"
 
 
 def plain_decorator(view):
@@ -165,7 +166,7 @@ def test_a_route_past_a_guard_that_flask_was_not_asked_for_is_rejected_by_the_fi
     client = app.test_client()
     for _ in range(2):
         assert client.post("/hook").status_code == 500
-        assert PAST in caplog.text
+        assert re.search(PAST, caplog.text)
         caplog.clear()
 
 
