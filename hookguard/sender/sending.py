@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets as random_ids
 import time
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 __all__ = ["Accepted", "Gone", "NotAccepted", "asend_webhook", "send_webhook"]
+
+_log = logging.getLogger("hookguard.sender")
 
 #: Statuses below 500 that may be another next time.
 _PASSING = frozenset({408, 425, 429})
@@ -177,7 +180,15 @@ def need_stamina() -> Any:
         raise ConfigurationError(
             "webhooks are retried with the package stamina: pip install 'hookguard-webhooks[relay]'"
         ) from None
+    logger = logging.getLogger("stamina")
+    if _is_of_others not in logger.filters:
+        logger.addFilter(_is_of_others)
     return stamina
+
+
+def _is_of_others(record: logging.LogRecord) -> bool:
+    """Whether a line of stamina's is about another caller: ours are logged with the target and the reason."""
+    return not str(getattr(record, "stamina.caused_by", "")).startswith(f"{_Failed.__name__}(")
 
 
 async def _try(
@@ -211,6 +222,9 @@ async def _try(
         # A wait that ends after the deadline would be for nothing.
         if not isinstance(error, _Failed) or error.wait is None or time.monotonic() + error.wait >= until:
             return False
+        if number < attempts:
+            said = "attempt %d of %d to send %s to %s failed: %s; the next one comes in %.1f s"
+            _log.warning(said, number, attempts, identifier, shown_url(url), error, error.wait)
         return error.wait
 
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 import time
 from datetime import datetime, timezone
 from email.utils import format_datetime
@@ -85,6 +86,25 @@ def test_passing_failure_is_tried_again_under_the_same_id(there, status, without
     assert there.ids == [accepted.id] * 3
     for came in there.seen:
         verified(came)
+
+
+def test_each_further_attempt_is_logged_with_its_reason_and_stamina_is_quiet(there, without_waits, caplog):
+    there.answers.append(503)
+    send_webhook(there.url, BODY, SECRET, id="msg_9", **HERE)
+    (line,) = caplog.records
+    assert (line.name, line.levelno) == ("hookguard.sender", logging.WARNING)
+    said = line.getMessage()
+    assert said.startswith(f"attempt 1 of 6 to send msg_9 to {there.url}")
+    assert "failed: it answered 503; the next one comes in" in said
+    assert "invoice" not in said
+
+
+def test_lines_of_stamina_for_other_callers_stay(caplog, without_waits):
+    with pytest.raises(LookupError):
+        for attempt in stamina.retry_context(on=LookupError, attempts=2):
+            with attempt:
+                raise LookupError
+    assert "stamina" in [record.name for record in caplog.records]
 
 
 def test_each_attempt_is_signed_at_its_own_time(there):
