@@ -22,15 +22,15 @@ MAX_NAMED = 4
 
 def of_other_endpoints(case: Case) -> list[Finding]:
     """Check the delivery as the other endpoints would."""
-    for name, endpoint in list(case.known.endpoints.items())[:MAX_ENDPOINTS]:
-        for verifier in () if name == case.known.name else verifiers_of(endpoint):
+    for name, endpoint in case.known.endpoints[:MAX_ENDPOINTS]:
+        for verifier in verifiers_of(endpoint):
             scheme = verifier.preset.scheme
             keys = verifier.keys_at(case.now)
             if scheme is case.scheme or not keys or hasattr(scheme, "wants"):
                 continue
             verified = case.ask(case.delivery, keys, scheme)
             if verified is not None:
-                found = finding("other_endpoint", "proved", f"endpoint {name!r}, secret {verified[0]}")
+                found = finding("other_endpoint", "proved", f"{case.known.place(name)}, secret {verified[0]}")
                 return [found, *case.clock(verified, verifier)]
     return []
 

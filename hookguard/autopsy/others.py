@@ -87,14 +87,12 @@ def verifiers_of(verifier: object) -> list[Verifier]:
 
 
 def _of_endpoints(preset: Preset, known: Known) -> Iterator[tuple[str, str, Secret]]:
-    for name, endpoint in list(known.endpoints.items())[:MAX_ENDPOINTS]:
-        if name == known.name:
-            continue
+    for name, endpoint in known.endpoints[:MAX_ENDPOINTS]:
         for verifier in verifiers_of(endpoint):
             for key in verifier.every_key:
                 secret = key.secret if verifier.preset.scheme is preset.scheme else key_under(preset.scheme, key.secret)
                 if secret is not None:
-                    yield "other_endpoint", f"endpoint {name!r}, secret {key.name}", secret
+                    yield "other_endpoint", f"{known.place(name)}, secret {key.name}", secret
 
 
 def key_under(scheme: Scheme, secret: Secret) -> Secret | None:

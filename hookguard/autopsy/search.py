@@ -77,7 +77,7 @@ def explain(
     judge = Judge(bounds)
     finished = True
     try:
-        findings = _examined(judge, verifier, delivery, refusal, known or Known())
+        findings = _examined(judge, verifier, delivery, refusal, (known or Known()).beside(verifier))
     except BoundReached:
         findings, finished = [finding(UNFINISHED, "suspected")], False
     except Exception as error:

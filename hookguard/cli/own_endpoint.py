@@ -34,10 +34,11 @@ def own_endpoint(name: str, app: str | None, hooks: str | None, saved: Saved, *,
         endpoint = _named(name, application)
         delivery = saved.delivery._replace(url=url or _url(endpoint, saved))
         verifier = endpoint.verifier
-        others = {each.name: each.verifier for each in application.every_endpoint() if each.verifier.lookup is None}
+        every = application.every_endpoint()
+        others = [(each.name, each.verifier) for each in every if each is not endpoint and each.verifier.lookup is None]
         if verifier.lookup is not None:
             with application.around():
-                verifier, others = _of_tenant(endpoint, saved, delivery.url), {}
+                verifier, others = _of_tenant(endpoint, saved, delivery.url), []
         known = Known(name=name, endpoints=others, target=saved.target, now=at)
         return Asked(_as_of(verifier, at), saved._replace(delivery=delivery), known)
 

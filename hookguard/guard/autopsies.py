@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -45,6 +46,9 @@ SKEWS = 32
 
 #: Adds what was found, as pairs of code and kind, to the record of the delivery.
 AddFindings = Callable[[Sequence[tuple[str, str]]], None]
+
+#: The order in which endpoints were made.
+_numbers: Final = count()
 
 _EXAMINED = frozenset({
     "ambiguous_header", "missing_signature", "missing_timestamp", "truncated_body", "unknown_key", "unsupported_encoding",
@@ -122,8 +126,10 @@ def skipped() -> Mapping[str, int]:
 class Autopsies:
     """Hands the rejected deliveries of one endpoint over, and logs what is found."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, store: object = None) -> None:
         self._endpoint = endpoint
+        self._store = store
+        self._number = next(_numbers)
         self._tokens = float(BURST)
         self._filled = time.monotonic()
         self._closed_until = self._filled
@@ -135,9 +141,9 @@ class Autopsies:
         _all.add(self)
 
     @staticmethod
-    def of(endpoint: Endpoint) -> Autopsies | None:
-        """Return the autopsies of an endpoint; None if they are switched off."""
-        return Autopsies(endpoint) if endpoint.autopsy and os.environ.get("HOOKGUARD_AUTOPSY") != "0" else None
+    def of(endpoint: Endpoint, store: object = None) -> Autopsies | None:
+        """Return the autopsies of an endpoint; None if they are switched off. The endpoints of an application share a store."""
+        return Autopsies(endpoint, store) if endpoint.autopsy and os.environ.get("HOOKGUARD_AUTOPSY") != "0" else None
 
     def hand_over(
         self,
@@ -188,10 +194,9 @@ class Autopsies:
         # The secrets of a tenant are compared with those of no other.
         provider = getattr(refused.verifier, "provider", refused.verifier)
         single = getattr(provider, "tenant", None) is None
-        others = [each._endpoint for each in list(_all)] if single else []
         known = Known(
             name=self._endpoint.name,
-            endpoints={each.name: each.verifier for each in others},
+            endpoints=self._others() if single else [],
             found=refused.found,
             target=refused.delivery.target,
             recent_skews=refused.skews,
@@ -203,6 +208,12 @@ class Autopsies:
             if refused.add is not None:
                 refused.add([(each.code, each.kind) for each in autopsy.findings])
             self._report(refused.mark, autopsy)
+
+    def _others(self) -> list[tuple[str, VerifierLike]]:
+        """Return every other endpoint of this process: those of the own application first, and of each the newest first."""
+        every = sorted(_all, key=lambda each: (each._store is not self._store, -each._number))
+        found = {id(each._endpoint): each._endpoint for each in every if each._endpoint is not self._endpoint}
+        return [(each.name, each.verifier) for each in found.values()]
 
     def _report(self, mark: str, autopsy: Autopsy) -> None:
         endpoint, first = self._endpoint, autopsy.findings[0]

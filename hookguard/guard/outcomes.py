@@ -36,7 +36,7 @@ class Outcomes:
 
     def __init__(self, endpoint: Endpoint, store: object) -> None:
         self._endpoint = endpoint
-        self._autopsies = Autopsies.of(endpoint)
+        self._autopsies = Autopsies.of(endpoint, store)
         self._recorder: Recorder | None = None
         if endpoint.evidence is not None:
             from hookguard.guard.recording import recorder_of  # noqa: PLC0415 - most applications keep no records

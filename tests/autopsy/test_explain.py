@@ -103,16 +103,25 @@ def test_endpoint_whose_secrets_are_all_retired_is_explained():
 
 
 def test_other_endpoint_is_named():
-    known = {"name": "billing", "endpoints": {"billing-test": verifier(SECRET)}}
+    known = {"name": "billing", "endpoints": [("billing-test", verifier(SECRET))]}
     found = autopsy(verifier(OTHER), signed(), **known).findings
     assert [each.code for each in found] == ["other_endpoint"]
     assert "'billing-test'" in found[0].detail
 
 
+@pytest.mark.parametrize("preset", ["stripe", "github"])
+def test_endpoint_of_the_same_name_in_another_application_is_named(preset):
+    secret = "a secret of the other one"
+    endpoints = [("billing", verifier(OTHER)), ("billing", verifier(secret, preset=preset)), ("billing", verifier(OTHER))]
+    found = autopsy(verifier(), signed(preset, secret), name="billing", endpoints=endpoints).findings
+    assert [each.code for each in found] == ["other_endpoint"]
+    assert found[0].detail == "endpoint 'billing' of another application, secret #1"
+
+
 def test_endpoint_of_another_preset_is_named():
     github = verifier("a secret of github, 1", preset="github")
     delivery = signed("github", "a secret of github, 1")
-    assert causes(verifier(), delivery, name="billing", endpoints={"code": github}) == ["other_endpoint"]
+    assert causes(verifier(), delivery, name="billing", endpoints=[("code", github)]) == ["other_endpoint"]
 
 
 def test_other_preset_is_named():
@@ -138,10 +147,10 @@ def test_own_endpoint_is_not_named_as_another_one():
     behind = GatewayVerifier("stripe", [SECRET], gateway=hop, clock=lambda: NOW)
     # The gateway signs with the provider's secret. Of this endpoint too it is a secret, and no other endpoint has it.
     delivery = presets.HOOKDECK.sign(BODY, SECRET, headers=dict(signed().headers.items()))
-    for endpoints in ({"billing": behind}, {"billing": behind, "shop": verifier(OTHER)}):
+    for endpoints in ([("billing", behind)], [("billing", behind), ("shop", verifier(OTHER))]):
         found = explain(behind, delivery, known=Known(name="billing", endpoints=endpoints))
         assert "other_endpoint" not in found.codes
-    stranger = explain(behind, delivery, known=Known(name="billing", endpoints={"billing": behind, "shop": verifier()}))
+    stranger = explain(behind, delivery, known=Known(name="billing", endpoints=[("billing", behind), ("shop", verifier())]))
     assert stranger.codes == ("other_endpoint",)
     assert "'shop'" in stranger.findings[0].detail
 

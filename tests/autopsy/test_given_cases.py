@@ -62,7 +62,7 @@ def examined(data, bounds):
     )
     now = data["now"]
     verifier = verifier_of(data["verifier"], now, own)
-    endpoints = {name: verifier if each is None else verifier_of(each, now, own) for name, each in data["endpoints"].items()}
+    endpoints = [(name, verifier if each is None else verifier_of(each, now, own)) for name, each in data["endpoints"].items()]
     found = FETCHED[data["verifier"]["preset"]](data["found"]) if data["found"] else None
     delivery = Delivery(base64.b64decode(data["body"]), [tuple(pair) for pair in data["headers"]], data["method"], data["url"])
     known = Known(data["name"], endpoints, found, data["target"], tuple(data["recent_skews"]), now)

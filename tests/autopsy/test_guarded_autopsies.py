@@ -235,6 +235,31 @@ def test_broken_observer_of_autopsies_is_logged(lines):
     assert [record.levelname for record in lines()] == ["ERROR", "WARNING"]
 
 
+def test_endpoints_of_the_same_name_are_all_tried(lines):
+    others = [guard("billing", secret) for secret in ("of-the-second-application", OTHER, "of-the-third-application")]
+    run(guard("billing"), presets.STRIPE.sign(BODY, OTHER))
+    (record,) = lines()
+    assert record.codes == ("other_endpoint",)
+    assert len(others) == 3
+
+
+def test_endpoints_of_the_own_application_are_tried_first_and_the_newest_of_them():
+    store = MemoryStore()
+
+    def made(name, where):
+        return Guard(Endpoint(Verifier("stripe", [SECRET]), name=name), where)
+
+    guards = [
+        made("old", store),
+        made("other-old", MemoryStore()),
+        made("own", store),
+        made("new", store),
+        made("other", MemoryStore()),
+    ]
+    own = next(each for each in autopsies._all if each._endpoint is guards[2].endpoint)
+    assert [name for name, _ in own._others()] == ["new", "old", "other", "other-old"]
+
+
 @pytest.mark.parametrize("kind", [Guard, AsyncGuard])
 def test_reply_is_the_same_with_autopsies_and_without(kind, lines):
     deliveries = [

@@ -72,7 +72,7 @@ def verifiers():
 @given(name=st.sampled_from(NAMES), body=bodies, pairs=headers, url=urls, target=urls, method=st.text(max_size=9))
 def test_any_delivery_is_examined_within_the_bounds(name, body, pairs, url, target, method, verifiers, caplog):
     delivery = Delivery(body, Headers(pairs), method, url)
-    known = Known(name="one", endpoints=verifiers, target=target, now=NOW)
+    known = Known(name="one", endpoints=list(verifiers.items()), target=target, now=NOW)
     autopsy = explain(verifiers[name], delivery, known=known, bounds=BOUNDS)
     assert autopsy.calls <= BOUNDS.calls
     assert autopsy.findings
