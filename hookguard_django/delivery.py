@@ -19,7 +19,7 @@ from hookguard.head.target import host_of, split_target
 if TYPE_CHECKING:
     from django.core.handlers.asgi import ASGIRequest
 
-__all__ = ["LIMITED", "head_of", "receive", "reply_of", "response_of"]
+__all__ = ["LIMITED", "head_of", "mark_of", "receive", "reply_of", "response_of"]
 
 _log = logging.getLogger("hookguard.django")
 
@@ -32,7 +32,7 @@ def receive(request: HttpRequest, guard: Union[Guard, AsyncGuard]) -> Receipt | 
 
     RuntimeError when something read the body before.
     """
-    if (resumed := guard.resume(_mark(request))) is not None:
+    if (resumed := guard.resume(mark_of(request))) is not None:
         _agree(request, guard, resumed.event.headers, request.body)
         return resumed
     target = _target(request)
@@ -68,7 +68,7 @@ def receive(request: HttpRequest, guard: Union[Guard, AsyncGuard]) -> Receipt | 
     return Delivery(body, headers, method, url, remote, secure, target, root, server)
 
 
-def _mark(request: HttpRequest) -> object:
+def mark_of(request: HttpRequest) -> object:
     """Return what a worker, or somebody else, put where a worker puts its receipt."""
     return _asgi(request).scope.get(WORKER) if hasattr(request, "scope") else request.META.get(WORKER)
 

@@ -19,7 +19,7 @@ from hookguard_flask.current import set_current_webhook
 from hookguard_flask.delivery import reply_of, response_of
 from hookguard_flask.failures import status_to
 from hookguard_flask.guards import AppGuards, Named, Wrapping, guards_of
-from hookguard_flask.receiving import app_and_request, held, hold, open_receipt, read_first
+from hookguard_flask.receiving import app_and_request, held, hold, log_no_decisions, open_receipt, read_first
 from hookguard_flask.rejections import answer, rejection
 from hookguard_flask.routes import (
     Mark,
@@ -76,6 +76,7 @@ class HookGuard:
         if unreachable := next(unreachable_challenges(app, guards), None):
             raise ConfigurationError(f"{unreachable}; or initialise the extension before the view gets its route", check="W5")
         read_first(app)
+        log_no_decisions(app)
 
     def guard(self, endpoint: Named) -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Decorate a view, under the route: it runs only for a genuine, fresh event that nobody handled before.

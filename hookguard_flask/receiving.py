@@ -8,13 +8,14 @@ from typing import Any
 from flask import Flask, Request, current_app, request
 
 from hookguard import Delivery, Guard, Receipt
+from hookguard.guard.resuming import WORKER, gave_up
 from hookguard_flask.csrf import exempt_guarded
 from hookguard_flask.delivery import allow_form, receive
 from hookguard_flask.guards import AppGuards, guards_of
 from hookguard_flask.hidden_guards import reject_hidden_guards
 from hookguard_flask.routes import marks_before, reject_routes_past_guards, settle_options, unreachable_challenges
 
-__all__ = ["app_and_request", "held", "hold", "open_receipt", "read_first"]
+__all__ = ["app_and_request", "held", "hold", "log_no_decisions", "open_receipt", "read_first"]
 
 # The facts about a request are kept in its environ, not in g, which may outlive it.
 _CAME = "hookguard.came"
@@ -49,6 +50,22 @@ def read_first(app: Flask) -> None:
     read_and_preprocess.__hookguard__ = True  # type: ignore[attr-defined]  # a function may carry it
     # Not by the signal request_started: calling a receiver of it cost 6 % of a request that carries no webhook.
     app.preprocess_request = read_and_preprocess  # type: ignore[method-assign]  # on purpose: see above
+
+
+def log_no_decisions(app: Flask) -> None:
+    """From now on, log no traceback of a ``GiveUp`` in a worker: the worker has a line for it."""
+    log_exception = app.log_exception
+    if getattr(log_exception, "__hookguard__", False):
+        return
+
+    @wraps(log_exception)
+    def log_unless_given_up(*given: Any) -> None:
+        # The last is the exception: some releases of Flask pass their context before it.
+        if not gave_up(request.environ.get(WORKER), given[-1][1]):
+            log_exception(*given)
+
+    log_unless_given_up.__hookguard__ = True  # type: ignore[attr-defined]  # a function may carry it
+    app.log_exception = log_unless_given_up  # type: ignore[method-assign, assignment]  # Flask asks nobody else
 
 
 def _see_routes(app: Flask, guards: AppGuards) -> None:

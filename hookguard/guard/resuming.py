@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hookguard.endpoint import Endpoint
+from hookguard.errors import GiveUp
 from hookguard.event import Event
 from hookguard.guard.receipt import Receipt
 
 if TYPE_CHECKING:  # an application without an inbox loads nothing of it
     from hookguard.inbox.contract import Held
 
-__all__ = ["WORKER", "receipt_for", "resumed"]
+__all__ = ["WORKER", "gave_up", "receipt_for", "resumed"]
 
 #: The key in a WSGI environ or an ASGI scope under which a worker puts the Receipt of the entry to run. Servers put strings and
 #: objects of their own there, so nobody outside of the process can set it. See ``Guard.resume``.
@@ -35,3 +36,8 @@ def resumed(mark: object, endpoint: Endpoint) -> Receipt | None:
         return None
     mark.resumed = True
     return mark
+
+
+def gave_up(mark: object, error: object) -> bool:
+    """Whether an exception is a worker's run that was given up: a decision, which the worker reports in one line."""
+    return isinstance(error, GiveUp) and type(mark) is Receipt and mark.held is not None

@@ -43,6 +43,10 @@ def stored(name, host=every_app.HOST, secure=True, target=TARGET, **asked):
     return keeper.keep(event, endpoint.key(event))
 
 
+#: The standard error of each worker that ran.
+tracebacks = []
+
+
 def work_off(kind, folder, **more):
     """Let a worker of this kind drain the inbox in the folder."""
     environment = {
@@ -55,6 +59,7 @@ def work_off(kind, folder, **more):
     command = [sys.executable, "-m", "hookguard.cli", "work", "every_app:app", "--hooks", "every_app:hooks", "--drain", "--json"]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    tracebacks.append(done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -75,6 +80,18 @@ def test_same_deliveries_end_in_the_same_states(kind, tmp_path):
     facts = {tuple(facts) for _, _, *facts, _, _ in runs}
     assert facts == {(every_app.HOST, "https", every_app.PATH, "shop=n%C3%B6rd&x=1", "192.0.2.7")}
     assert {kept for *_, kept in runs} == {"yes"}
+
+
+@pytest.mark.parametrize("kind", every_app.KINDS)
+def test_mistake_has_a_traceback_and_a_decision_has_none(kind, tmp_path):
+    inbox = SQLiteStore(tmp_path / "inbox.sqlite3").inbox()
+    inbox.put([stored("gives-up", gives_up=True)])
+    work_off(kind, tmp_path)
+    assert "Traceback" not in tracebacks[-1]
+    inbox.put([stored("raises", raises=True)])
+    work_off(kind, tmp_path)
+    if kind.startswith("flask"):  # Django's log goes by its settings; others only raise it, and the worker has a line for it
+        assert "RuntimeError: the handler's own mistake" in tracebacks[-1]
 
 
 # Without these, the test above would pass in an application that checks nothing.
