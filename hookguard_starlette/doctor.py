@@ -187,7 +187,9 @@ def _dependencies(depends: Iterable[Any]) -> Iterator[Endpoint]:
 
 
 def _hides_routes(route: Any) -> bool:
-    """Whether a mounted application shows no list of its routes."""
+    """Whether a mounted application shows no list of its routes, or the route is not of Starlette's kind, as Litestar's."""
+    if not hasattr(route, "matches"):
+        return True
     mounted = getattr(route, "app", None)
     return hasattr(route, "routes") and not getattr(route, "routes", None) and not isinstance(mounted, WebhookMiddleware)
 

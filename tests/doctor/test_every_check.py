@@ -27,7 +27,7 @@ from django.urls import path
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hookguard import Claim, ClaimStatus, Endpoint, MemoryStore, Preset, Secret, SQLiteStore, Verifier, presets
-from hookguard.doctor import CHECKS
+from hookguard.doctor import CHECKS, examine
 from hookguard.facts import Fact
 from hookguard.schemes.jws import KeySet
 from hookguard.schemes.jwt import FieldOf, PublishedJwtScheme
@@ -779,6 +779,22 @@ def test_circle_of_asgi_middleware_is_followed_once():
 )
 def test_missing_method_is_named_with_its_use(make, says, place):
     assert says in [finding.sentence for finding in make(place) if finding.check == "W5"]
+
+
+def test_guards_in_litestars_routes_are_not_missed():
+    litestar = pytest.importorskip("litestar")
+    from litestar.middleware import DefineMiddleware
+
+    from hookguard_starlette import HookGuard
+
+    hooks = HookGuard({"github": endpoint()}, store=MemoryStore())
+
+    @litestar.post("/hooks/github", middleware=[DefineMiddleware(hooks.Middleware, endpoint="github")])
+    async def hook() -> None:
+        return None
+
+    found = examine(hooks.describe(litestar.Litestar([hook])), ["routes"])
+    assert [finding.check for finding in found] == []
 
 
 def test_no_check_asks_a_provider_without_online(place):
