@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -24,11 +25,15 @@ _log = logging.getLogger("hookguard.work")
 #: Seconds that tasks of the application get to end when the worker has ended.
 LAST_TASKS = 1.0
 
+#: Seconds in which two SIGTERMs are one.
+TWICE = 1.0
+
 
 def work(worker: Worker) -> Summary:
     """Run a worker to its end, on an event loop of its own. Raises ConfigurationError if the application does not start.
 
     In the main thread, SIGTERM and SIGINT stop the worker. A second signal ends the process: its entries wait for their leases.
+    A second SIGTERM within :data:`TWICE` counts as the first: ``timeout`` signals its child, and then the child's group.
     """
     with _stopped_by_signals(worker):
         return _run(worker.run())
@@ -45,10 +50,13 @@ def _stopped_by_signals(worker: Worker) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    came: list[tuple[int, float]] = []
 
     def receive(number: int, _: FrameType | None) -> None:
-        came.append(number)
+        now = time.monotonic()
+        if came and number == came[0][0] == signal.SIGTERM and now - came[0][1] < TWICE:
+            return
+        came.append((number, now))
         if len(came) > 1:
             _log.error("a second signal: the worker ends now, and what still runs is left to its leases")
             _end(128 + number)

@@ -16,6 +16,8 @@ pytest.importorskip("click")
 
 import shop
 
+from hookguard.work.process import TWICE
+
 HERE = Path(__file__).parent
 PATIENCE = 90  # a busy machine takes long to start a process
 
@@ -166,9 +168,21 @@ def test_second_signal_ends_the_worker(app, tmp_path):
         wait_until(lambda: shop.runs(tmp_path, "begins"), "the handler began")
         worker.send_signal(signal.SIGTERM)
         wait_until(lambda: "stopping" in worker.log.read_text(), "it is stopping")
+        time.sleep(TWICE)
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(PATIENCE) == 128 + signal.SIGTERM
     assert shop.states(app) == {"held": 1}
+
+
+def test_two_sigterms_of_one_stop_let_the_handlers_end(app, tmp_path):
+    shop.send(app, "evt_1", sleep=0.6)
+    with working(tmp_path) as worker:
+        wait_until(lambda: shop.runs(tmp_path, "begins"), "the handler began")
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in worker.log.read_text(), "it is stopping")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE) == 0
+    assert shop.states(app) == {"done": 1}
 
 
 def test_flood_of_one_endpoint_does_not_starve_the_other(app, tmp_path):
