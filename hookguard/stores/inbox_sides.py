@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
-from hookguard.inbox.contract import Count, Entry, EntryState, Held, Kept, Lane, Put, Survives
+from hookguard.inbox.contract import Count, Entry, EntryState, Held, Kept, Lane, Put, Survives, entry_key, split_key
 from hookguard.inbox.settings import InboxSettings
 from hookguard.privacy.shown import printable
 from hookguard.store import StoreKey
@@ -17,6 +17,9 @@ __all__ = ["AwaitedInbox", "BlockingInbox", "Operation", "Operations"]
 T = TypeVar("T")
 
 _log = logging.getLogger("hookguard.inbox")
+
+#: Characters of a key that the log shows, as lists do.
+SHOWN: Final = 12
 
 
 class Operation(Generic[T]):
@@ -275,6 +278,10 @@ class AwaitedInbox(ABC):
 
 def _report(what: str, count: int, keys: Sequence[str], reason: str, by: str) -> int:
     """Log what a person did; return the count."""
+    what_of = f"{len(keys)} entries"
+    if len(keys) == 1:
+        start, part = split_key(keys[0])
+        what_of = f"the entry {entry_key(printable(start[:SHOWN]), printable(part))}"
     # A person with the right to rerun must not write log lines in another's name.
-    _log.warning("%s of %d entries by %s, changed %d: %s", what, len(keys), printable(by), count, printable(reason))
+    _log.warning("%s of %s by %s, changed %d: %s", what, what_of, printable(by), count, printable(reason))
     return count

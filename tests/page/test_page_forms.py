@@ -16,8 +16,8 @@ def test_rerun_and_drop_change_the_entry_and_keep_the_reason(site, caplog):
     assert "1 of 1 entry is deleted" in site.act(other, "drop", reason="a test event").text
     assert site.box.state(other) is None
     assert site.get(f"/entry/{other}").status == 404
-    assert "rerun of 1 entries by ada, changed 1: the bug is mended" in caplog.text
-    assert "drop of 1 entries by ada, changed 1: a test event" in caplog.text
+    assert f"rerun of the entry {dead[:12]} by ada, changed 1: the bug is mended" in caplog.text
+    assert f"drop of the entry {other[:12]} by ada, changed 1: a test event" in caplog.text
 
 
 @pytest.mark.parametrize("reason", ["", "  ", " ab ", "x" * 501])
