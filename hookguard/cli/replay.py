@@ -7,7 +7,7 @@ import inspect
 import logging
 import time
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -27,6 +27,9 @@ from hookguard.work.replay import check_replay, replay
 from hookguard.work.wsgi import call_wsgi
 
 __all__ = ["replay_delivery", "run_replay"]
+
+#: The command that makes an entry of an inbox due again.
+_RERUN: Final = "hookguard inbox STORE rerun"
 
 _log = logging.getLogger("hookguard.evidence")
 
@@ -58,13 +61,13 @@ def replay_delivery(which: str, delivery: str, application: str, hooks: str | No
     raise SystemExit(run_replay(store, delivery, app, found, forget=forget, reason=reason))
 
 
-def run_replay(store: Any, delivery: str, app: Any, hooks: HasLanes, *, forget: bool, reason: str) -> int:
+def run_replay(store: Any, delivery: str, app: Any, hooks: HasLanes, *, forget: bool, reason: str, rerun: str = _RERUN) -> int:
     """Replay a delivery, print how it ended, and return the exit status. Raises UsageError and HookguardError."""
     awaits = inspect.iscoroutinefunction(store.claim)
     evidence = evidence_of(store)
     record = only(evidence, delivery)
     lane = next(lane for lane in hooks.open_lanes(app, [record.endpoint]) if lane.shipping is None)
-    kept = check_replay(record, evidence.body(record.delivery), lane, store)
+    kept = check_replay(record, evidence.body(record.delivery), lane, store, rerun)
     by = person()
     _log.warning("the delivery %s is replayed by %s: %s", record.mark, by, printable(reason))
 

@@ -30,8 +30,11 @@ from hookguard.work.verdict import Verdict, decide
 __all__ = ["check_replay", "replay"]
 
 
-def check_replay(record: DeliveryRecord, kept: KeptBody | None, lane: OpenLane, store: Any) -> KeptBody:
-    """Return the body to replay. Raises ConfigurationError for a delivery that cannot be replayed."""
+def check_replay(record: DeliveryRecord, kept: KeptBody | None, lane: OpenLane, store: Any, rerun: str) -> KeptBody:
+    """Return the body to replay. Raises ConfigurationError for a delivery that cannot be replayed.
+
+    ``rerun`` is the command that makes an entry of an inbox due again.
+    """
     endpoint, mark = lane.endpoint, record.mark
     if record.outcome in ("rejected", "challenge"):
         raise ConfigurationError(f"the delivery {mark} is not a verified event ({record.outcome}): only those can be replayed")
@@ -44,7 +47,7 @@ def check_replay(record: DeliveryRecord, kept: KeptBody | None, lane: OpenLane, 
             f"the delivery {mark} is of {record.provider}, and {endpoint.name!r} is of {endpoint.preset.name}"
         )
     if endpoint.inbox is not None:
-        raise ConfigurationError(f"endpoint {endpoint.name!r} has an inbox: rerun the entry with `hookguard inbox STORE rerun`")
+        raise ConfigurationError(f"endpoint {endpoint.name!r} has an inbox: rerun the entry with `{rerun}`")
     if store.capabilities.transactional:
         raise ConfigurationError(f"{store!r} is transactional, and a replay cannot be a part of its transaction: ask for a retry")
     return kept

@@ -39,7 +39,8 @@ class Command(BaseCommand):
         try:
             reason = checked_reason(options["reason"])
             app = work.application(asgi=options["asgi"])
-            status = run_replay(endpoints().store, options["delivery"], app, work, forget=options["forget"], reason=reason)
+            how = {"forget": options["forget"], "reason": reason, "rerun": "manage.py hookguard_inbox rerun"}
+            status = run_replay(endpoints().store, options["delivery"], app, work, **how)
         except HookguardError as error:
             raise CommandError(str(error)) from error
         except ClickException as error:
