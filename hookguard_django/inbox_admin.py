@@ -68,7 +68,7 @@ class InboxEndpointFilter(admin.SimpleListFilter):
 class WebhookInboxAdmin(ReadOnlyAdmin):
     """A list to read, with the actions rerun and drop. Each needs its permission, and so does a body."""
 
-    list_display = ("event", "state", "endpoint", "type", "age", "tries", "due", "last_error")
+    list_display = ("event", "state", "endpoint", "type", "age", "tries", "due", "failure")
     list_filter = ("state", InboxEndpointFilter)
     search_fields = ("event_id", "event_type", "=key")
     ordering = ("-seq",)
@@ -111,7 +111,7 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
         """Return how often it was taken, and how many workers died with it."""
         return f"{entry.attempt} ({entry.crashes} crashed)" if entry.crashes else str(entry.attempt)
 
-    @admin.display(description="due at", ordering="due_at")
+    @admin.display(description="due at or held until", ordering="due_at")
     def due(self, entry: WebhookInbox) -> datetime | str:
         """Return when a waiting entry is due, or the lease of a held one ends."""
         return NONE if entry.due_at is None else instant(entry.due_at)
@@ -125,6 +125,11 @@ class WebhookInboxAdmin(ReadOnlyAdmin):
     def changed(self, entry: WebhookInbox) -> datetime:
         """Return when it came into its state."""
         return instant(entry.changed_at)
+
+    @admin.display(description="last error")
+    def failure(self, entry: WebhookInbox) -> str:
+        """Return the last error in a list: a done or held entry got over it, so far."""
+        return self.last_error(entry) if entry.state in (_State.WAITING, _State.DEAD) else ""
 
     @admin.display(description="last error")
     def last_error(self, entry: WebhookInbox) -> str:

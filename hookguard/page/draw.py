@@ -125,7 +125,8 @@ def listing(frame: Frame, wanted: EntryFilter, span: str, found: EntryListing) -
 
 
 def _entry_row(frame: Frame, entry: Entry) -> list[Child]:
-    reason = entry.reason if len(entry.reason) <= _REASON else f"{entry.reason[:_REASON]}…"
+    reason = entry.reason if _is_failed(entry) else ""
+    reason = reason if len(reason) <= _REASON else f"{reason[:_REASON]}…"
     state = entry.state.name.lower()
     return [
         frame.link(f"entry/{quote(entry.key, safe='')}", entry.event_id or entry.key[:_KEY]),
@@ -198,12 +199,12 @@ def entry(
         ("state", tag("span", found.state.name.lower(), class_=f"state {found.state.name.lower()}")),
         ("endpoint", _place(found)),
         ("attempts", _attempts(found)),
-        ("reason", found.reason or "none"),
+        (_reason_name(found), found.reason or "none"),
         ("received", when(found.received_at, frame.now)),
         ("in this state since", when(found.changed_at, frame.now)),
     ]
     if found.due_at is not None:
-        facts.append(("lease ends" if found.state is EntryState.HELD else "due", when(found.due_at, frame.now)))
+        facts.append(("held until" if found.state is EntryState.HELD else "due", when(found.due_at, frame.now)))
     facts += [("body", f"{found.size:,} bytes"), ("scope", found.scope), ("key", found.key)]
     parts: list[Child] = [tag("p", wrong, class_="wrong", role="alert")] if wrong else []
     parts += [_facts(facts), tag("h2", "How it was verified"), _facts(list(proof.facts(frame.now)))]
@@ -264,6 +265,15 @@ def message(frame: Frame, title: str, *texts: str, back: tuple[str, str] = ("", 
 
 def _place(entry: Entry) -> str:
     return f"{entry.lane.endpoint} → {entry.lane.part}" if entry.lane.part else entry.lane.endpoint
+
+
+def _is_failed(entry: Entry) -> bool:
+    """Return whether the entry's reason is about the state that it is in now."""
+    return entry.state in (EntryState.WAITING, EntryState.DEAD)
+
+
+def _reason_name(entry: Entry) -> str:
+    return "reason" if _is_failed(entry) else "earlier reason"
 
 
 def _attempts(entry: Entry) -> str:
