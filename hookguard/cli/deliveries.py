@@ -7,18 +7,29 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from difflib import get_close_matches
+from itertools import islice
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from hookguard.autopsy.finding import advice
+from hookguard import errors
+from hookguard.autopsy.finding import CAUSES, advice
 from hookguard.cli.inputs import example, json_option, written_body
-from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
+from hookguard.cli.listing import (
+    SPAN,
+    Listing,
+    instant,
+    is_of_event,
+    pass_opened,
+    person,
+    print_facts,
+    print_table,
+    reason_option,
+    run_group,
+    span,
+)
 from hookguard.cli.opened import opened_evidence
-from hookguard.cli.providers_page import duration
 from hookguard.cli.store import find_store
 from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
 from hookguard.evidence.head import ALWAYS
@@ -62,6 +73,7 @@ def run_commands(evidence: Evidence, words: Sequence[str], name: str) -> None:
 @click.option("--rejected", is_flag=True, help="Only rejected deliveries.")
 @click.option("--cause", metavar="CODE", help="Only those with this finding of the autopsy, or this reason code.")
 @click.option("--endpoint", metavar="NAME", help="Only deliveries of this endpoint.")
+@click.option("--event", metavar="ID", help="Only deliveries of this event: the provider's id. It reads the records one by one.")
 @click.option("--since", type=SPAN, metavar="SPAN", help="Only deliveries of this time: 30s, 10min, 2h, 3d.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most records; the newest first.")
 @json_option
@@ -75,6 +87,7 @@ def list_records(
     rejected: bool,
     cause: str | None,
     endpoint: str | None,
+    event: str | None,
     since: float | None,
     limit: int,
     as_json: bool,
@@ -90,13 +103,18 @@ def list_records(
         "endpoint": endpoint,
         "since": None if since is None else time.time() - since,
     }
-    found = list(_pages(evidence, limit, filters))
+    every = _pages(evidence, filters)
+    found = list(islice((each for each in every if event is None or is_of_event(each.event_id, event)), limit))
+    if not found and cause is not None:
+        _check_cause(cause)
     if export:
         click.echo(json.dumps([_exported(evidence, record, include) for record in found], indent=2))
     elif as_json:
         click.echo(json.dumps([_facts(record) for record in found], indent=2))
     elif not found:
-        click.echo("no delivery is recorded" if not (rejected or cause or endpoint or since) else "no such delivery is recorded")
+        click.echo(
+            "no delivery is recorded" if not (rejected or cause or endpoint or event or since) else "no such delivery is recorded"
+        )
     else:
         _print(found)
 
@@ -121,14 +139,15 @@ def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    facts["headers"] = ", ".join(f"{fact.name}: {fact.value}" if fact.value is not None else fact.name for fact in record.headers)
-    facts["findings"] = ", ".join(f"{code} ({kind})" for code, kind in record.findings)
+    facts["findings"] = [f"{code} ({kind})" for code, kind in record.findings]
     for name in ("at", "signed_at", "keep_until", "body_until"):
-        facts[name] = None if facts[name] is None else _instant(facts[name])
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value not in (None, ""):
-            click.echo(f"{name:<{width}}  {printable(str(value))}")
+        facts[name] = "" if facts[name] is None else instant(facts[name])
+    facts["duration"] = f"{record.duration * 1000:.1f} ms"
+    facts["body_size"] = f"{record.body_size} bytes"
+    facts["status"] = "" if record.status is None else record.status
+    lines = {name.replace("_", " "): value if isinstance(value, list) else str(value) for name, value in facts.items()}
+    headers = [fact.name if fact.value is None else f"{fact.name}: {fact.value}" for fact in record.headers]
+    print_facts({**lines, "headers": headers})
     if meaning := advice(finding.code for finding in record.findings):
         click.echo(f"\n{meaning}")
 
@@ -172,28 +191,40 @@ def only(evidence: Evidence, delivery: str) -> DeliveryRecord:
     return found[0]
 
 
-def _pages(evidence: Evidence, limit: int, filters: dict[str, Any]) -> Iterator[DeliveryRecord]:
+def _check_cause(code: str) -> None:
+    """Raise BadParameter for a code that neither a finding nor an error of hookguard has."""
+    known = {
+        *CAUSES,
+        *(code for code in (getattr(each, "code", None) for each in vars(errors).values()) if isinstance(code, str)),
+    }
+    if code not in known:
+        near = "".join(f"; did you mean {each}?" for each in get_close_matches(code, known, n=1))
+        raise click.BadParameter(
+            f"{code!r} is no code of a finding or of a reason, and no record has it{near}", param_hint="'--cause'"
+        )
+
+
+def _pages(evidence: Evidence, filters: dict[str, Any]) -> Iterator[DeliveryRecord]:
+    """Yield records, the newest first, a page at a time."""
     after: int | None = None
-    while limit:
-        page = evidence.find(after=after, limit=min(limit, PAGE), **filters)
+    while True:
+        page = evidence.find(after=after, limit=PAGE, **filters)
         yield from page
-        if len(page) < min(limit, PAGE):
+        if len(page) < PAGE:
             return
-        limit, after = limit - len(page), page[-1].seq
+        after = page[-1].seq
 
 
 def _print(found: Sequence[DeliveryRecord]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("delivery", "age", "endpoint", "outcome", "status", "why", "type", "event"):
-        table.add_column(column, overflow="fold" if column in ("why", "event") else "ellipsis", no_wrap=column == "delivery")
-    now = time.time()
+    now, rows = time.time(), []
     for record in found:
         why = ", ".join(finding.code for finding in record.findings) or record.reason_code
-        age = f"{duration(max(1, round(now - record.at)))} ago"
+        age = f"{span(now - record.at)} ago"
         status = "" if record.status is None else str(record.status)
         row = [record.mark, age, record.endpoint, record.outcome, status, why, record.event_type, record.event_id]
-        table.add_row(*map(printable, row))
-    Console(width=max(Console().width, 100), markup=False, highlight=False).print(table)
+        rows.append(row)
+    columns = ("delivery", "age", "endpoint", "outcome", "status", "why", "type", "event")
+    print_table(columns, rows, folded=("why", "event"))
 
 
 def _facts(record: DeliveryRecord) -> dict[str, Any]:
@@ -219,7 +250,3 @@ def _exported(evidence: Evidence, record: DeliveryRecord, include: Sequence[str]
         _log.warning("the body of the delivery %s was exported by %s", record.mark, person())
         facts |= written_body(kept.body)
     return facts
-
-
-def _instant(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(sep=" ", timespec="milliseconds")

@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from itertools import islice
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from hookguard.cli.inputs import example, json_option
-from hookguard.cli.listing import SPAN, Listing, pass_opened, person, reason_option, run_group
+from hookguard.cli.listing import (
+    SPAN,
+    Listing,
+    instant,
+    is_of_event,
+    pass_opened,
+    person,
+    print_facts,
+    print_table,
+    reason_option,
+    run_group,
+    span,
+)
 from hookguard.cli.opened import opened_inbox
-from hookguard.cli.providers_page import duration
 from hookguard.cli.store import find_store
 from hookguard.inbox.contract import Count, Entry, EntryState, entry_key, split_key
 from hookguard.inbox.kept import read_head
-from hookguard.privacy.shown import printable
 
 __all__ = ["inbox", "run_commands"]
 
@@ -60,6 +70,7 @@ def run_commands(store: Any, words: Sequence[str], name: str) -> None:
 
 
 def _filters(command: F) -> F:
+    command = click.option("--part", metavar="NAME", help="Only entries of this part: a relay's target.")(command)
     command = click.option("--type", "event_type", metavar="TYPE", help="Only events of this type.")(command)
     return click.option("--endpoint", metavar="NAME", help="Only events of this endpoint.")(command)
 
@@ -67,14 +78,27 @@ def _filters(command: F) -> F:
 @inbox.command("list", epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 --state waiting"))
 @click.option("--state", type=click.Choice(list(_STATES)), help="Only entries in this state.")
 @_filters
+@click.option(
+    "--event", metavar="ID", help="Only entries of this event: the provider's id. It reads all entries of the other options."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The most entries; the newest first.")
 @json_option
 @pass_opened
-def list_entries(box: Any, state: str | None, endpoint: str | None, event_type: str | None, limit: int, as_json: bool) -> None:
+def list_entries(
+    box: Any,
+    state: str | None,
+    endpoint: str | None,
+    event_type: str | None,
+    part: str | None,
+    event: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """List entries, the newest first: never a body."""
     counts: list[Count] = box.counts()
     chosen = _STATES[state] if state else None
-    entries: list[Entry] = box.find(state=chosen, endpoint=endpoint, type=event_type, limit=limit)
+    found = _find(box, chosen, endpoint, event_type, part)
+    entries = list(islice((each for each in found if event is None or is_of_event(each.event_id, event)), limit))
     if as_json:
         click.echo(
             json.dumps({"counts": [_count_facts(count) for count in counts], "entries": list(map(_facts, entries))}, indent=2)
@@ -85,13 +109,9 @@ def list_entries(box: Any, state: str | None, endpoint: str | None, event_type: 
     if not entries:
         click.echo("no entry" if counts else "the inbox is empty")
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("key", "state", "endpoint", "type", "id", "attempt", "received", "due", "reason"):
-        table.add_column(column, overflow="fold" if column in ("id", "reason") else "ellipsis", no_wrap=column == "key")
     now = time.time()
-    for entry in entries:
-        table.add_row(*map(_plain, _row(entry, now)))
-    Console(width=max(Console().width, 100), markup=False, highlight=False).print(table)
+    columns = ("key", "state", "endpoint", "type", "id", "attempt", "received", "due", "reason")
+    print_table(columns, (_row(entry, now) for entry in entries), folded=("id", "reason"))
 
 
 @inbox.command(epilog=example("hookguard inbox sqlite:///hookguard.sqlite3 show 4f1c2a9be0d7 --body > body.json"))
@@ -114,10 +134,17 @@ def show(box: Any, key: str, body: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
         return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        if value not in (None, "", {}):
-            click.echo(f"{name:<{width}}  {printable(str(value))}")
+    for name in ("received_at", "changed_at", "due_at"):
+        facts[name] = "" if facts[name] is None else instant(facts[name])
+    if entry.state is EntryState.HELD:
+        facts["held_until"] = facts.pop("due_at")
+    if not _is_failed(entry):
+        facts["earlier_reason"] = facts.pop("reason")
+    facts["size"] = f"{entry.size} bytes"
+    del facts["seq"]
+    headers = facts.pop("headers")
+    lines = {name.replace("_", " "): str(value) for name, value in facts.items()}
+    print_facts({**lines, "headers": [f"{name}: {value}" for name, value in headers.items()]})
 
 
 @inbox.command(
@@ -139,6 +166,7 @@ def rerun(
     dead: bool,
     endpoint: str | None,
     event_type: str | None,
+    part: str | None,
     since: float | None,
     yes: bool,
     reason: str,
@@ -148,9 +176,9 @@ def rerun(
         raise click.UsageError("name the keys, or give --dead")
     chosen = [_only(box, key).key for key in keys]
     if dead:
-        chosen = _dead(box, endpoint, event_type, since)
+        chosen = _dead(_find(box, EntryState.DEAD, endpoint, event_type, part), since)
         if chosen and not yes:
-            click.confirm(f"rerun {len(chosen)} dead entries?", abort=True)
+            click.confirm(f"rerun {len(chosen)} dead {'entry' if len(chosen) == 1 else 'entries'}?", abort=True)
     changed = box.rerun(chosen, reason=reason, by=person()) if chosen else 0
     click.echo(f"{changed} of {len(chosen)} entries are due again")
     if changed < len(chosen):
@@ -209,33 +237,39 @@ def _short(entry: Entry) -> str:
     return entry_key(entry.key[:SHOWN], entry.lane.part)
 
 
-def _dead(box: Any, endpoint: str | None, event_type: str | None, since: float | None) -> list[str]:
-    """Return the keys of dead entries, the oldest first."""
-    keys: list[str] = []
+def _find(box: Any, state: EntryState | None, endpoint: str | None, event_type: str | None, part: str | None) -> Iterator[Entry]:
+    """Yield entries, the newest first, a page at a time."""
     after: int | None = None
-    earliest = time.time() - since if since is not None else 0.0
-    while len(keys) < MOST:
-        page: list[Entry] = box.find(state=EntryState.DEAD, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
-        keys += [entry.key for entry in page if entry.changed_at >= earliest]
+    while True:
+        page: list[Entry] = box.find(state=state, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
+        yield from (entry for entry in page if part is None or entry.lane.part == part)
         if len(page) < PAGE:
-            break
+            return
         after = page[-1].seq
-    return keys[:MOST][::-1]
+
+
+def _dead(found: Iterator[Entry], since: float | None) -> list[str]:
+    """Return the keys of the entries that died in this time, the oldest first."""
+    earliest = time.time() - since if since is not None else 0.0
+    return [entry.key for entry in islice((each for each in found if each.changed_at >= earliest), MOST)][::-1]
 
 
 def _row(entry: Entry, now: float) -> list[str]:
     due = ""
     if entry.due_at is not None:
         wait = entry.due_at - now
-        due = f"in {duration(round(wait) or 1)}" if wait > 0 else f"for {duration(max(1, round(-wait)))}"
-    age = f"{duration(max(1, round(now - entry.received_at)))} ago"
-    key, attempt = _short(entry), str(entry.attempt)
-    state = entry.state.name.lower()
-    return [key, state, entry.lane.endpoint, entry.event_type, entry.event_id, attempt, age, due, entry.reason]
+        if entry.state is EntryState.HELD:
+            due = f"held until {datetime.fromtimestamp(entry.due_at, timezone.utc):%H:%M:%S} UTC" if wait > 0 else "lease is over"
+        else:
+            due = f"in {span(wait)}" if wait > 0 else f"for {span(-wait)}"
+    reason = entry.reason if _is_failed(entry) else ""
+    age, state = f"{span(now - entry.received_at)} ago", entry.state.name.lower()
+    return [_short(entry), state, entry.lane.endpoint, entry.event_type, entry.event_id, str(entry.attempt), age, due, reason]
 
 
-def _plain(text: str) -> str:
-    return printable(text)
+def _is_failed(entry: Entry) -> bool:
+    """Return whether the entry's reason is about the state that it is in now: a done or held one got over it, so far."""
+    return entry.state in (EntryState.WAITING, EntryState.DEAD)
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
@@ -255,6 +289,6 @@ def _count_facts(count: Count) -> dict[str, Any]:
 
 
 def _count_line(count: Count) -> str:
-    late = f", the oldest due for {duration(max(1, round(count.overdue)))}" if count.overdue > 0 else ""
+    late = f", the oldest due for {span(count.overdue)}" if count.overdue > 0 else ""
     part = f" ({count.lane.part})" if count.lane.part else ""
     return f"{count.lane.endpoint}{part}: {count.number} {count.state.name.lower()}{late}"

@@ -1,17 +1,34 @@
-"""The parts that commands about a store's contents share: the command group, spans of time, and reasons."""
+"""The parts that commands about a store's contents share: the command group, tables, spans of time, and reasons."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from hookguard.evidence.settings import read_span
+from hookguard.privacy.shown import printable
 
-__all__ = ["SPAN", "Listing", "checked_reason", "pass_opened", "person", "reason_option", "run_group"]
+__all__ = [
+    "SPAN",
+    "Listing",
+    "checked_reason",
+    "instant",
+    "is_of_event",
+    "pass_opened",
+    "person",
+    "print_facts",
+    "print_table",
+    "reason_option",
+    "run_group",
+    "span",
+]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +57,54 @@ class Listing(click.Group):
         if args and not args[0].startswith("-") and (len(args) == 1 or args[1].startswith("-")):
             args = [args[0], "list", *args[1:]]
         return super().parse_args(ctx, args)
+
+
+def is_of_event(kept: str, wanted: str) -> bool:
+    """Return whether an event's id in a store is the provider's id, also if a digest of the content follows: ``ID:8077f319…``."""
+    return kept == wanted or (kept[: len(wanted) + 1] == f"{wanted}:" and len(kept) == len(wanted) + 33)
+
+
+def span(seconds: float) -> str:
+    """Return a span of time in its largest unit, and the next smaller one if that is not zero: ``1 min 10 s``."""
+    left = max(1, round(seconds))
+    parts: list[tuple[int, str]] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append((number, unit))
+    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number)
+
+
+def instant(seconds: float) -> str:
+    """Return an instant with its date, in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(sep=" ", timespec="milliseconds")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, folded: Sequence[str]) -> None:
+    """Print a table. A terminal's width wraps the ``folded`` columns and cuts the others; a pipe gets a line for each row."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        widths = [max(map(len, column)) for column in zip(columns, *shown, strict=True)]
+        for row in (columns, *shown):
+            click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    table = Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold" if column in folded else "ellipsis", no_wrap=not number)
+    for row in shown:
+        table.add_row(*row)
+    console.width = max(console.width, 100)
+    console.print(table)
+
+
+def print_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
+    """Print a line for each fact that is not empty, and for each text of a fact with several."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        for number, line in enumerate([value] if isinstance(value, str) else value):
+            if line:
+                click.echo(f"{'' if number else name:<{width}}  {printable(line)}")
 
 
 def pass_opened(command: F) -> F:

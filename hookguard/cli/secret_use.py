@@ -12,8 +12,8 @@ import click
 
 from hookguard import ConfigurationError, Endpoint, GatewayVerifier, Verifier
 from hookguard.cli.inputs import example, json_option
+from hookguard.cli.listing import span
 from hookguard.cli.naming import application_of
-from hookguard.cli.providers_page import duration
 from hookguard.cli.store import evidence_of
 from hookguard.evidence.contract import DeliveryRecord, Evidence
 from hookguard.facts import DAY, LEAST_RETENTION
@@ -65,7 +65,7 @@ def _verdict(
     valid = [other for other in keys if other is not key and other.secret.valid_at(now)]
     start = key.secret.not_before
     unused = now - max(last or 0.0, matched[0][0] if matched else now, start or 0.0)
-    since = f"unused for {_span(unused)}; at least {_span(horizon)} are needed"
+    since = f"unused for {span(unused)}; at least {span(horizon)} are needed"
     if start is not None and start > now:
         return "keep", "not valid yet, by its date"
     if key.name.startswith("#") and len(keys) > 1:
@@ -85,10 +85,6 @@ def _verdict(
     if not later or now - later[0] <= horizon:
         return "keep", f"{since}, and no other secret has matched for that long"
     return "safe to remove", since
-
-
-def _span(seconds: float) -> str:
-    return duration(max(1, round(seconds)))
 
 
 @click.command(
@@ -157,12 +153,12 @@ def _records(evidence: Evidence, endpoint: str) -> Iterator[DeliveryRecord]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    retries = f"retries for up to {_span(found['horizon'])}" if found["horizon"] else "never retries"
+    retries = f"retries for up to {span(found['horizon'])}" if found["horizon"] else "never retries"
     click.echo(f"{found['endpoint']} ({found['provider']}; {retries})")
     if found["skipped"]:
         click.echo(f"  not examined: {found['skipped']}")
     for each in found["secrets"]:
-        last = "no match is recorded" if each["last"] is None else f"matched {_span(time.time() - each['last'])} ago"
+        last = "no match is recorded" if each["last"] is None else f"matched {span(time.time() - each['last'])} ago"
         click.echo(f"  {printable(each['secret'])}: {last}, {each['matches']} times in 7 days: {each['verdict']}")
         if each["reason"]:
             click.echo(f"    {each['reason']}")

@@ -1,6 +1,7 @@
 """``hookguard inbox``: what people see of entries, and what they may do with them."""
 
 import json
+import re
 
 import pytest
 
@@ -12,6 +13,7 @@ from inboxes import SECRET, SETTINGS, Box
 
 from hookguard import SQLiteStore
 from hookguard.cli.app import hookguard
+from hookguard.cli.listing import is_of_event, span
 from hookguard.inbox.contract import EntryState, Lane
 
 
@@ -165,3 +167,74 @@ def test_store_without_an_inbox_or_a_file_is_named(tmp_path):
 def test_help_of_a_command_needs_no_store(command, tmp_path):
     done = CliRunner().invoke(hookguard, ["inbox", f"sqlite:///{tmp_path}/no.sqlite3", command, "--help"])
     assert (done.exit_code, done.output.splitlines()[0].partition(":")[0]) == (0, "Usage")
+
+
+def test_list_without_a_terminal_has_a_line_for_each_entry(box):
+    key = box.put("evt_" + "1" * 90, "order." + "paid" * 20)
+    box.kill(key, "no such customer, and nobody knows where the customer went or when the customer will be back")
+    (line,) = [line for line in run(box).splitlines() if line.startswith(key[:12])]
+    assert "evt_" + "1" * 90 in line
+    assert "order." + "paid" * 20 in line
+    assert line.endswith("when the customer will be back")
+
+
+def test_entries_of_an_event_are_found_by_the_providers_id(box):
+    first, second = box.put("evt_1"), box.put("evt_2")
+    box.kill(first)
+    assert second[:12] not in run(box, "--event", "evt_1")
+    assert first[:12] in run(box, "--event", "evt_1", "--state", "dead")
+    assert "no entry" in run(box, "--event", "evt_1", "--state", "done")
+    assert "no entry" in run(box, "--event", "evt")
+
+
+def test_digest_behind_an_event_id_is_not_part_of_it():
+    digest = "0123456789abcdef" * 2
+    assert is_of_event(f"guid:{digest}", "guid")
+    assert is_of_event(f"guid:{digest}", f"guid:{digest}")
+    assert not is_of_event("guid:part", "guid")
+    assert not is_of_event(f"guid2:{digest}", "guid")
+
+
+def test_entries_can_be_chosen_by_their_part(box):
+    key = box.put("evt_1")
+    box.kill(key)
+    assert "no entry" in run(box, "--part", "billing")
+    assert "0 of 0" in run(box, "rerun", "--dead", "--yes", "--part", "billing", "--reason", "billing is back")
+    assert box.state(key) == "DEAD"
+
+
+def test_reason_of_an_entry_that_got_over_it_is_an_earlier_one(box):
+    key = box.put("evt_1")
+    box.kill(key)
+    assert "no such customer" in run(box)
+    assert "\nreason " in run(box, "show", key)
+    run(box, "rerun", key, "--reason", "the customer is back")
+    held = box.inbox.take_one(key, lease=60, settings=SETTINGS)
+    listed = run(box)
+    assert "the customer is back" not in listed
+    assert re.search(r"held until \d\d:\d\d:\d\d UTC", listed)
+    assert "held until" in run(box, "show", key)
+    box.inbox.complete(key, token=held.token, settings=SETTINGS)
+    assert "the customer is back" not in run(box)
+    assert re.search(r"earlier reason +rerun by .*the customer is back", run(box, "show", key))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "1 s"), (59.4, "59 s"), (66, "1 min 6 s"), (120, "2 min"), (3660, "1 h 1 min"), (3605, "1 h"), (90000, "1 d 1 h")],
+)
+def test_spans_have_one_form(seconds, text):
+    assert span(seconds) == text
+
+
+def test_show_has_times_and_a_line_for_each_header(box):
+    shown = run(box, "show", box.put("evt_1"))
+    assert re.search(r"received at +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d\d\+00:00", shown)
+    assert re.search(r"^headers +content-type: application/json$", shown, re.MULTILINE)
+    assert "seq" not in shown
+
+
+def test_log_names_the_entry_of_an_action(box, caplog):
+    key = box.put("evt_1")
+    run(box, "drop", key, "--reason", "a test event")
+    assert f"drop of the entry {key[:12]} by " in caplog.text

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 
 import pytest
@@ -172,3 +173,29 @@ def test_store_without_records_is_reported():
     done = CliRunner().invoke(hookguard, ["deliveries", "memory://"])
     assert done.exit_code == 2
     assert "keeps no records of deliveries" in done.output
+
+
+def test_deliveries_of_an_event_are_found_by_its_id(shop):
+    shop.put(0xA1)
+    shop.put(0xA2)
+    shown = shop.run("--event", "evt_162")
+    assert "0000a2" in shown
+    assert "0000a1" not in shown
+    assert "no such delivery" in shop.run("--event", "evt_16")
+
+
+def test_unknown_cause_is_a_mistake(shop):
+    shop.put(0xA1, outcome="rejected", reason_code="of_their_own_scheme", event_id="", event_type="")
+    assert "0000a1" in shop.run("--cause", "of_their_own_scheme")
+    assert "no such delivery" in shop.run("--cause", "secret_retired")
+    assert "no such delivery" in shop.run("--cause", "signature_mismatch")
+    assert "did you mean secret_retired?" in " ".join(shop.run("--cause", "secret_retird", status=2).split())
+
+
+def test_show_rounds_the_duration_and_has_a_line_for_each_header(shop):
+    headers = (HeadFact("content-type", "application/json"), HeadFact("x-own", None))
+    record = shop.put(0xA1, duration=0.00018325200016988674, headers=headers)
+    shown = shop.run("show", record.delivery)
+    assert "0.2 ms" in shown
+    assert re.search(r"^headers +content-type: application/json\n +x-own$", shown, re.MULTILINE)
+    assert json.loads(shop.run("show", record.delivery, "--json"))["duration"] == 0.00018325200016988674
