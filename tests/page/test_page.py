@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 import pytest
-from inboxes import SECRET
+from inboxes import SECRET, SETTINGS
 from page_sites import ALL, BASE, CANARY, FRAMEWORKS, HOSTILE, KEY, page_site
 
 from hookguard.inbox.contract import EntryState
@@ -52,6 +52,20 @@ def test_an_entry_shows_its_facts_and_how_it_was_verified(site):
     for shown in ("evt_1", "order.paid", "dead", "no such customer", "secret", "the signature covers", "body", "signed at", key):
         assert shown in text
     assert re.search(r"<dt>attempts</dt><dd>1</dd>", text)
+
+
+def test_reason_of_an_entry_that_got_over_it_is_an_earlier_one(site):
+    key = site.box.put("evt_1")
+    held = site.box.inbox.take_one(key, lease=60, settings=SETTINGS)
+    site.box.inbox.release(key, token=held.token, after=0, reason="no such customer", settings=SETTINGS)
+    assert "<dt>reason</dt><dd>no such customer</dd>" in site.get(f"/entry/{key}").text
+    assert "no such customer" in site.get("/entries").text
+    held = site.box.inbox.take_one(key, lease=60, settings=SETTINGS)
+    text = site.get(f"/entry/{key}").text
+    assert "<dt>earlier reason</dt><dd>no such customer</dd>" in text
+    assert "<dt>held until</dt>" in text
+    site.box.inbox.complete(key, token=held.token, settings=SETTINGS)
+    assert "no such customer" not in site.get("/entries").text
 
 
 def test_nobody_is_answered_404_everywhere_and_with_every_method(site):

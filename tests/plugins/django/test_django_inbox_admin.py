@@ -163,6 +163,15 @@ def test_nothing_is_added_changed_or_deleted_even_by_a_superuser(ran):
         assert control not in page
 
 
+def test_list_shows_an_error_of_waiting_and_dead_entries_only(ran):
+    client = browser("view_webhookinbox")
+    for number, shows in ((0, True), (1, False), (2, False), (3, True)):
+        WebhookInbox.objects.filter(event_id="evt_dead").update(state=number, reason="no such customer")
+        assert ("no such customer" in client.get(ENTRIES).content.decode()) is shows
+    WebhookInbox.objects.filter(event_id="evt_dead").update(state=2)
+    assert "no such customer" in client.get(f"{ENTRIES}{entry('evt_dead').pk}/change/").content.decode()
+
+
 def test_rerun_asks_for_a_reason_and_makes_entries_due_again(ran, caplog):
     client = browser("view_webhookinbox", "rerun_webhookinbox")
     asked = act(client, "rerun", "evt_dead", "evt_waiting", "evt_done", HOSTILE).content.decode()
