@@ -51,7 +51,7 @@ def test_application_records_and_commands_show(tmp_path, monkeypatch):
     listed = shell(PAGE["Records of deliveries"].printed(), tmp_path)
     assert listed.returncode == 0, listed.stdout
     assert listed.stdout.count(rejected.mark) == 3
-    assert listed.stdout.count("evt_1") == 1
+    assert listed.stdout.count("evt_1") == 2
     shown = shell(PAGE["Records of deliveries 2"].printed(), tmp_path, DELIVERY=rejected.mark)
     assert "body_whitespace_added (proved)" in shown.stdout, shown.stdout
     exported = shell(PAGE["A copy for others"].printed(), tmp_path)
