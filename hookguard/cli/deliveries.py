@@ -199,9 +199,7 @@ def _check_cause(code: str) -> None:
     }
     if code not in known:
         near = "".join(f"; did you mean {each}?" for each in get_close_matches(code, known, n=1))
-        raise click.BadParameter(
-            f"{code!r} is no code of a finding or of a reason, and no record has it{near}", param_hint="'--cause'"
-        )
+        raise click.BadParameter(f"{code!r} is not the code of a finding or of a reason{near}", param_hint="'--cause'")
 
 
 def _pages(evidence: Evidence, filters: dict[str, Any]) -> Iterator[DeliveryRecord]:
