@@ -143,7 +143,7 @@ def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
     for name in ("at", "signed_at", "keep_until", "body_until"):
         facts[name] = "" if facts[name] is None else instant(facts[name])
     facts["duration"] = f"{record.duration * 1000:.1f} ms"
-    facts["body_size"] = f"{record.body_size} bytes"
+    facts["body_size"] = "" if record.size is None else f"{record.size} bytes"
     facts["status"] = "" if record.status is None else record.status
     lines = {name.replace("_", " "): value if isinstance(value, list) else str(value) for name, value in facts.items()}
     headers = [fact.name if fact.value is None else f"{fact.name}: {fact.value}" for fact in record.headers]
