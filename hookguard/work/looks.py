@@ -59,6 +59,11 @@ class Looks:
             await self._wait_on_loop()
 
     async def _wait_for_thread(self) -> None:
+        for slow in self._threads:
+            # A slow look of an earlier wait is still under way. Several of them would take all connections of the store.
+            slow.add_done_callback(lambda _: self._wake.set())
+            await self._wake.wait(LONGEST)
+            return
         over = threading.Event()
         looking = asyncio.ensure_future(self._inboxes[0].lanes[0].in_thread(lambda: self._look_until(over)))
         self._threads.add(looking)

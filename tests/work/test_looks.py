@@ -184,3 +184,33 @@ def test_thread_that_cannot_start_ends_the_wait():
 
     asyncio.run(run())
     assert inbox.asked == []
+
+
+def test_worker_that_is_woken_starts_no_second_look_while_one_is_slow(monkeypatch):
+    monkeypatch.setattr(looks, "LOOK", 0.01)
+    inbox, may_end = Inbox(), threading.Event()
+
+    def due(lanes):
+        inbox.asked.append(lanes)
+        return not may_end.wait(10)
+
+    inbox.due = due
+
+    async def run():
+        wake, loop = Wake(), asyncio.get_running_loop()
+        waits = Looks(lanes_of(inbox), lambda lane: True, wake)
+        for _ in range(5):
+            wake.clear()
+            loop.call_later(0.1, wake.set)
+            await waits.wait()
+        assert len(inbox.asked) == 1
+        wake.clear()
+        loop.call_later(0.1, may_end.set)
+        began = time.monotonic()
+        await waits.wait()  # the end of the slow look ends this wait: it may have found something
+        assert time.monotonic() - began < 5
+
+    try:
+        asyncio.run(run())
+    finally:
+        may_end.set()
