@@ -100,10 +100,28 @@ class _Stream(httpcore.AsyncNetworkStream):
         return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and _holds_more(self._stream.get_extra_info("ssl_object")):
+            return True
         if info == "is_readable" and self._socket is not None and hasattr(select, "poll"):
             # Asked before each message. By way of anyio it takes longer.
             return self._socket.fileno() < 0 or _is_readable(self._socket)
         return self._stream.get_extra_info(info)
+
+
+def _holds_more(encrypted: ssl.SSLObject | None) -> bool:
+    """Whether TLS has read more from the socket than was asked for: its end, or bytes that came before their request.
+
+    The bytes are lost, so the connection must be closed.
+    """
+    if encrypted is None:
+        return False
+    try:
+        encrypted.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        return True  # the other side has closed it, or broken it
+    return True
 
 
 def _is_readable(connected: socket.socket) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -443,6 +444,66 @@ def test_answer_that_came_before_its_request_is_not_counted():
         asyncio.run(steps(port))
     assert len(came) == 2
     assert asked == []
+
+
+class EncryptedServer:
+    """Answers over TLS on one plain connection; what is written together arrives together."""
+
+    def __init__(self, context, plain):
+        self.plain, self.incoming, self.outgoing = plain, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.encrypted = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.until_done(self.encrypted.do_handshake)
+
+    def until_done(self, step, *given):
+        while True:
+            try:
+                return step(*given)
+            except ssl.SSLWantReadError:
+                self.plain.sendall(self.outgoing.read())
+                self.incoming.write(self.plain.recv(65536) or b"")
+
+    def read_request(self):
+        read = b""
+        while not read.endswith(b"{}"):
+            read += self.until_done(self.encrypted.read, 65536)
+
+    def write(self, *records):
+        for each in records:
+            self.encrypted.write(each)
+        self.plain.sendall(self.outgoing.read())
+
+
+def test_encrypted_answer_that_came_before_its_request_is_not_counted(names, tmp_path):
+    options, roots = served(tmp_path, Authority(), "shop.example")
+    names.answers["shop.example"] = [["127.0.0.1"]]
+    reach = Reach(allow_networks=Networks(LOOPBACK), ca_file=roots)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options["ssl_certfile"])
+    answers = [[200, 200], [503]]
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while answers:
+            plain, _ = listening.accept()
+            with plain, suppress(OSError):
+                server = EncryptedServer(context, plain)
+                server.read_request()
+                server.write(*(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status for status in answers.pop(0)))
+                plain.settimeout(10)
+                while plain.recv(65536):
+                    pass
+
+    async def steps(port):
+        made = Connection(read_url(f"https://shop.example:{port}/", reach), reach)
+        statuses = [(await made.post(b"{}", {})).status for _ in range(2)]
+        await made.aclose()
+        return statuses
+
+    with listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert asyncio.run(steps(listening.getsockname()[1])) == [200, 503]
+        thread.join()
 
 
 def test_connection_whose_time_is_over_is_closed(tried, monkeypatch):
