@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hookguard.endpoint import Endpoint
 from hookguard.guard.batch_flow import BatchFlow
-from hookguard.guard.bridge import ThreadRunner
+from hookguard.guard.bridge import ThreadRunner, call_inline
 from hookguard.guard.flow import Flow
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ def put_of(endpoint: Endpoint, store: object, run: ThreadRunner, given: object) 
     from hookguard.guard.inbox_flow import inbox_of  # noqa: PLC0415 - most applications have none
     from hookguard.inbox.overdue import Overdue  # noqa: PLC0415 - most applications have none
 
-    put: Any = inbox_of(endpoint, store).put
+    inbox: Any = inbox_of(endpoint, store)
+    if run is not call_inline and (awaited := getattr(inbox, "awaited", None)) is not None:
+        inbox = awaited(run)  # deliveries that come together share a commit
+    put: Any = inbox.put
     overdue = Overdue(endpoint.name, inbox_of(endpoint, given))
     awaits = inspect.iscoroutinefunction(put)
 

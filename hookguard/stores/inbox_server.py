@@ -20,6 +20,7 @@ from hookguard.stores import inbox_server_sql as sql
 from hookguard.stores import inbox_sql as plain
 from hookguard.stores.inbox_completions import Completion, completed
 from hookguard.stores.inbox_keys import put_from_row
+from hookguard.stores.inbox_puts import all_put
 from hookguard.stores.inbox_server_sql import ServerSQL, inbox_table_name
 from hookguard.stores.inbox_statements import (
     LONGEST_REASON,
@@ -74,11 +75,7 @@ class ServerInbox:
     def _make(
         self, steps: Callable[[], InboxSteps], *, together: bool = False, look: Callable[[], InboxSteps] | None = None
     ) -> InboxWork[Any]:
-        return InboxWork(
-            lambda: self._work(steps()),
-            together,
-            None if look is None else lambda: self._work(look()),
-        )
+        return InboxWork(lambda: self._work(steps()), together, None if look is None else lambda: self._work(look()))
 
     def _mine(self, key: str, steps: Callable[[], InboxSteps], answer: Any = False, **more: Any) -> InboxWork[Any]:
         """Make an operation on one entry; ``answer`` is that for a key that names none."""
@@ -89,6 +86,10 @@ class ServerInbox:
     def put(self, events: Sequence[Kept]) -> InboxWork[list[Put]]:
         """Return a Put for each event."""
         return self._make(lambda: self._put(list(events)), together=self._mysql or len(events) > 1)
+
+    def put_all(self, events: Sequence[Kept]) -> InboxWork[list[Put | StoreUnavailable]]:
+        """PostgreSQL: the same, but each event is stored on its own."""
+        return self._make(lambda: all_put(events, self._put_one))
 
     def _put(self, events: list[Kept]) -> InboxSteps:
         answers: list[Put] = []

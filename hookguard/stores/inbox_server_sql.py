@@ -20,6 +20,7 @@ __all__ = [
     "DELETE",
     "EXPIRE",
     "FIND",
+    "FOREVER",
     "FORGET_KEY",
     "HELD",
     "HOLD",
@@ -73,7 +74,7 @@ _TYPES: Final = {
     # Of ids too, whose columns are varchar(64) or char(64): a char parameter finds the former by reading the whole table.
     **dict.fromkeys(("id", "line", "part", "endpoint", "scope", "event_id", "event_type", "reason", "begins"), "varchar"),
     "head": "text",
-    "given": "json",
+    **dict.fromkeys(("given", "parts"), "json"),
     **dict.fromkeys(("body", "content", "own", "token", "tokens", "nothing", "fingerprint"), "bytea"),
     **dict.fromkeys(("now", "wait", "lease", "after", "keep", "keep_dead", "retention"), _DOUBLE),
     **dict.fromkeys(("seq", "before", "limit"), "bigint"),

@@ -1,6 +1,7 @@
 """The contract of the inbox in PostgreSQL and MariaDB, by every driver; and what is theirs alone."""
 
 import asyncio
+import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,16 @@ from paid_entries import LANE, SETTINGS, kept, live, states, take
 from sql_urls import AsyncSQLStore, SQLStore, async_engine, engine, url
 from sqlalchemy import event, text
 
+from hookguard import Endpoint, Verifier
 from hookguard.errors import ConfigurationError, MissingTable, StoreMisconfigured, StoreUnavailable
+from hookguard.guard.bridge import call_inline
+from hookguard.guard.flows import put_of
 from hookguard.inbox.contract import CRASHES, EntryState, Lane, PutStatus
 from hookguard.inbox.settings import InboxSettings
 from hookguard.store import ClaimStatus, StoreKey
 from hookguard.stores.inbox_check import mysql_problem
 from hookguard.stores.inbox_completions import Completion
+from hookguard.stores.inbox_puts import all_put
 from hookguard.stores.sql import create_table
 from hookguard.testing import InboxContract
 
@@ -433,17 +438,18 @@ def test_no_operation_reads_the_whole_table(made):
     assert any(f"{TABLES[1]}_due" in plan for _, plan in found)
 
 
-# --- completions that share a statement
+# --- puts and completions that share a statement
 
 
-class TestSharedCompletions(BlockingInbox):
-    """The contract on the inbox that a worker's event loop uses with psycopg."""
+class TestSharedStatements(BlockingInbox):
+    """The contract on the inbox that an event loop uses with psycopg."""
 
     driver = "postgresql+psycopg"
 
     def make_store(self, clock):
         store = super().make_store(clock)
         inbox = store.inbox().awaited(asyncio.to_thread)
+        inbox._put_all = lambda events: inbox._do(inbox._server.put_all(events))  # a single event too
         store.inbox = lambda: inbox
         return store
 
@@ -543,10 +549,141 @@ def test_loop_that_ends_leaves_nobody_waiting(shared, monkeypatch):
         awaited = inbox.awaited(asyncio.to_thread)
         waiter = asyncio.create_task(awaited.complete("a" * 64, token=b"t", settings=SETTINGS))
         await asyncio.sleep(0.1)
-        (waiting,) = awaited._waiting.values()
-        waiting._task.cancel()
+        (waiting,) = awaited._completions._waiting.values()
+        waiting.task.cancel()
         await asyncio.wait({waiter}, timeout=30)
         release.set()
         return waiter.cancelled()
 
     assert asyncio.run(main())
+
+
+def putting(inbox, events):
+    """Put these events concurrently, each on its own; return the answers and errors."""
+
+    async def put_all():
+        awaited = inbox.awaited(asyncio.to_thread)
+        return await asyncio.gather(*(awaited.put([each]) for each in events), return_exceptions=True)
+
+    return [answer[0].status if isinstance(answer, list) else type(answer) for answer in asyncio.run(put_all())]
+
+
+def statements_of(store, perform):
+    """The first words of the statements, and what ``perform`` returns."""
+    found = []
+
+    def note(*facts):
+        found.append(facts[2].split()[0])
+
+    event.listen(store.engine, "before_cursor_execute", note)
+    answer = perform()
+    event.remove(store.engine, "before_cursor_execute", note)
+    return found, answer
+
+
+def test_each_of_the_puts_in_one_statement_gets_its_own_answer(shared):
+    inbox = shared.inbox()
+    inbox.put([kept("known"), kept("dead")])
+    (dead,) = (held for held in take(inbox) if held.kept.key.id == "dead")
+    inbox.give_up(dead.key, token=dead.token, reason="gone", settings=SETTINGS)
+    shared.claim(kept("running").key, token=b"t" * 16, fingerprint=b"", lease=60, retention=60)
+    events = [kept(name, body=name.encode()) for name in ("new", "known", "dead", "running", "twice", "twice", "last")]
+    statements, answers = statements_of(shared, lambda: putting(inbox, events))
+    assert answers == [
+        *(PutStatus.STORED, PutStatus.KNOWN, PutStatus.AGAIN, PutStatus.IN_PROGRESS),
+        *(PutStatus.STORED, PutStatus.KNOWN, PutStatus.STORED),
+    ]
+    assert statements[0] == "WITH"
+    assert {held.kept.body for held in take(inbox)} == {b"dead", b"new", b"twice", b"last"}
+
+
+def test_puts_that_wait_share_one_statement(shared):
+    inbox = shared.inbox()
+    events = [kept(number, content=b"\x00\xff" if number else None, parts=("", "audit")) for number in range(20)]
+    statements, answers = statements_of(shared, lambda: putting(inbox, events))
+    assert answers == [PutStatus.STORED] * 20
+    assert statements == ["WITH"]
+    held = take(inbox, 100)
+    assert {each.kept.content for each in held} == {b"\x00\xff", None}
+    assert len(inbox.take(Lane("pay", "audit"), limit=100, lease=30, settings=SETTINGS)) == len(held) == 20
+
+
+def test_event_that_the_server_rejects_fails_alone(shared):
+    inbox = shared.inbox()
+    wrong = [kept("long", event_type="x" * 300), kept("nul", head="a\0b"), kept("surrogate", head="\ud800")]
+    events = [kept(1), wrong[0], kept(2), wrong[1], kept(3), wrong[2]]
+    assert putting(inbox, events) == [PutStatus.STORED, StoreUnavailable] * 3
+    assert states(inbox) == dict.fromkeys(("1", "2", "3"), EntryState.WAITING)
+
+
+def test_puts_whose_commit_got_no_answer_are_errors_for_each(shared, monkeypatch):
+    inbox = shared.inbox()
+    do, calls = inbox._do, []
+
+    def lost(operation):
+        calls.append(do(operation))
+        raise StoreUnavailable("the connection was lost after the commit")
+
+    monkeypatch.setattr(inbox, "_do", lost)
+    assert putting(inbox, [kept(number) for number in range(5)]) == [StoreUnavailable] * 5
+    assert len(calls) == 1
+    monkeypatch.setattr(inbox, "_do", do)
+    assert putting(inbox, [kept(number) for number in range(6)]) == [PutStatus.KNOWN] * 5 + [PutStatus.STORED]
+
+
+def test_entries_of_a_line_keep_the_order_in_which_their_events_came(shared):
+    inbox = shared.inbox()
+    putting(inbox, [kept(number, line="a" * 64) for number in range(30)])
+    assert [int(entry.event_id) for entry in inbox.find(limit=100)] == list(reversed(range(30)))
+
+
+def test_large_events_and_those_of_one_delivery_are_put_on_their_own(shared):
+    inbox = shared.inbox()
+    events = [kept(1), kept(2, body=b"x" * 70_000), kept(3)]
+    statements, answers = statements_of(shared, lambda: putting(inbox, events))
+    assert answers == [PutStatus.STORED] * 3
+    assert statements == ["WITH", "WITH"]
+
+    async def put_together():
+        return await inbox.awaited(asyncio.to_thread).put([kept(4), kept(5, event_type="x" * 300)])
+
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(put_together())
+    assert "4" not in states(inbox)
+
+
+def test_keys_of_one_statement_are_locked_in_one_order():
+    """Two processes that put the same events in another order would lock each other out."""
+    statement = next(all_put([kept(number) for number in range(20)], lambda event: iter(())))
+    locked = [row["id"] for row in json.loads(statement.values["given"])]
+    assert locked == sorted(locked)
+    assert len(locked) == 20
+
+
+def test_deliveries_of_an_event_loop_share_statements(shared):
+    """The guard of an asynchronous framework puts through the inbox of its loop; one in threads does not."""
+    endpoint = Endpoint(Verifier("stripe", ["a-secret-that-is-long-enough"]), inbox=InboxSettings())
+
+    async def put(run, names):
+        stores = put_of(endpoint, shared, run, shared)
+        return await asyncio.gather(*(stores([kept(name)]) for name in names))
+
+    statements, _ = statements_of(shared, lambda: asyncio.run(put(asyncio.to_thread, range(10))))
+    assert statements.count("WITH") == 1
+    statements, _ = statements_of(shared, lambda: asyncio.run(put(call_inline, range(10, 15))))
+    assert statements.count("WITH") == 5
+    assert len(states(shared.inbox())) == 15
+
+
+def test_processes_that_put_the_same_events_do_not_wait_for_each_other(shared):
+    inbox = shared.inbox()
+
+    def put(number):
+        events = [kept(f"{turn}-{each}") for turn in range(10) for each in range(30)]
+        return putting(inbox, events if number % 2 else events[::-1])
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(put, range(4)))
+    for event_answers in zip(answers[1], answers[3], answers[0][::-1], answers[2][::-1], strict=True):
+        assert sorted(event_answers) == [PutStatus.STORED] + [PutStatus.KNOWN] * 3
+    assert len(states(inbox)) == 300
