@@ -1,9 +1,11 @@
 """The contract of the inbox in PostgreSQL and MariaDB, by every driver; and what is theirs alone."""
 
 import asyncio
+import gc
 import json
 import re
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,6 +28,7 @@ from hookguard.stores.inbox_check import mysql_problem
 from hookguard.stores.inbox_completions import Completion
 from hookguard.stores.inbox_puts import all_put
 from hookguard.stores.sql import create_table
+from hookguard.stores.sql.sharing import Sharing
 from hookguard.testing import InboxContract
 
 TABLES = ("hookguard_boxed_event", "hookguard_boxed_inbox")
@@ -687,3 +690,17 @@ def test_processes_that_put_the_same_events_do_not_wait_for_each_other(shared):
     for event_answers in zip(answers[1], answers[3], answers[0][::-1], answers[2][::-1], strict=True):
         assert sorted(event_answers) == [PutStatus.STORED] + [PutStatus.KNOWN] * 3
     assert len(states(inbox)) == 300
+
+
+def test_event_loop_that_is_closed_is_not_kept_for_its_jobs():
+    async def perform(jobs):
+        return jobs
+
+    async def steps():
+        assert await sharing.run(1) == 1
+        return weakref.ref(asyncio.get_running_loop())
+
+    sharing = Sharing(perform, 64)
+    closed = asyncio.run(steps())
+    gc.collect()
+    assert closed() is None

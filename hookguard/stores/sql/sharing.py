@@ -58,6 +58,8 @@ class _Waiting(Generic[J, T]):
             for _, future in (*jobs, *self._jobs):
                 future.cancel()
             raise
+        finally:
+            self.task = None  # it would keep the loop, which would keep this
 
     async def _settle(self, jobs: list[tuple[J, asyncio.Future[T]]]) -> None:
         answers: Sequence[T | BaseException]
