@@ -16,6 +16,7 @@ from django.utils.timesince import timesince
 
 from hookguard.autopsy.finding import advice
 from hookguard.evidence.contract import SHOWN
+from hookguard.evidence.notes import last_replay
 from hookguard.inbox.hidden import shown_body
 from hookguard.outcome import OutcomeName
 from hookguard.privacy.shown import printable
@@ -68,7 +69,7 @@ class RecentFilter(admin.SimpleListFilter):
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     """A list to read, for users with ``view_delivery``. A body needs ``view_delivery_body`` too."""
 
-    list_display = ("mark", "age", "endpoint", "outcome", "status", "reason_code", "causes", "type", "event")
+    list_display = ("mark", "age", "endpoint", "outcome", "replayed", "status", "reason_code", "causes", "type", "event")
     list_filter = (OutcomeFilter, InboxEndpointFilter, RecentFilter)
     search_fields = ("delivery__startswith", "=event_id", "event_type", "=reason_code", "findings")
     search_help_text = "the beginning of a delivery's name, an event's id or type, a reason code, or a cause"
@@ -103,6 +104,11 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     def age(self, record: WebhookDelivery) -> str:
         """Return how long ago its outcome was known."""
         return timesince(instant(record.at)) or "0 s"
+
+    @admin.display(description="replayed")
+    def replayed(self, record: WebhookDelivery) -> str:
+        """Return how its last replay ended."""
+        return printable(last_replay(record.note)) or NONE
 
     @admin.display(description="event id", ordering="event_id")
     def event(self, record: WebhookDelivery) -> str:

@@ -33,6 +33,7 @@ from hookguard.cli.opened import opened_evidence
 from hookguard.cli.store import find_store
 from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
 from hookguard.evidence.head import ALWAYS
+from hookguard.evidence.notes import last_replay
 from hookguard.privacy.shown import printable
 
 __all__ = ["deliveries", "run_commands"]
@@ -219,10 +220,12 @@ def _print(found: Sequence[DeliveryRecord]) -> None:
         why = ", ".join(finding.code for finding in record.findings) or record.reason_code
         age = f"{span(now - record.at)} ago"
         status = "" if record.status is None else str(record.status)
-        row = [record.mark, age, record.endpoint, record.outcome, status, why, record.event_type, record.event_id]
+        replayed = last_replay(record.note)
+        outcome = f"{record.outcome} (replayed: {replayed})" if replayed else record.outcome
+        row = [record.mark, age, record.endpoint, outcome, status, why, record.event_type, record.event_id]
         rows.append(row)
     columns = ("delivery", "age", "endpoint", "outcome", "status", "why", "type", "event")
-    print_table(columns, rows, folded=("why", "event"))
+    print_table(columns, rows, folded=("outcome", "why", "event"))
 
 
 def _facts(record: DeliveryRecord) -> dict[str, Any]:

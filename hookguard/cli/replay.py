@@ -18,6 +18,7 @@ from hookguard.cli.listing import person, reason_option
 from hookguard.cli.naming import load, only_hooks
 from hookguard.cli.store import evidence_of, find_store
 from hookguard.cli.work import HasLanes
+from hookguard.evidence.notes import noted
 from hookguard.guard.bridge import call_inline, run_sync, to_thread
 from hookguard.outcome import Outcome
 from hookguard.privacy.shown import printable
@@ -69,7 +70,7 @@ def run_replay(store: Any, delivery: str, app: Any, hooks: HasLanes, *, forget: 
     lane = next(lane for lane in hooks.open_lanes(app, [record.endpoint]) if lane.shipping is None)
     kept = check_replay(record, evidence.body(record.delivery), lane, store, rerun)
     by = person()
-    _log.warning("the delivery %s is replayed by %s: %s", record.mark, by, printable(reason))
+    _log.warning("a replay of the delivery %s is asked for by %s: %s", record.mark, by, printable(reason))
 
     async def here(call: Call) -> Answer:
         return call_wsgi(app, call)
@@ -84,7 +85,10 @@ def run_replay(store: Any, delivery: str, app: Any, hooks: HasLanes, *, forget: 
     else:
         outcome = run_sync(replay(record, kept, lane, store, here, call_inline, forget=forget))
     at = datetime.fromtimestamp(time.time(), timezone.utc).isoformat(sep=" ", timespec="seconds")
-    evidence.annotate(record.delivery, f"{at} replayed by {by}: {printable(reason)}: {outcome.outcome}")
+    ran = outcome.outcome not in ("duplicate", "in_progress")
+    if not ran:
+        _log.warning("the replay of the delivery %s was rejected: %s, %s", record.mark, outcome.outcome, outcome.reason)
+    evidence.annotate(record.delivery, noted(record.note, at, by, printable(reason), outcome.outcome, ran=ran))
     click.echo(f"{outcome.outcome}{f', {outcome.reason}' if outcome.reason else ''}")
     if outcome.outcome == "duplicate":
         click.echo("With --forget it runs once more.", err=True)

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from hookguard import SQLiteStore, presets
 from hookguard.cli.app import hookguard
 from hookguard.config import store_from
+from hookguard.evidence.notes import last_replay, noted
 from hookguard.guard.recording import flush
 from hookguard.work.caller import Caller
 from hookguard.work.calling import Call
@@ -102,10 +103,43 @@ def test_event_that_failed_is_handled(shop, caplog):
     assert "replayed by " in annotated.note
     assert annotated.note.endswith(": the handler had a bug: handled")
     lines = [each.getMessage() for each in caplog.records]
-    assert any(line.startswith(f"the delivery {record.mark} is replayed by ") and "had a bug" in line for line in lines)
+    assert any(
+        line.startswith(f"a replay of the delivery {record.mark} is asked for by ") and "had a bug" in line for line in lines
+    )
     assert any("stripe handled: 'invoice.paid' 'evt_1', attempt 2" in line for line in lines)
     assert "canary" not in caplog.text
     assert "duplicate" in made.replay(record, status=1), "it was completed"
+
+
+def test_list_and_record_show_every_replay(shop, caplog):
+    made = shop()
+    made.answer(500)
+    record = made.send()
+    made.replay(record, reason="the first", status=1)
+    made.answer(204)
+    made.replay(record, reason="the | second: one")
+    caplog.clear()
+    made.replay(record, reason="the third", status=1)
+    assert f"the replay of the delivery {record.mark} was rejected: duplicate, it was handled before" in caplog.text
+    (found,) = made.records()
+    first, second, third = found.note.split(" | ")
+    assert first.endswith(": the first: failed")
+    assert second.endswith(": the second: one: handled")
+    assert " replay rejected, asked for by " in third
+    assert third.endswith(": the third: duplicate")
+    listed = CliRunner().invoke(hookguard, ["deliveries", "sqlite:///claims.sqlite3"]).output
+    assert "failed (replayed: handled)" in " ".join(listed.split())
+
+
+def test_notes_of_many_replays_keep_the_newest():
+    note = ""
+    for number in range(20):
+        note = noted(note, "2026-11-30", "ada", f"{number} " + "x" * 2000, "failed", ran=True)
+    assert len(note) <= 1024
+    assert note.count(" replayed by ") == 3
+    assert "ada: 19 x" in note
+    assert last_replay(note) == "failed"
+    assert last_replay("") == ""
 
 
 def test_event_that_was_handled_runs_only_if_its_claim_is_forgotten(shop):
