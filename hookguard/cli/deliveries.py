@@ -34,11 +34,16 @@ from hookguard.cli.store import find_store
 from hookguard.evidence.contract import SHOWN, DeliveryRecord, Evidence
 from hookguard.evidence.head import ALWAYS
 from hookguard.evidence.notes import last_replay
+from hookguard.guard.autopsies import explains
 from hookguard.privacy.shown import printable
 
 __all__ = ["deliveries", "run_commands"]
 
 _log = logging.getLogger("hookguard.evidence")
+
+#: The words for a rejected delivery that has no finding, and the seconds after which none comes any more.
+NOT_EXAMINED: Final = "not examined"
+EXAMINED_WITHIN: Final = 10.0
 
 #: Records that are read at a time.
 PAGE: Final = 500
@@ -141,6 +146,8 @@ def show(evidence: Evidence, delivery: str, body: bool, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         return
     facts["findings"] = [f"{code} ({kind})" for code, kind in record.findings]
+    if _is_unexamined(record, time.time()):
+        facts["findings"] = f"none: {NOT_EXAMINED} (autopsies are off, or more than three came, and then more than one a minute)"
     for name in ("at", "signed_at", "keep_until", "body_until"):
         facts[name] = "" if facts[name] is None else instant(facts[name])
     facts["duration"] = f"{record.duration * 1000:.1f} ms"
@@ -217,7 +224,8 @@ def _pages(evidence: Evidence, filters: dict[str, Any]) -> Iterator[DeliveryReco
 def _print(found: Sequence[DeliveryRecord]) -> None:
     now, rows = time.time(), []
     for record in found:
-        why = ", ".join(finding.code for finding in record.findings) or record.reason_code
+        unseen = f" ({NOT_EXAMINED})" if _is_unexamined(record, now) else ""
+        why = ", ".join(finding.code for finding in record.findings) or f"{record.reason_code}{unseen}"
         age = f"{span(now - record.at)} ago"
         status = "" if record.status is None else str(record.status)
         replayed = last_replay(record.note)
@@ -226,6 +234,12 @@ def _print(found: Sequence[DeliveryRecord]) -> None:
         rows.append(row)
     columns = ("delivery", "age", "endpoint", "outcome", "status", "why", "type", "event")
     print_table(columns, rows, folded=("outcome", "why", "event"))
+
+
+def _is_unexamined(record: DeliveryRecord, now: float) -> bool:
+    """Whether no autopsy was made of a rejected delivery, because of their limit or the settings."""
+    rejected = record.outcome == "rejected" and not record.findings
+    return rejected and now - record.at > EXAMINED_WITHIN and explains(record.reason_code)
 
 
 def _facts(record: DeliveryRecord) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from hookguard.verifier import VerifierLike
 if TYPE_CHECKING:
     from hookguard.autopsy import Autopsy, Finding
 
-__all__ = ["Autopsies", "skipped"]
+__all__ = ["Autopsies", "explains", "skipped"]
 
 _log = logging.getLogger("hookguard.autopsy")
 
@@ -123,6 +123,11 @@ def skipped() -> Mapping[str, int]:
     return {**_worker.get().skipped, "bucket": sum(each.skipped for each in list(_all))}
 
 
+def explains(code: str) -> bool:
+    """Whether deliveries that are rejected for this reason are examined. Each examination has a finding."""
+    return code in _EXAMINED or code.startswith(_FAMILIES)
+
+
 class Autopsies:
     """Hands the rejected deliveries of one endpoint over, and logs what is found."""
 
@@ -165,7 +170,7 @@ class Autopsies:
         if now < self._closed_until:
             self.skipped += 1
             return ""
-        if not isinstance(error, Rejected) or not (error.code in _EXAMINED or error.code.startswith(_FAMILIES)):
+        if not isinstance(error, Rejected) or not explains(error.code):
             return ""
         heard = _log.isEnabledFor(logging.WARNING) or any(hasattr(each, "explained") for each in self._endpoint.observers)
         if not heard and add is None:

@@ -71,6 +71,18 @@ def test_show_leaves_out_the_size_of_a_body_that_was_not_read(shop):
     assert "body size         0 bytes\n" in shop.run("show", "0000a2")
 
 
+def test_rejected_delivery_without_a_finding_was_not_examined(shop):
+    now, rejected = shop.samples.clock(), {"outcome": "rejected", "event_id": "", "event_type": ""}
+    shop.put(0xA1, at=now - 60, reason_code="signature_mismatch", **rejected)
+    assert "signature_mismatch (not examined)" in " ".join(shop.run().split())
+    assert "none: not examined (autopsies are off, or more than three came" in shop.run("show", "0000a1")
+    shop.put(0xA2, at=now, reason_code="signature_mismatch", **rejected)
+    shop.put(0xA3, at=now - 60, reason_code="body_too_large", **rejected)
+    shop.put(0xA4, at=now - 60, reason_code="signature_mismatch", findings=(FoundCause("no_match", "fact"),), **rejected)
+    for name in ("0000a2", "0000a3", "0000a4"):
+        assert "not examined" not in shop.run("show", name)
+
+
 def test_list_can_be_narrowed(shop):
     shop.put(0xA1, outcome="rejected", reason_code="expired")
     shop.put(0xA2, endpoint="other")
