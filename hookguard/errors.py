@@ -105,14 +105,11 @@ __all__ = [
 class HookguardError(Exception):
     """The root of all errors of hookguard. ``facts`` become attributes; TypeError for one that the class does not have."""
 
-    #: Whether parts of the text may come from the sender; then unprintable characters in it are escaped.
-    _from_sender: ClassVar[bool] = False
+    _from_sender: ClassVar[bool] = False  # whether the text may be the sender's: then what is unprintable is escaped
 
     def __init__(self, *args: object, **facts: object) -> None:
-        # An autopsy makes a thousand of these, and a constructor in Rejected would double the time.
-        for name in facts:
-            if not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__} has no attribute {name!r}")
+        if unknown := [name for name in facts if not hasattr(type(self), name)]:
+            raise TypeError(f"{type(self).__name__} has no attribute {unknown[0]!r}")
         vars(self).update(facts)
         super().__init__(*[printable(each) if self._from_sender and isinstance(each, str) else each for each in args])
 
