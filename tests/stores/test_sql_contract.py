@@ -350,7 +350,7 @@ def test_a_deadlock_is_tried_again(tmp_path):
             " WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%DELETE FROM hookguard_deadlock%'"
         )
         with other.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while not looking.scalar(waits):
                 assert time.monotonic() < until
                 time.sleep(0.01)
