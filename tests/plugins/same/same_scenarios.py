@@ -210,7 +210,7 @@ class Faulty(MemoryStore):
 
 def busy(scope="stripe/stripe", event_id="evt_1"):
     """A store in which another worker holds an event."""
-    store = MemoryStore()
+    store = MemoryStore(clock=lambda: 1000.0)  # so that a slow machine reads 20 seconds too
     store.claim(StoreKey(scope, event_id), token=b"t" * 16, fingerprint=b"f" * 32, lease=20.0, retention=100.0)
     return store
 
