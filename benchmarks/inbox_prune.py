@@ -1,6 +1,6 @@
 """How long storing an event takes while a worker prunes 60,000 entries with their bodies: ``python benchmarks/inbox_prune.py``.
 
-Prints the p50, the p99 and the longest put without pruning, while a worker prunes in its batches, and while all are pruned in one.
+Prints the p50, the p99 and the longest put without pruning, while a worker prunes in its batches, and in larger ones.
 SQLite commits with synchronous=FULL; PostgreSQL is left out where none answers.
 """
 
@@ -71,7 +71,7 @@ def main():
         for name, store in stores.items():
             inbox = store.inbox()
             show(f"{name}, at rest", *puts_during(inbox, lambda: time.sleep(3)))
-            for limit in (PRUNED, number):
+            for limit in (PRUNED, 10_000):
                 fill(inbox, number)
                 pruned = 0
 
