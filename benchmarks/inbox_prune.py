@@ -6,11 +6,11 @@ SQLite commits with synchronous=FULL; PostgreSQL is left out where none answers.
 
 import argparse
 import statistics
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from inbox import LANE, blocking_stores, events
+from rounds import times_during
 
 from hookguard.inbox.settings import InboxSettings
 from hookguard.work.worker import PRUNED
@@ -35,23 +35,12 @@ def fill(inbox, number):
 
 def puts_during(inbox, work):
     """The durations of puts in milliseconds while ``work`` runs, and how long that took in seconds."""
-    took, over = [], threading.Event()
 
-    def put():
-        while not over.is_set():
-            (one,) = events(1)
-            began = time.perf_counter()
-            inbox.put([one])
-            took.append((time.perf_counter() - began) * 1000)
+    def put(_number):
+        stored = events(1)
+        return lambda: inbox.put(stored)
 
-    putting = threading.Thread(target=put)
-    putting.start()
-    began = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - began
-    over.set()
-    putting.join()
-    return took, seconds
+    return times_during(put, work)
 
 
 def show(name, took, seconds):

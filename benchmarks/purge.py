@@ -7,9 +7,9 @@ while, and purges them in batches, as the store does on its own; then, for compa
 import hashlib
 import statistics
 import sys
-import threading
 import time
 
+from rounds import times_during
 from sqlalchemy import create_engine, insert, text
 from sqlalchemy.schema import MetaData
 
@@ -60,25 +60,12 @@ def size(engine):
 
 def claims_during(store, work):
     """The claims' durations in milliseconds while ``work`` runs, and how long that took in seconds."""
-    took, over = [], threading.Event()
 
-    def claim():
-        number = 0
-        while not over.is_set():
-            number += 1
-            began = time.perf_counter()
-            key = StoreKey("bench", f"{id(work)} {number}")
-            store.claim(key, token=b"t" * 16, fingerprint=b"f" * 32, lease=600, retention=600)
-            took.append((time.perf_counter() - began) * 1000)
+    def claim(number):
+        key = StoreKey("bench", f"{id(work)} {number}")
+        return lambda: store.claim(key, token=b"t" * 16, fingerprint=b"f" * 32, lease=600, retention=600)
 
-    claiming = threading.Thread(target=claim)
-    claiming.start()
-    began = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - began
-    over.set()
-    claiming.join()
-    return took, seconds
+    return times_during(claim, work)
 
 
 def show(name, took, seconds):

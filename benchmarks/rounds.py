@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import threading
 import time
 from collections.abc import Callable
 
@@ -45,3 +46,30 @@ def show(title: str, result: dict[str, tuple[float, float]]) -> None:
     print(f"\n{title}")
     for name, (microseconds, ratio) in result.items():
         print(f"  {name:<58} {microseconds:>10.2f} us  {ratio:>6.2f}x")
+
+
+def times_during(step: Callable[[int], Callable[[], object]], work: Callable[[], object]) -> tuple[list[float], float]:
+    """Return how many milliseconds each step took while ``work`` ran, and how many seconds that took.
+
+    ``step`` prepares the step of a number, which is not part of its time, and returns the call to time.
+    """
+    took: list[float] = []
+    over = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            call = step(number)
+            began = time.perf_counter()
+            call()
+            took.append((time.perf_counter() - began) * 1000)
+
+    running = threading.Thread(target=run)
+    running.start()
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    over.set()
+    running.join()
+    return took, seconds
