@@ -7,7 +7,7 @@ from typing import Any
 
 from hookguard.errors import ConfigurationError
 
-__all__ = ["known_settings", "suggestion"]
+__all__ = ["known_settings", "similar", "suggestion"]
 
 
 def known_settings(given: Mapping[Any, Any], names: Sequence[str], where: str) -> dict[str, Any]:
@@ -24,7 +24,12 @@ def known_settings(given: Mapping[Any, Any], names: Sequence[str], where: str) -
 
 def suggestion(name: str, names: Iterable[str], otherwise: str, *, most: int = 1) -> str:
     """Return a question with the names that are similar, or ``otherwise`` if none is."""
+    near = similar(name, names, most=most)
+    return f"did you mean {', '.join(map(repr, near))}?" if near else otherwise
+
+
+def similar(name: str, names: Iterable[str], *, most: int = 1) -> list[str]:
+    """Return the names that are similar, the most similar first."""
     import difflib  # noqa: PLC0415 - only a mistake needs it
 
-    near = difflib.get_close_matches(name, list(names), n=most)
-    return f"did you mean {', '.join(map(repr, near))}?" if near else otherwise
+    return difflib.get_close_matches(name, list(names), n=most)

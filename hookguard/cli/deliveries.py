@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from hookguard.evidence.head import ALWAYS
 from hookguard.evidence.notes import last_replay
 from hookguard.guard.autopsies import explains
 from hookguard.privacy.shown import printable
+from hookguard.setting_names import similar
 
 __all__ = ["deliveries", "run_commands"]
 
@@ -109,7 +109,7 @@ def list_records(
         "endpoint": endpoint,
         "since": None if since is None else time.time() - since,
     }
-    every = _pages(evidence, filters)
+    every = _pages(evidence, filters, PAGE if event is not None else min(limit, PAGE))
     found = list(islice((each for each in every if event is None or is_of_event(each.event_id, event)), limit))
     if not found and cause is not None:
         _check_cause(cause)
@@ -201,22 +201,20 @@ def only(evidence: Evidence, delivery: str) -> DeliveryRecord:
 
 def _check_cause(code: str) -> None:
     """Raise BadParameter for a code that neither a finding nor an error of hookguard has."""
-    known = {
-        *CAUSES,
-        *(code for code in (getattr(each, "code", None) for each in vars(errors).values()) if isinstance(code, str)),
-    }
+    reasons = (getattr(each, "code", None) for each in vars(errors).values())
+    known = {*CAUSES, *(each for each in reasons if isinstance(each, str))}
     if code not in known:
-        near = "".join(f"; did you mean {each}?" for each in get_close_matches(code, known, n=1))
+        near = "".join(f"; did you mean {each}?" for each in similar(code, known))
         raise click.BadParameter(f"{code!r} is not the code of a finding or of a reason{near}", param_hint="'--cause'")
 
 
-def _pages(evidence: Evidence, filters: dict[str, Any]) -> Iterator[DeliveryRecord]:
-    """Yield records, the newest first, a page at a time."""
+def _pages(evidence: Evidence, filters: dict[str, Any], size: int) -> Iterator[DeliveryRecord]:
+    """Yield records, the newest first, so many at a time."""
     after: int | None = None
     while True:
-        page = evidence.find(after=after, limit=PAGE, **filters)
+        page = evidence.find(after=after, limit=size, **filters)
         yield from page
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         after = page[-1].seq
 
