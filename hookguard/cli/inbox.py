@@ -97,7 +97,7 @@ def list_entries(
     """List entries, the newest first: never a body."""
     counts: list[Count] = box.counts()
     chosen = _STATES[state] if state else None
-    found = _find(box, chosen, endpoint, event_type, part)
+    found = _find(box, chosen, endpoint, event_type, part, size=min(limit, PAGE) if event is None and part is None else PAGE)
     entries = list(islice((each for each in found if event is None or is_of_event(each.event_id, event)), limit))
     if as_json:
         click.echo(
@@ -237,13 +237,15 @@ def _short(entry: Entry) -> str:
     return entry_key(entry.key[:SHOWN], entry.lane.part)
 
 
-def _find(box: Any, state: EntryState | None, endpoint: str | None, event_type: str | None, part: str | None) -> Iterator[Entry]:
-    """Yield entries, the newest first, a page at a time."""
+def _find(
+    box: Any, state: EntryState | None, endpoint: str | None, event_type: str | None, part: str | None, *, size: int = PAGE
+) -> Iterator[Entry]:
+    """Yield entries, the newest first; so many are read at a time."""
     after: int | None = None
     while True:
-        page: list[Entry] = box.find(state=state, endpoint=endpoint, type=event_type, after=after, limit=PAGE)
+        page: list[Entry] = box.find(state=state, endpoint=endpoint, type=event_type, after=after, limit=size)
         yield from (entry for entry in page if part is None or entry.lane.part == part)
-        if len(page) < PAGE:
+        if len(page) < size:
             return
         after = page[-1].seq
 
