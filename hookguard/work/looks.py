@@ -45,7 +45,7 @@ class Looks:
         self._wake = wake
         self._pause = min(each.pause for each in self._inboxes)
         self._in_thread = not any(each.is_awaited for each in self._inboxes)
-        self._threads: set[asyncio.Future[Any]] = set()
+        self._thread: asyncio.Future[Any] | None = None  # the look that is under way
 
     async def wait(self) -> None:
         """Wait until there is something to take, or until the worker is woken. An error ends the wait: ``take`` meets it too."""
@@ -59,17 +59,17 @@ class Looks:
             await self._wait_on_loop()
 
     async def _wait_for_thread(self) -> None:
-        for slow in self._threads:
+        if self._thread is not None:
             # A slow look of an earlier wait is still under way. Several of them would take all connections of the store.
-            slow.add_done_callback(lambda _: self._wake.set())
+            self._thread.add_done_callback(lambda _: self._wake.set())
             await self._wake.wait(LONGEST)
             return
         over = threading.Event()
         looking = asyncio.ensure_future(self._inboxes[0].lanes[0].in_thread(lambda: self._look_until(over)))
-        self._threads.add(looking)
+        self._thread = looking
 
         def ended(_: object) -> None:
-            self._threads.discard(looking)
+            self._thread = None
             if not looking.cancelled():
                 looking.exception()  # no thread could be started: the worker takes now and then
             if not over.is_set():
